@@ -1,0 +1,31 @@
+//! The observer role: what a remote system holds, so that a reconciliation can compare.
+
+use async_trait::async_trait;
+
+use crate::{AdapterError, Row, UnitKey};
+
+/// A unit as the system holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedUnit {
+    /// The unit.
+    pub key: UnitKey,
+    /// Its rows, in key order.
+    pub rows: Vec<Row>,
+}
+
+/// A page of the inventory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InventoryPage {
+    /// Units in strictly ascending order of their keys, also across pages.
+    pub units: Vec<ObservedUnit>,
+    /// Where the next page starts; none on the last one.
+    pub next: Option<String>,
+}
+
+/// The observer role.
+#[async_trait]
+pub trait Observer: Send + Sync {
+    /// Reads one page of what the system holds, from the beginning or from where the previous page
+    /// ended. An error means that the side was not read completely: nothing may be called missing.
+    async fn inventory(&self, from: Option<&str>) -> Result<InventoryPage, AdapterError>;
+}

@@ -1,0 +1,286 @@
+//! HTTP towards one system: every deadline set, no redirects, no proxies, bounded answers.
+//!
+//! A [`Request`] is made in one place and exchanged in another, once: there is no retry here.
+//! An error says how far the request got: what fails before the connection stands was never sent;
+//! everything later may have taken effect. Addresses with their queries, tokens and bodies appear
+//! in no error, no log line and no `Debug`.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use contract::{AdapterError, Advice, ErrorKind, SettingsError};
+pub use reqwest::Method;
+use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Certificate, Client, Response, Url};
+use serde::Deserialize;
+
+use crate::Secret;
+pub use crate::answer::Answer;
+use crate::answer::pause;
+
+/// Where a system is and how long we wait for it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpSettings {
+    /// Address under which the paths of the contract begin. Only `https`, save on loopback.
+    pub base_url: String,
+    /// Seconds to connect, name resolution and TLS included.
+    #[serde(default = "connect_seconds")]
+    pub connect_seconds: u64,
+    /// Seconds between two pieces of an answer.
+    #[serde(default = "read_seconds")]
+    pub read_seconds: u64,
+    /// Seconds for the whole exchange.
+    #[serde(default = "total_seconds")]
+    pub total_seconds: u64,
+    /// The longest body that an answer may have.
+    #[serde(default = "max_answer_bytes")]
+    pub max_answer_bytes: usize,
+    /// PEM file with the authorities of this system, instead of those of the machine.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+}
+
+fn connect_seconds() -> u64 {
+    5
+}
+
+fn read_seconds() -> u64 {
+    15
+}
+
+fn total_seconds() -> u64 {
+    30
+}
+
+fn max_answer_bytes() -> usize {
+    20 * 1024 * 1024
+}
+
+impl HttpSettings {
+    /// The usual deadlines and limits, for this address.
+    pub fn new(base_url: impl Into<String>) -> Self {
+        Self {
+            base_url: base_url.into(),
+            connect_seconds: connect_seconds(),
+            read_seconds: read_seconds(),
+            total_seconds: total_seconds(),
+            max_answer_bytes: max_answer_bytes(),
+            ca_file: None,
+        }
+    }
+}
+
+/// A client of one system.
+#[derive(Clone)]
+pub struct HttpClient {
+    system: &'static str,
+    base: Url,
+    client: Client,
+    max_answer_bytes: usize,
+}
+
+impl fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpClient").field("system", &self.system).finish_non_exhaustive()
+    }
+}
+
+impl HttpClient {
+    /// A client with these settings. Nothing is sent.
+    pub fn new(system: &'static str, settings: &HttpSettings) -> Result<Self, SettingsError> {
+        let unusable = |problem: String| SettingsError { system, problem };
+        let base = base_url(&settings.base_url).map_err(unusable)?;
+        if settings.connect_seconds == 0 || settings.read_seconds == 0 {
+            return Err(unusable("connect_seconds and read_seconds must be at least 1".to_owned()));
+        }
+        if settings.total_seconds < settings.connect_seconds.max(settings.read_seconds) {
+            return Err(unusable("total_seconds must not be below connect_seconds and read_seconds".to_owned()));
+        }
+        let mut builder = Client::builder()
+            .user_agent(concat!("raccordo/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(Duration::from_secs(settings.connect_seconds))
+            .read_timeout(Duration::from_secs(settings.read_seconds))
+            .timeout(Duration::from_secs(settings.total_seconds))
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .no_proxy();
+        if let Some(path) = &settings.ca_file {
+            builder = builder.tls_certs_only(authorities(path).map_err(unusable)?);
+        } else if base.scheme() == "http" {
+            // No TLS, no authorities to load.
+            builder = builder.tls_certs_only([]);
+        }
+        let client = builder.build().map_err(|error| unusable(format!("no HTTP client: {}", root_cause(&error))))?;
+        Ok(Self { system, base, client, max_answer_bytes: settings.max_answer_bytes })
+    }
+
+    /// A request to a path below the base address. Segments and query are encoded here; a segment
+    /// that is empty or made of dots cannot be, and the exchange will say so.
+    pub fn request(&self, method: Method, path_segments: &[&str], query: &[(&str, &str)]) -> Request {
+        let mut url = self.base.clone();
+        let mut problem = None;
+        if path_segments.iter().any(|segment| matches!(*segment, "" | "." | "..")) {
+            problem = Some("a path segment is empty or made of dots");
+        }
+        match url.path_segments_mut() {
+            Ok(mut path) => drop(path.pop_if_empty().extend(path_segments)),
+            Err(()) => problem = Some("the base address admits no path"),
+        }
+        let attempted = format!("{} {method} {}", self.system, url.path());
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        Request { attempted, problem, inner: reqwest::Request::new(method, url) }
+    }
+
+    /// Sends a request once and reads the whole answer, up to the limit.
+    pub async fn exchange(&self, request: Request) -> Result<Answer, AdapterError> {
+        let Request { attempted, problem, inner } = request;
+        if let Some(problem) = problem {
+            let error = AdapterError::new(ErrorKind::Local, attempted).advice(Advice::AskPerson);
+            return Err(error.caused_by(problem));
+        }
+        let response = self.client.execute(inner).await.map_err(|error| transport_error(&attempted, error))?;
+        let status = response.status().as_u16();
+        let text = |name: HeaderName| text(response.headers(), &name);
+        let retry_after_raw = text(header::RETRY_AFTER);
+        let retry_after = retry_after_raw.as_deref().and_then(|raw| pause(raw, text(header::DATE).as_deref()));
+        let (content_type, location) = (text(header::CONTENT_TYPE), text(header::LOCATION));
+        tracing::debug!(system = self.system, attempted, status, "answer received");
+        let body = self.body(response, &attempted).await?;
+        Ok(Answer { attempted, status, content_type, location, retry_after, retry_after_raw, body })
+    }
+
+    async fn body(&self, mut response: Response, attempted: &str) -> Result<Bytes, AdapterError> {
+        let declared = response.content_length().unwrap_or(0);
+        let mut is_too_long = usize::try_from(declared).map_or(true, |length| length > self.max_answer_bytes);
+        let mut body = BytesMut::new();
+        while !is_too_long {
+            let Some(chunk) = response.chunk().await.map_err(|error| transport_error(attempted, error))? else {
+                return Ok(body.freeze());
+            };
+            is_too_long = body.len() + chunk.len() > self.max_answer_bytes;
+            body.extend_from_slice(&chunk);
+        }
+        let error = AdapterError::new(ErrorKind::NotUnderstood, attempted);
+        let problem = format!("the answer is longer than {} bytes", self.max_answer_bytes);
+        Err(error.remote_code(response.status().as_u16().to_string()).caused_by(problem))
+    }
+}
+
+/// A request that was made and not yet sent.
+pub struct Request {
+    attempted: String,
+    problem: Option<&'static str>,
+    inner: reqwest::Request,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Request").field(&self.attempted).finish()
+    }
+}
+
+impl Request {
+    /// What it attempts, on what: system, method and path.
+    pub fn attempted(&self) -> &str {
+        &self.attempted
+    }
+
+    /// The same request with one more header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            (Ok(name), Ok(value)) => drop(self.inner.headers_mut().insert(name, value)),
+            _ => self.problem = Some("a header has characters that headers do not admit"),
+        }
+        self
+    }
+
+    /// The same request with a bearer token.
+    #[must_use]
+    pub fn bearer(mut self, token: &Secret) -> Self {
+        match HeaderValue::try_from(format!("Bearer {}", token.expose())) {
+            Ok(mut value) => {
+                value.set_sensitive(true);
+                self.inner.headers_mut().insert(header::AUTHORIZATION, value);
+            }
+            Err(_) => self.problem = Some("the token has characters that headers do not admit"),
+        }
+        self
+    }
+
+    /// The same request with a body of JSON.
+    #[must_use]
+    pub fn json_body(self, body: impl Into<Bytes>) -> Self {
+        self.body("application/json", body)
+    }
+
+    /// The same request with a body of this type.
+    #[must_use]
+    pub fn body(self, content_type: &str, body: impl Into<Bytes>) -> Self {
+        let mut request = self.header("content-type", content_type);
+        *request.inner.body_mut() = Some(body.into().into());
+        request
+    }
+}
+
+/// The error of a connection: what fails before it stands was never sent.
+fn transport_error(attempted: &str, error: reqwest::Error) -> AdapterError {
+    let kind = if error.is_connect() {
+        ErrorKind::Unreachable
+    } else if error.is_builder() {
+        ErrorKind::Local
+    } else if error.is_timeout() {
+        ErrorKind::Timeout
+    } else {
+        ErrorKind::Broken
+    };
+    AdapterError::new(kind, attempted).caused_by(error.without_url())
+}
+
+fn base_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("base_url is not an address ({error})"))?;
+    let is_loopback = match url.host_str() {
+        None => return Err("base_url names no host".to_owned()),
+        Some("localhost") => true,
+        Some(host) => host.trim_matches(['[', ']']).parse().is_ok_and(|ip: IpAddr| ip.is_loopback()),
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("base_url must not contain credentials: put them in their own file".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("base_url must end with its path".to_owned());
+    }
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if is_loopback => Ok(url),
+        _ => {
+            Err("base_url must begin with https:// (http:// only for this machine, as in http://127.0.0.1)".to_owned())
+        }
+    }
+}
+
+fn authorities(path: &std::path::Path) -> Result<Vec<Certificate>, String> {
+    let pem = std::fs::read(path).map_err(|error| format!("cannot read ca_file {}: {error}", path.display()))?;
+    match Certificate::from_pem_bundle(&pem) {
+        Ok(authorities) if !authorities.is_empty() => Ok(authorities),
+        _ => Err(format!("ca_file {} holds no certificate in PEM form", path.display())),
+    }
+}
+
+fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
+fn root_cause(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), root_cause)
+}
+
+#[cfg(test)]
+mod tests;

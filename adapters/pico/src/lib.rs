@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+
+mod adapter;
+mod client;
+mod config;
+mod files;
+mod personal;
+mod read;
+mod simulator;
+mod stato;
+mod wire;
+mod write;
+
+pub use adapter::FACTORY;
+
+/// The stable name of the system.
+pub const SYSTEM: &str = "pico";

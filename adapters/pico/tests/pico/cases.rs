@@ -1,0 +1,111 @@
+//! Cases that a person who knows contracts can read, from the evidence folder of the system.
+
+use canonical::values::Importo;
+use contract::Placement;
+use rstest::rstest;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::*;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    caso: String,
+    unita: String,
+    membri: Vec<Value>,
+    righe: Vec<Value>,
+    csv: Option<Vec<String>>,
+    segnalazioni: Vec<String>,
+}
+
+#[test]
+fn every_case_gives_its_rows_and_its_findings() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contract-tests/systems/pico/compose");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).expect("the folder of the cases") {
+        let text = std::fs::read_to_string(entry.expect("an entry").path()).expect("a case");
+        check(serde_json::from_str(&text).expect("a case"));
+        seen += 1;
+    }
+    assert!(seen >= 5, "only {seen} cases");
+}
+
+fn check(case: Case) {
+    let members: Vec<Record> = case.membri.into_iter().map(record_of).collect();
+    let composed = compose(&*offline(), &UnitKey(case.unita), 1, &members);
+    assert_eq!(ndjson_rows(&composed.body), case.righe, "{}", case.caso);
+    let keys: Vec<&str> = composed.rows.iter().map(|row| row.key.as_str()).collect();
+    let cigs: Vec<&str> = case.righe.iter().map(|row| row["cig"].as_str().expect("a CIG")).collect();
+    assert_eq!(keys, cigs, "{}", case.caso);
+    let findings: Vec<String> = composed
+        .findings
+        .iter()
+        .map(|finding| {
+            let field = finding.field.as_ref().map_or("", |field| field.as_str());
+            format!("{} {field} {}", finding.rule.code(), finding.detail.as_deref().unwrap_or_default())
+        })
+        .collect();
+    assert_eq!(findings, case.segnalazioni, "{}", case.caso);
+    if let Some(lines) = case.csv {
+        let package: Value = serde_json::from_slice(&composed.body).expect("a package");
+        assert_eq!(package["file"][0]["contenuto"], lines.join("\r\n") + "\r\n", "{}", case.caso);
+    }
+}
+
+#[rstest]
+#[case(json!({ "kind": "lotto", "body": { "cig": "918052266A", "stazione_appaltante": ENTE, "anno_riferimento": 2024 } }), "00606750131/appalti/2024")]
+#[case(json!({ "kind": "contratto", "body": { "cig": "918052266A", "id_aggiudicazione": 1, "stazione_appaltante": ENTE, "anno_riferimento": 2023 } }), "00606750131/appalti/2023")]
+#[case(json!({ "kind": "lotto", "body": { "cig": "918052266A", "anno_riferimento": 2024 } }), "withheld no_authority")]
+#[case(json!({ "kind": "lotto", "body": { "cig": "918052266A", "stazione_appaltante": "RSSMRA85T10A562S", "anno_riferimento": 2024 } }), "withheld not_a_body")]
+#[case(json!({ "kind": "lotto", "body": { "cig": "918052266A", "stazione_appaltante": ENTE } }), "withheld no_period")]
+#[case(json!({ "kind": "operatore_economico", "body": { "codice_fiscale": ENTE } }), "elsewhere")]
+fn a_record_goes_to_the_dataset_of_its_body_and_year(#[case] body: Value, #[case] expected: &str) {
+    let place = match offline().target().expect("a target").place(&record_of(body)) {
+        Placement::Unit(unit) => {
+            assert_eq!(unit.key.as_str(), unit.lane.0);
+            unit.key.0
+        }
+        Placement::Withheld { code } => format!("withheld {code}"),
+        Placement::Elsewhere => "elsewhere".to_owned(),
+    };
+    assert_eq!(place, expected);
+}
+
+#[test]
+fn a_unit_without_members_is_an_empty_dataset() {
+    let composed = compose(&*offline(), &unit(2024), 3, &[]);
+    let package: Value = serde_json::from_slice(&composed.body).expect("a package");
+    assert_eq!((&package["manifesto"]["righe"], &package["manifesto"]["versione"]), (&json!(0), &json!(3)));
+    assert!(composed.rows.is_empty());
+}
+
+#[rstest]
+#[case("00606750131/gare/2024")]
+#[case("RSSMRA85T10A562S/appalti/2024")]
+#[case("x")]
+fn a_unit_of_another_shape_is_parked(#[case] unit: &str) {
+    let composed = offline().target().expect("a target").compose(&UnitKey(unit.to_owned()), 1, &[]);
+    assert!(composed.expect_err("parked").contains(unit));
+}
+
+#[test]
+fn totals_that_cannot_be_written_are_parked() {
+    let lot = |cig: &str| {
+        let importo_totale = Importo::from_cents(i64::MAX);
+        record_of(json!({ "kind": "lotto", "body": { "cig": cig, "importo_totale": importo_totale } }))
+    };
+    let members = [lot("918052266A"), lot("5044003AF1")];
+    let composed = offline().target().expect("a target").compose(&unit(2024), 1, &members);
+    assert!(composed.expect_err("parked").contains("too large"));
+}
+
+#[test]
+fn two_versions_of_one_member_give_one_row_and_a_finding() {
+    let members = [lots(&["918052266A"], "a"), lots(&["918052266A"], "b"), lots(&["918052266A"], "a")].concat();
+    let composed = compose(&*offline(), &unit(2024), 1, &members);
+    assert_eq!(composed.rows.len(), 1);
+    assert_eq!(composed.findings.len(), 1);
+    let reversed: Vec<Record> = members.into_iter().rev().collect();
+    assert_eq!(compose(&*offline(), &unit(2024), 1, &reversed).body, composed.body);
+}

@@ -1,0 +1,176 @@
+//! One function per operation of the platform that the adapter uses, and the one table from answer
+//! to outcome or error.
+//!
+//! | answer | outcome |
+//! |---|---|
+//! | 200, 201 with the draft taken, in our version or a later one, without errors inside | taken |
+//! | 409 | a newer draft is held: look before deciding |
+//! | 500 with a permanent `errorData` | refused by the rules (`NOT_FOUND`: not there) |
+//! | 400, 422 with `errorData` | refused by the rules |
+//! | 404, 405 | not this platform: the address is wrong |
+//! | what every system shares | see [`common_error`] |
+//! | anything else | in doubt |
+
+use canonical::Digest;
+use canonical::identifiers::CodiceFiscale;
+use contract::{AdapterError, Advice, Phase, Receipt, Shipment, UnitKey};
+use kit::Secret;
+use kit::answer::{Answer, common_error};
+use kit::http::{HttpClient, Method, Request};
+
+use crate::wire::{BozzaAccolta, BozzaTenuta, Errore, PaginaBozze};
+
+/// Reasons for which the platform says no for good. Others, known or not, may be passing ones.
+const PERMANENT: &[&str] = &[
+    NOT_FOUND,
+    "CHIAVE_NON_VALIDA",
+    "CIG_NON_VALIDO",
+    "SMARTCIG",
+    "SCHEDA_NON_COERENTE",
+    "BOZZA_NON_VALIDA",
+    "SEQUENZA",
+    "IDEMPOTENCY_MISMATCH",
+];
+const NOT_FOUND: &str = "NOT_FOUND";
+
+/// What the platform says to a draft.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// It has taken it.
+    Taken(Receipt),
+    /// It holds a newer one.
+    Newer,
+    /// It will never take it.
+    Refused {
+        /// The platform's own code.
+        code: String,
+        /// The platform's own words.
+        message: String,
+    },
+}
+
+/// A client of the platform.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) http: HttpClient,
+    pub(crate) key: Secret,
+}
+
+impl Client {
+    /// `PUT /bozze/{cig}/{award}/{phase}/{progressive}`.
+    pub(crate) async fn submit(&self, shipment: &Shipment, versione: u64) -> Result<Reply, AdapterError> {
+        let request = self
+            .draft_request(Method::PUT, &shipment.unit)
+            .header("idempotency-key", &shipment.idempotency_key)
+            .json_body(shipment.body.clone());
+        let answer = self.http.exchange(request).await?;
+        match answer.status {
+            200 | 201 if !answer.is_html() => taken(&answer, versione).map(Reply::Taken),
+            409 => Ok(Reply::Newer),
+            _ => {
+                let Errore { error_data, esiti, .. } = refusal(&answer).ok_or_else(|| error_of(&answer))?;
+                let remarks: Vec<_> =
+                    esiti.iter().map(|esito| format!("{}: {}", esito.codice, esito.messaggio)).collect();
+                Ok(Reply::Refused { code: without_persons(&error_data), message: without_persons(&remarks.join("; ")) })
+            }
+        }
+    }
+
+    /// `GET /bozze/{cig}/{award}/{phase}/{progressive}`: the draft held under a key, if any.
+    pub(crate) async fn draft(&self, unit: &UnitKey) -> Result<Option<(BozzaTenuta, Receipt)>, AdapterError> {
+        let answer = self.http.exchange(self.draft_request(Method::GET, unit)).await?;
+        if refusal(&answer).is_some_and(|refusal| refusal.error_data == NOT_FOUND) {
+            return Ok(None);
+        }
+        let held: BozzaTenuta = data(&answer)?;
+        if held.chiave != unit.as_str() {
+            return Err(answer.not_understood("another draft than the one asked for"));
+        }
+        let receipt = receipt(&answer, &held.id_bozza);
+        Ok(Some((held, receipt)))
+    }
+
+    /// `GET /bozze?dopo=&limite=`: a page of the inventory, with the answer it came in.
+    pub(crate) async fn drafts(&self, from: Option<&str>, limit: u16) -> Result<(PaginaBozze, Answer), AdapterError> {
+        let limit = limit.to_string();
+        let query: Vec<_> = [("limite", limit.as_str())].into_iter().chain(from.map(|from| ("dopo", from))).collect();
+        let request = self.http.request(Method::GET, &["bozze"], &query).bearer(&self.key);
+        let answer = self.http.exchange(request).await?;
+        Ok((data(&answer)?, answer))
+    }
+
+    fn draft_request(&self, method: Method, unit: &UnitKey) -> Request {
+        let segments: Vec<_> = ["bozze"].into_iter().chain(unit.as_str().split('/')).collect();
+        self.http.request(method, &segments, &[]).bearer(&self.key)
+    }
+}
+
+/// The receipt of a draft that was really taken: the version is ours or later, and no error
+/// stands inside the answer.
+fn taken(answer: &Answer, versione: u64) -> Result<Receipt, AdapterError> {
+    let accolta: BozzaAccolta = answer.json()?;
+    if accolta.versione < versione {
+        return Err(answer.not_understood("taken in an older version than the one sent"));
+    }
+    if accolta.esiti.iter().any(|esito| esito.tipo != "avviso") {
+        return Err(answer.not_understood("taken with errors inside"));
+    }
+    Ok(receipt(answer, &accolta.id_bozza))
+}
+
+fn receipt(answer: &Answer, id_bozza: &str) -> Receipt {
+    Receipt {
+        remote_id: Some(id_bozza.to_owned()),
+        status: answer.status,
+        answer_digest: Digest::of(&answer.body).to_string(),
+    }
+}
+
+/// The data of an answer to a read.
+fn data<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T, AdapterError> {
+    match answer.status {
+        200 if !answer.is_html() => answer.json(),
+        _ => Err(error_of(answer)),
+    }
+}
+
+/// The refusal by the rules that an answer carries, if it does.
+fn refusal(answer: &Answer) -> Option<Errore> {
+    let errore = || answer.json::<Errore>().ok().filter(|errore| !errore.esito);
+    match answer.status {
+        400 | 422 => errore(),
+        500 => errore().filter(|errore| PERMANENT.contains(&errore.error_data.as_str())),
+        _ => None,
+    }
+}
+
+/// The error behind an answer that is neither data nor a refusal.
+fn error_of(answer: &Answer) -> AdapterError {
+    if matches!(answer.status, 404 | 405) {
+        let error = answer.not_understood("the platform has no such operation at this address");
+        return error.phase(Phase::Refused).advice(Advice::FixConfiguration);
+    }
+    let error =
+        common_error(&answer.attempted, answer).unwrap_or_else(|| answer.not_understood("answer outside the contract"));
+    // With status 500 for every failure, the reason says more than the status.
+    match answer.json::<Errore>() {
+        Ok(errore) => error.remote_code(without_persons(&errore.error_data)),
+        Err(_) => error,
+    }
+}
+
+/// A text of the platform, with the fiscal codes of persons masked and of bearable length.
+fn without_persons(text: &str) -> String {
+    let is_person = |word: &str| CodiceFiscale::parse(&word.to_ascii_uppercase()).is_ok_and(CodiceFiscale::is_person);
+    let words = text.split_inclusive(|character: char| !character.is_alphanumeric());
+    let masked: String = words
+        .map(|word| {
+            let code = word.trim_end_matches(|character: char| !character.is_alphanumeric());
+            if is_person(code) { word.replace(code, &"*".repeat(code.len())) } else { word.to_owned() }
+        })
+        .collect();
+    masked.chars().take(1000).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! The table from answer to outcome or error, row by row.
+
+use contract::{ErrorKind, Held, Observer, Outcome, Target};
+use kit::http::HttpSettings;
+use rstest::rstest;
+use serde_json::{Value, json};
+use wiremock::matchers::{header, method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use super::*;
+use crate::ScpEsecuzione;
+use crate::testing::{CIG, avanzamento, shipment};
+
+const UNIT_PATH: &str = "/bozze/B000001279/1/3/1";
+
+fn adapter(server: &MockServer) -> ScpEsecuzione {
+    let http = HttpClient::new(crate::SYSTEM, &HttpSettings::new(server.uri())).unwrap();
+    ScpEsecuzione::over(Client { http, key: Secret::new("chiave") }, 2)
+}
+
+async fn answering(answer: ResponseTemplate) -> (MockServer, ScpEsecuzione) {
+    let server = MockServer::start().await;
+    Mock::given(header("authorization", "Bearer chiave")).respond_with(answer).mount(&server).await;
+    let adapter = adapter(&server);
+    (server, adapter)
+}
+
+fn taken(versione: u64, esiti: &Value) -> Value {
+    json!({"idBozza": "B00000001", "stato": "bozza", "versione": versione, "esiti": esiti})
+}
+
+fn no(code: &str) -> Value {
+    json!({"esito": false, "errorData": code})
+}
+
+#[rstest]
+#[case::new(201)]
+#[case::again(200)]
+#[tokio::test]
+async fn a_draft_that_was_taken_is_acknowledged_with_its_receipt(#[case] status: u16) {
+    let body = taken(3, &json!([{"codice": "A1", "tipo": "avviso", "messaggio": "manca la cauzione"}]));
+    let (server, adapter) = answering(ResponseTemplate::new(status).set_body_json(&body)).await;
+    let sent = shipment(&avanzamento(CIG, 1, "10.00"), 3);
+    let Outcome::Acknowledged(receipt) = adapter.send(&sent).await.unwrap() else { panic!("refused") };
+    assert_eq!((receipt.remote_id.as_deref(), receipt.status), (Some("B00000001"), status));
+    assert_eq!(receipt.answer_digest, Digest::of(body.to_string().as_bytes()).to_string());
+    let request = &server.received_requests().await.unwrap()[0];
+    assert_eq!((request.method.as_str(), request.url.path()), ("PUT", UNIT_PATH));
+    assert_eq!(request.headers["idempotency-key"], sent.idempotency_key.as_str());
+    assert_eq!(request.body, sent.body);
+}
+
+#[rstest]
+#[case::not_found(500, "NOT_FOUND")]
+#[case::sequence(500, "SEQUENZA")]
+#[case::mismatch(500, "IDEMPOTENCY_MISMATCH")]
+#[case::validation(400, "BOZZA_NON_VALIDA")]
+#[case::any_reason_of_a_422(422, "ALTRO_MOTIVO")]
+#[tokio::test]
+async fn a_permanent_reason_is_a_refusal(#[case] status: u16, #[case] code: &str) {
+    let (_server, adapter) = answering(ResponseTemplate::new(status).set_body_json(no(code))).await;
+    let outcome = adapter.send(&shipment(&avanzamento(CIG, 1, "10.00"), 1)).await.unwrap();
+    assert_eq!(outcome, Outcome::Refused { code: code.to_owned(), message: String::new() });
+}
+
+#[tokio::test]
+async fn the_words_of_a_refusal_come_without_persons() {
+    let mut body = no("BOZZA_NON_VALIDA");
+    body["esiti"] = json!([{"codice": "CF", "tipo": "errore", "messaggio": "RSSMRA85T10A562S: non ammesso"}]);
+    let (_server, adapter) = answering(ResponseTemplate::new(500).set_body_json(body)).await;
+    let Outcome::Refused { message, .. } = adapter.send(&shipment(&avanzamento(CIG, 1, "1.00"), 1)).await.unwrap()
+    else {
+        panic!("not refused")
+    };
+    assert_eq!(message, "CF: ****************: non ammesso");
+}
+
+#[rstest]
+#[case::unknown_reason(ResponseTemplate::new(500).set_body_json(no("ERRORE_INTERNO")), ErrorKind::Unavailable, Phase::Unknown)]
+#[case::page_with_500(ResponseTemplate::new(500).set_body_raw("<html>guasto", "text/html"), ErrorKind::Unavailable, Phase::Unknown)]
+#[case::bad_gateway(ResponseTemplate::new(502), ErrorKind::Unavailable, Phase::Unknown)]
+#[case::page_with_200(ResponseTemplate::new(200).set_body_raw("<!doctype html>", "text/html"), ErrorKind::NotUnderstood, Phase::Unknown)]
+#[case::empty(ResponseTemplate::new(200).set_body_raw("", "application/json"), ErrorKind::NotUnderstood, Phase::Unknown)]
+#[case::truncated(ResponseTemplate::new(200).set_body_raw(r#"{"idBozza":"B0"#, "application/json"), ErrorKind::NotUnderstood, Phase::Unknown)]
+#[case::error_in_200(ResponseTemplate::new(200).set_body_json(no("SEQUENZA")), ErrorKind::NotUnderstood, Phase::Unknown)]
+#[case::errors_inside(ResponseTemplate::new(201).set_body_json(taken(1, &json!([{"codice": "E1", "tipo": "errore", "messaggio": ""}]))), ErrorKind::NotUnderstood, Phase::Unknown)]
+#[case::older_version(ResponseTemplate::new(200).set_body_json(taken(0, &json!([]))), ErrorKind::NotUnderstood, Phase::Unknown)]
+#[case::taken_in_charge(ResponseTemplate::new(202), ErrorKind::NotUnderstood, Phase::Unknown)]
+#[case::validation_without_reason(ResponseTemplate::new(400).set_body_json(json!({})), ErrorKind::NotUnderstood, Phase::Unknown)]
+#[case::wrong_key(ResponseTemplate::new(401).set_body_json(no("NON_AUTORIZZATO")), ErrorKind::Authentication, Phase::Refused)]
+#[case::no_rights(ResponseTemplate::new(403), ErrorKind::Permission, Phase::Refused)]
+#[case::wrong_address(ResponseTemplate::new(404), ErrorKind::NotUnderstood, Phase::Refused)]
+#[case::too_many(ResponseTemplate::new(429), ErrorKind::RateLimited, Phase::Refused)]
+#[tokio::test]
+async fn anything_else_is_an_error(#[case] answer: ResponseTemplate, #[case] kind: ErrorKind, #[case] phase: Phase) {
+    let (_server, adapter) = answering(answer).await;
+    let error = adapter.send(&shipment(&avanzamento(CIG, 1, "10.00"), 1)).await.unwrap_err();
+    assert_eq!((error.kind, error.phase), (kind, phase), "{error}");
+}
+
+#[tokio::test]
+async fn a_pause_that_is_asked_for_is_told() {
+    let answer = ResponseTemplate::new(429).insert_header("retry-after", "7");
+    let (_server, adapter) = answering(answer).await;
+    let error = adapter.send(&shipment(&avanzamento(CIG, 1, "10.00"), 1)).await.unwrap_err();
+    assert_eq!(error.advice, Advice::Retry { after: Some(std::time::Duration::from_secs(7)) });
+}
+
+fn held(versione: u64, importo: &str) -> Value {
+    json!({
+        "chiave": "B000001279/1/3/1", "idBozza": "B00000001", "stato": "bozza", "versione": versione,
+        "scheda": "SA1", "dati": {"avanzamento": {"impSal": importo}},
+    })
+}
+
+#[rstest]
+#[case::it_is_ours(ResponseTemplate::new(200).set_body_json(held(5, "10.00")), "acknowledged")]
+#[case::it_is_another(ResponseTemplate::new(200).set_body_json(held(5, "99.00")), "newer_draft")]
+#[case::it_went_away(ResponseTemplate::new(500).set_body_json(no("NOT_FOUND")), "newer_draft")]
+#[tokio::test]
+async fn a_newer_draft_is_looked_at_before_deciding(#[case] look: ResponseTemplate, #[case] expected: &str) {
+    let server = MockServer::start().await;
+    let conflict = ResponseTemplate::new(409).set_body_json(no("VERSIONE_SUPERATA"));
+    Mock::given(method("PUT")).respond_with(conflict).mount(&server).await;
+    Mock::given(method("GET")).and(path(UNIT_PATH)).respond_with(look).mount(&server).await;
+    let outcome = adapter(&server).send(&shipment(&avanzamento(CIG, 1, "10.00"), 4)).await.unwrap();
+    let seen = match &outcome {
+        Outcome::Acknowledged(_) => "acknowledged",
+        Outcome::Refused { code, .. } => code,
+    };
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test]
+async fn a_question_left_open_after_a_409_did_nothing() {
+    let server = MockServer::start().await;
+    Mock::given(method("PUT")).respond_with(ResponseTemplate::new(409)).mount(&server).await;
+    Mock::given(method("GET")).respond_with(ResponseTemplate::new(502)).mount(&server).await;
+    let error = adapter(&server).send(&shipment(&avanzamento(CIG, 1, "10.00"), 4)).await.unwrap_err();
+    assert_eq!(error.phase, Phase::Refused);
+}
+
+#[rstest]
+#[case::nothing(ResponseTemplate::new(500).set_body_json(no("NOT_FOUND")), Held::Nothing)]
+#[case::other(ResponseTemplate::new(200).set_body_json(held(1, "99.00")), Held::Other)]
+#[case::older(ResponseTemplate::new(200).set_body_json(held(1, "10.00")), Held::Other)]
+#[tokio::test]
+async fn a_look_up_says_what_is_held(#[case] answer: ResponseTemplate, #[case] expected: Held) {
+    let (_server, adapter) = answering(answer).await;
+    assert_eq!(adapter.look_up(&shipment(&avanzamento(CIG, 1, "10.00"), 2)).await.unwrap(), expected);
+}
+
+#[rstest]
+#[case::another_draft(200, json!({"chiave": "B000001279/1/3/2", "idBozza": "B", "stato": "bozza", "versione": 1, "scheda": "SA1", "dati": {}}))]
+#[case::an_unknown_reason(500, no("ERRORE_INTERNO"))]
+#[case::a_page_not_found(404, json!({}))]
+#[tokio::test]
+async fn a_look_up_never_guesses(#[case] status: u16, #[case] body: Value) {
+    let (_server, adapter) = answering(ResponseTemplate::new(status).set_body_json(body)).await;
+    assert!(adapter.look_up(&shipment(&avanzamento(CIG, 1, "10.00"), 2)).await.is_err());
+}
+
+#[rstest]
+#[case::not_found(ResponseTemplate::new(500).set_body_json(no("NOT_FOUND")))]
+#[case::out_of_order(ResponseTemplate::new(200).set_body_json(json!({"bozze": [held(1, "1.00"), held(1, "1.00")]})))]
+#[case::not_a_page(ResponseTemplate::new(200).set_body_json(json!([])))]
+#[tokio::test]
+async fn an_inventory_that_was_not_read_is_an_error(#[case] answer: ResponseTemplate) {
+    let (_server, adapter) = answering(answer).await;
+    assert!(adapter.inventory(None).await.is_err());
+}
