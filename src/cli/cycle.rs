@@ -1,0 +1,213 @@
+//! One cycle of work, shared by `demo`, `import` and `sync`: read, deliver, compare, show.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use canonical::SourceName;
+
+use super::output::Output;
+use crate::clock::after;
+use crate::flow::intake::IntakeReport;
+use crate::flow::report::Cycle;
+use crate::flow::{FlowError, Systems, intake, reconcile};
+use crate::node::Node;
+use crate::storage::{DiscrepancyKind, Reconciliation, RunKind, RunTotals};
+
+/// How many discrepancies a person is shown; the rest stands in the report.
+const SHOWN: usize = 20;
+
+/// Names of the configured systems that have a role.
+pub(super) fn names(systems: &Systems, has_role: impl Fn(&dyn contract::Adapter) -> bool) -> Vec<String> {
+    systems.iter().filter(|(_, adapter)| has_role(adapter.as_ref())).map(|(name, _)| name.clone()).collect()
+}
+
+/// Reads one source, and says while it goes on.
+pub(super) async fn read(
+    node: &Node,
+    name: &str,
+    kind: RunKind,
+    files: Option<Vec<PathBuf>>,
+    output: &Output,
+) -> Result<IntakeReport, FlowError> {
+    let no_role = || FlowError::NoRole { system: name.to_owned(), role: "source" };
+    let source = SourceName::parse(name).ok_or_else(no_role)?;
+    let words = output.words;
+    let bar = output.progress(&format!("{} {name}", words.reading));
+    let progress = {
+        let (bar, name) = (bar.clone(), name.to_owned());
+        move |totals: RunTotals| {
+            bar.set_message(format!("{} {name}: {} {}", words.reading, totals.read, words.records_read));
+        }
+    };
+    let report = intake::read_source(&node.flow, &source, kind, files, &progress).await;
+    bar.finish_and_clear();
+    report
+}
+
+/// Waits until every delivery is settled, or until `patience` ends. Deliveries that a target asked
+/// to hold back for longer than the remaining patience are not waited for.
+pub(super) async fn deliver_until_quiet(node: &Node, patience: Duration, output: &Output) -> Result<bool, FlowError> {
+    let words = output.words;
+    let bar = output.progress(words.delivering);
+    let end = Instant::now() + patience;
+    let quiet = loop {
+        let counts = node.flow.store.delivery_counts().await?;
+        let open: u64 = counts
+            .iter()
+            .filter(|count| matches!(count.state.as_str(), "due" | "sent" | "retry" | "in_doubt"))
+            .map(|count| count.count)
+            .sum();
+        if open == 0 {
+            break true;
+        }
+        let remaining = end.saturating_duration_since(Instant::now());
+        let horizon = after(node.flow.clock.now(), remaining);
+        let next = node.flow.store.next_ready().await?;
+        let in_hand = counts.iter().any(|count| count.state == "sent");
+        if remaining.is_zero() || (!in_hand && next.is_some_and(|next| next > horizon)) {
+            break false;
+        }
+        bar.set_message(format!("{}: {open} {}", words.delivering, words.to_deliver));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    bar.finish_and_clear();
+    Ok(quiet)
+}
+
+/// Compares with some targets, one after the other.
+pub(super) async fn compare(
+    node: &Node,
+    targets: &[String],
+    repair: bool,
+    output: &Output,
+) -> Result<Vec<Reconciliation>, FlowError> {
+    let mut results = Vec::new();
+    for target in targets {
+        let bar = output.progress(&format!("{} {target}", output.words.comparing));
+        let result = reconcile::reconcile(&node.flow, target, repair).await;
+        bar.finish_and_clear();
+        results.push(result?);
+    }
+    Ok(results)
+}
+
+/// Shows what was read.
+pub(super) fn show_intake(sources: &BTreeMap<String, RunTotals>, output: &Output) {
+    let words = output.words;
+    let row = |name: &str, totals: &RunTotals| {
+        let balanced = if totals.balanced() { words.yes } else { words.no };
+        let numbers = [totals.read, totals.new, totals.unchanged, totals.quarantined, totals.refused];
+        let mut row = vec![name.to_owned()];
+        row.extend(numbers.iter().map(ToString::to_string));
+        row.push(balanced.to_owned());
+        row
+    };
+    let mut rows: Vec<_> = sources.iter().map(|(name, totals)| row(name, totals)).collect();
+    if sources.len() > 1 {
+        let total = sources.values().fold(RunTotals::default(), |sum, totals| sum.plus(*totals));
+        rows.push(row(words.total, &total));
+    }
+    let headers =
+        [words.source, words.read, words.new, words.unchanged, words.quarantined, words.refused, words.balanced];
+    output.table(words.what_was_read, &headers, rows, 1);
+}
+
+/// Shows documents that were refused whole.
+pub(super) fn show_refused(report: &IntakeReport, output: &Output) {
+    if report.refused.is_empty() {
+        return;
+    }
+    let rows = report
+        .refused
+        .iter()
+        .map(|(document, refusal)| {
+            let line = refusal.line.map(|line| format!(" (line {line})")).unwrap_or_default();
+            vec![document.clone(), format!("{}{line} [{}]", refusal.message, refusal.code)]
+        })
+        .collect();
+    output.table(output.words.refused_documents, &[output.words.document, output.words.reason], rows, 2);
+}
+
+/// Shows where everything went.
+pub(super) fn show_deliveries(cycle: &Cycle, output: &Output) {
+    let words = output.words;
+    let rows: Vec<Vec<String>> = cycle
+        .deliveries
+        .iter()
+        .flat_map(|(target, states)| {
+            states.iter().map(move |(state, count)| vec![target.clone(), words.state(state).to_owned(), count.to_string()])
+        })
+        .collect();
+    output.table(words.where_it_went, &[words.target, words.state, words.deliveries], rows, 2);
+}
+
+/// Shows whether both sides agree, and the first discrepancies.
+pub(super) fn show_comparison(results: &[Reconciliation], output: &Output) {
+    let words = output.words;
+    let rows = results
+        .iter()
+        .map(|result| {
+            let counts = &result.counts;
+            let numbers = [
+                counts.expected,
+                counts.observed,
+                counts.equal,
+                counts.different,
+                counts.missing_there,
+                counts.missing_here,
+                counts.skipped,
+            ];
+            let complete = match &result.incomplete_because {
+                None => words.yes.to_owned(),
+                Some(why) => format!("{}: {why}", words.no),
+            };
+            let mut row = vec![result.target.clone()];
+            row.extend(numbers.iter().map(ToString::to_string));
+            row.push(complete);
+            row
+        })
+        .collect();
+    let headers = [
+        words.target,
+        words.expected,
+        words.observed,
+        words.equal,
+        words.different,
+        words.missing_there,
+        words.missing_here,
+        words.skipped,
+        words.complete,
+    ];
+    output.table(words.do_both_agree, &headers, rows, 1);
+
+    let discrepancies: Vec<_> =
+        results.iter().flat_map(|result| result.discrepancies.iter().map(move |found| (result, found))).collect();
+    if discrepancies.is_empty() {
+        return;
+    }
+    let rows = discrepancies
+        .iter()
+        .take(SHOWN)
+        .map(|(result, found)| {
+            let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "–".to_owned());
+            let what = match found.kind {
+                DiscrepancyKind::MissingThere => words.missing_there.to_owned(),
+                DiscrepancyKind::MissingHere => words.missing_here.to_owned(),
+                DiscrepancyKind::Differs => found.field.clone().unwrap_or_default(),
+            };
+            vec![
+                result.target.clone(),
+                found.rule.code().to_owned(),
+                found.unit.to_string(),
+                found.row.clone(),
+                what,
+                text(&found.ours),
+                text(&found.theirs),
+            ]
+        })
+        .collect();
+    let title = format!("{} ({} / {})", words.first_discrepancies, discrepancies.len().min(SHOWN), discrepancies.len());
+    let headers = [words.target, words.rule, words.unit, words.row, words.field, words.ours, words.theirs];
+    output.table(&title, &headers, rows, 7);
+}

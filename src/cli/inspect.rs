@@ -1,0 +1,96 @@
+//! `raccordo inspect`: says what a file is and what would be read from it, without a database.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+
+use super::Exit;
+use super::output::Output;
+use crate::node::{Inspected, Parts};
+
+/// Say what a file is and what would be read from it; no database.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+pub(super) fn run(parts: &Parts, arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
+    let (mut refused, mut errors) = (false, false);
+    let mut seen = Vec::new();
+    for path in &arguments.files {
+        let inspected = inspect(parts, path, output);
+        refused |= inspected.refused;
+        errors |= inspected.has_errors;
+        if output.is_json() {
+            output.json(&inspected.facts);
+        } else {
+            seen.push(inspected.facts);
+        }
+    }
+    if !output.is_json() {
+        show(&seen, output);
+    }
+    Ok(match (refused, errors) {
+        (true, _) => Exit::Failed,
+        (false, true) => Exit::Differences,
+        (false, false) => Exit::Done,
+    })
+}
+
+fn inspect(parts: &Parts, path: &PathBuf, output: &Output) -> Inspected {
+    let name = path.to_string_lossy();
+    let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
+    let problem = match opened {
+        Ok((metadata, file)) if metadata.is_file() => {
+            let bar = output.byte_progress(&name, metadata.len());
+            let inspected = (parts.inspect)(&mut bar.wrap_read(file) as &mut dyn Read, &name);
+            bar.finish_and_clear();
+            return inspected;
+        }
+        Ok(_) => "not a file".to_owned(),
+        Err(error) => format!("file not readable: {error}"),
+    };
+    Inspected {
+        facts: serde_json::json!({
+            "file": name, "format": null, "version": null, "counts": {}, "findings": {},
+            "refused": { "code": "not_readable", "message": problem, "line": null },
+        }),
+        refused: true,
+        has_errors: false,
+    }
+}
+
+fn show(files: &[serde_json::Value], output: &Output) {
+    let words = output.words;
+    for facts in files {
+        let text = |name: &str| facts[name].as_str().unwrap_or("–").to_owned();
+        let mut rows = vec![
+            vec![words.format.to_owned(), format!("{} {}", text("format"), text("version"))],
+        ];
+        flatten("", &facts["counts"], &mut rows);
+        for (rule, count) in facts["findings"].as_object().into_iter().flatten() {
+            let summary = canonical::Rule::ALL.iter().find(|known| known.code() == rule).map_or("", |known| known.summary());
+            rows.push(vec![format!("{} {rule} ({summary})", words.findings), count.to_string()]);
+        }
+        if let Some(refused) = facts["refused"].as_object() {
+            let line = refused["line"].as_u64().map(|line| format!(" (line {line})")).unwrap_or_default();
+            let message = refused["message"].as_str().unwrap_or_default();
+            rows.push(vec![words.refused.to_owned(), format!("{message}{line}")]);
+        }
+        output.table(&text("file"), &["", ""], rows, 2);
+    }
+}
+
+/// Nested counts as rows of a table: `cig / smartcig`.
+fn flatten(prefix: &str, counts: &serde_json::Value, rows: &mut Vec<Vec<String>>) {
+    for (name, value) in counts.as_object().into_iter().flatten() {
+        let name = if prefix.is_empty() { name.clone() } else { format!("{prefix} / {name}") };
+        if value.is_object() {
+            flatten(&name, value, rows);
+        } else {
+            rows.push(vec![name, value.to_string()]);
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The commands. Data go to standard output, everything else to standard error.
+//!
+//! Every command answers with one of the exit codes of [`Exit`]; with `--json` it prints what a
+//! machine needs and nothing else.
+
+mod adapters;
+mod cycle;
+mod demo;
+mod import;
+mod inspect;
+mod output;
+mod reconcile;
+mod serve;
+mod simulate;
+mod sync;
+mod trace;
+mod words;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Error;
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::config::{Config, ConfigError};
+use crate::flow::FlowError;
+use crate::node::{Node, NodeError, Parts};
+use crate::storage::StorageError;
+use output::Output;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// It failed, or something was refused.
+    Failed = 1,
+    /// The command line was not understood. Clap uses the same number.
+    Usage = 2,
+    /// The configuration was not understood.
+    Configuration = 3,
+    /// Something is unavailable, or a side could not be read completely.
+    Unavailable = 4,
+    /// Differences, or findings of severity error, were found.
+    Differences = 5,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed, or a file was refused
+  2  usage
+  3  configuration
+  4  unavailable, or a side could not be read completely
+  5  differences or errors found in the data";
+
+const EXAMPLES: &str = "\
+Examples:
+  raccordo demo --once                      a whole cycle on real data, on this machine only
+  raccordo inspect dataset.xml              what is this file, what would be read from it
+  raccordo import file-drop dataset.xml     read it into the records of this folder
+  raccordo sync                             read the sources, deliver what is due
+  raccordo reconcile pico                   compare with what Pi.Co. holds
+  raccordo trace 5044003AF1                 the life of a CIG across systems";
+
+/// Keeps the records of Italian public contracts in step between platforms.
+#[derive(Debug, Parser)]
+#[command(name = "raccordo", version, after_help = EXIT_CODES, before_help = EXAMPLES, propagate_version = true)]
+struct Arguments {
+    /// Folder that holds raccordo.toml, or the file itself [default: the current folder; for demo,
+    /// a temporary one]
+    #[arg(short = 'C', long, global = true, env = "RACCORDO_FOLDER", value_name = "PATH")]
+    folder: Option<PathBuf>,
+    /// Print JSON for machines
+    #[arg(long, global = true)]
+    json: bool,
+    /// Language of tables and pages
+    #[arg(long, global = true, env = "RACCORDO_LANG", default_value = "it", value_name = "LANG")]
+    lang: Language,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Language {
+    /// Italian
+    It,
+    /// English
+    En,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run everything on loopback: simulators, real data, a full cycle, a page
+    Demo(demo::Arguments),
+    /// Run the daemon: sources, deliveries, reconciliations, pages
+    Serve,
+    /// Say what a file is and what would be read from it; no database
+    Inspect(inspect::Arguments),
+    /// Read files once
+    Import(import::Arguments),
+    /// Read the sources and deliver now
+    Sync(sync::Arguments),
+    /// Compare with what the targets hold, now
+    Reconcile(reconcile::Arguments),
+    /// Show the life of a record across systems, with every attempt
+    Trace(trace::Arguments),
+    /// Show the systems: roles, contract, and whether the contract is PUBLIC or ASSUMED
+    Adapters,
+    /// Run the simulator of a system until stopped
+    Simulate(simulate::Arguments),
+}
+
+/// Runs the command line and returns its exit code.
+pub fn main(parts: &Parts) -> ExitCode {
+    let arguments = Arguments::parse();
+    start_logging(&arguments.command);
+    let output = Output::new(arguments.json, arguments.lang);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output.problem(&Error::new(error).context("starting the runtime"));
+            return ExitCode::from(Exit::Failed as u8);
+        }
+    };
+    let exit = match runtime.block_on(run(parts, &arguments, &output)) {
+        Ok(exit) => exit,
+        Err(error) => {
+            output.problem(&error);
+            exit_of(&error)
+        }
+    };
+    // Blocking reads of files that nobody waits for any more must not hold the exit.
+    runtime.shutdown_background();
+    ExitCode::from(exit as u8)
+}
+
+async fn run(parts: &Parts, arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
+    match &arguments.command {
+        Command::Demo(demo) => demo::run(parts, arguments.folder.as_deref(), demo, output).await,
+        Command::Inspect(inspect) => inspect::run(parts, inspect, output),
+        Command::Adapters => Ok(adapters::run(parts, output)),
+        Command::Simulate(simulate) => simulate::run(parts, simulate, output).await,
+        Command::Serve => serve::run(open(parts, arguments).await?, output).await,
+        Command::Import(import) => import::run(open(parts, arguments).await?, import, output).await,
+        Command::Sync(sync) => sync::run(open(parts, arguments).await?, sync, output).await,
+        Command::Reconcile(reconcile) => reconcile::run(open(parts, arguments).await?, reconcile, output).await,
+        Command::Trace(trace) => trace::run(open(parts, arguments).await?, trace, output).await,
+    }
+}
+
+async fn open(parts: &Parts, arguments: &Arguments) -> anyhow::Result<Node> {
+    let folder = arguments.folder.as_deref().unwrap_or(Path::new("."));
+    Ok(Node::open(parts, Config::load(folder)?).await?)
+}
+
+/// The exit code that an error deserves.
+fn exit_of(error: &Error) -> Exit {
+    for cause in error.chain() {
+        if cause.is::<ConfigError>() {
+            return Exit::Configuration;
+        }
+        if let Some(node) = cause.downcast_ref::<NodeError>() {
+            return match node {
+                NodeError::Storage(StorageError::Unavailable { .. }) => Exit::Unavailable,
+                NodeError::UnknownAdapter { .. } | NodeError::Settings { .. } => Exit::Configuration,
+                _ => Exit::Failed,
+            };
+        }
+        if let Some(flow) = cause.downcast_ref::<FlowError>() {
+            return match flow {
+                FlowError::NoRole { .. } => Exit::Configuration,
+                FlowError::Adapter(_) | FlowError::Storage(StorageError::Unavailable { .. }) => Exit::Unavailable,
+                _ => Exit::Failed,
+            };
+        }
+        if let Some(StorageError::Unavailable { .. }) = cause.downcast_ref::<StorageError>() {
+            return Exit::Unavailable;
+        }
+    }
+    Exit::Failed
+}
+
+/// Logs go to standard error: JSON lines for the daemon, short lines for a person.
+fn start_logging(command: &Command) {
+    let is_daemon = matches!(command, Command::Serve);
+    let default = if is_daemon { "info" } else { "error" };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("RACCORDO_LOG").unwrap_or_else(|_| default.into());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if is_daemon {
+        builder.json().flatten_event(true).init();
+    } else {
+        builder.with_target(false).init();
+    }
+    // A panic is caught where it belongs to one record; its message may hold received data, its
+    // place may not.
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "panicked");
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Arguments as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn a_configuration_error_has_its_own_exit_code() {
+        let error = Config::load(std::path::Path::new("/nowhere/raccordo.toml")).expect_err("there is no such file");
+        assert_eq!(exit_of(&error.into()), Exit::Configuration);
+    }
+}

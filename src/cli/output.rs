@@ -1,0 +1,107 @@
+//! What the commands print: tables for people, JSON for machines, progress while one waits.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what this module is for")]
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use comfy_table::presets::UTF8_BORDERS_ONLY;
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use super::Language;
+use super::words::Words;
+
+/// Where a command prints.
+#[derive(Debug)]
+pub(super) struct Output {
+    json: bool,
+    /// The words of the chosen language.
+    pub(super) words: &'static Words,
+}
+
+impl Output {
+    pub(super) fn new(json: bool, language: Language) -> Self {
+        Self { json, words: Words::of(language) }
+    }
+
+    /// Whether the reader is a machine.
+    pub(super) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// One JSON value on one line.
+    pub(super) fn json(&self, value: &impl Serialize) {
+        match serde_json::to_string(value) {
+            Ok(line) => println!("{line}"),
+            Err(error) => eprintln!("error: facts not printable as JSON: {error}"),
+        }
+    }
+
+    /// A line for people.
+    pub(super) fn line(&self, line: &str) {
+        println!("{line}");
+    }
+
+    /// A message that is not data.
+    pub(super) fn note(&self, line: &str) {
+        eprintln!("{line}");
+    }
+
+    /// A table for people. Columns from `numbers` on are aligned to the right.
+    pub(super) fn table(&self, title: &str, headers: &[&str], rows: Vec<Vec<String>>, numbers: usize) {
+        let mut table = Table::new();
+        table.load_style(UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+        if !std::io::stdout().is_terminal() {
+            table.set_width(160);
+        }
+        table.set_header(headers.iter().copied());
+        table.add_rows(rows);
+        for column in table.column_iter_mut().skip(numbers) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        println!("\n{title}\n{table}");
+    }
+
+    /// The whole chain of an error, once.
+    pub(super) fn problem(&self, error: &anyhow::Error) {
+        if self.json {
+            let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
+            eprintln!("{}", serde_json::json!({ "error": error.to_string(), "causes": causes }));
+        } else {
+            eprintln!("error: {error}");
+            let mut last = error.to_string();
+            for cause in error.chain().skip(1).map(ToString::to_string) {
+                if cause != last {
+                    eprintln!("  because: {cause}");
+                }
+                last = cause;
+            }
+        }
+    }
+
+    /// A sign of life while a person waits; nothing without a terminal.
+    pub(super) fn progress(&self, what: &str) -> ProgressBar {
+        if self.json || !std::io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let bar = ProgressBar::new_spinner().with_message(what.to_owned());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} [{elapsed}]") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(120));
+        bar
+    }
+
+    /// A bar that counts bytes; nothing without a terminal.
+    pub(super) fn byte_progress(&self, what: &str, bytes: u64) -> ProgressBar {
+        if self.json || !std::io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let bar = ProgressBar::new(bytes).with_message(what.to_owned());
+        if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:30}] {bytes}/{total_bytes} {eta}") {
+            bar.set_style(style);
+        }
+        bar
+    }
+}

@@ -1,0 +1,59 @@
+//! `raccordo sync`: reads the sources and delivers what is due, now.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::output::Output;
+use super::{Exit, cycle};
+use crate::flow::FlowError;
+use crate::flow::report::Cycle;
+use crate::node::Node;
+use crate::storage::RunKind;
+
+/// Read the sources and deliver now.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The source to read; all of them when absent. Deliveries go to every target
+    system: Option<String>,
+    /// Seconds to wait for deliveries
+    #[arg(long, default_value_t = 300, value_name = "SECONDS")]
+    wait: u64,
+}
+
+pub(super) async fn run(mut node: Node, arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
+    let sources = match &arguments.system {
+        Some(system) if !node.flow.systems.contains_key(system) => {
+            return Err(FlowError::NoRole { system: system.clone(), role: "source" }.into());
+        }
+        Some(system) => vec![system.clone()],
+        None => cycle::names(&node.flow.systems, |adapter| adapter.source().is_some()),
+    };
+    node.start_workers();
+    let mut totals = BTreeMap::new();
+    let mut refused = false;
+    for source in sources {
+        let report = cycle::read(&node, &source, RunKind::Sync, None, output).await?;
+        if !output.is_json() {
+            cycle::show_refused(&report, output);
+        }
+        refused |= !report.refused.is_empty();
+        totals.insert(source, report.totals);
+    }
+    let quiet = cycle::deliver_until_quiet(&node, Duration::from_secs(arguments.wait), output).await?;
+    let facts = Cycle::of_sources(totals).with_deliveries(&node.flow).await?;
+    if output.is_json() {
+        output.json(&facts);
+    } else {
+        cycle::show_intake(&facts.sources, output);
+        cycle::show_deliveries(&facts, output);
+        if !quiet {
+            output.note(output.words.still_open);
+        }
+    }
+    node.close().await;
+    Ok(match (quiet, refused) {
+        (false, _) => Exit::Unavailable,
+        (true, true) => Exit::Failed,
+        (true, false) => Exit::Done,
+    })
+}

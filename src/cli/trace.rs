@@ -1,0 +1,101 @@
+//! `raccordo trace`: the life of a record across systems, with every attempt.
+
+use super::Exit;
+use super::output::Output;
+use super::words::Words;
+use crate::delivery::DeliveryState;
+use crate::flow::FlowError;
+use crate::node::Node;
+use crate::storage::Trace;
+
+/// Show the life of a record across systems, with every attempt.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// CIG, fiscal code of a body, or any record key
+    key: String,
+}
+
+pub(super) async fn run(node: Node, arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
+    let key = arguments.key.trim().to_uppercase();
+    let trace = node.flow.store.trace(&key).await.map_err(FlowError::from)?;
+    let nothing = trace.versions.is_empty() && trace.deliveries.is_empty() && trace.quarantined.is_empty();
+    if output.is_json() {
+        output.json(&trace);
+    } else if nothing {
+        output.note(&format!("{} {key}", output.words.nothing_known));
+    } else {
+        show(&trace, output);
+    }
+    node.close().await;
+    Ok(if nothing { Exit::Failed } else { Exit::Done })
+}
+
+fn show(trace: &Trace, output: &Output) {
+    let words = output.words;
+    let rows = trace
+        .versions
+        .iter()
+        .map(|version| {
+            let from = &version.record.provenance;
+            let line = from.line.map(|line| format!(":{line}")).unwrap_or_default();
+            let findings: Vec<_> = version.findings.iter().map(|finding| finding.rule.code()).collect();
+            vec![
+                version.kind.to_string(),
+                version.key.to_string(),
+                version.number.to_string(),
+                version.stored_at.to_string(),
+                format!("{} {}{line}", version.source, from.remote_id),
+                findings.join(" "),
+            ]
+        })
+        .collect();
+    let headers = [words.kind, words.key, words.number, words.stored_at, words.origin, words.findings];
+    output.table(words.versions, &headers, rows, 6);
+
+    let mut rows = Vec::new();
+    for delivery in &trace.deliveries {
+        let revisions = format!("{}/{}", delivery.held_revision, delivery.desired_revision);
+        rows.push(vec![
+            delivery.target.clone(),
+            delivery.unit.to_string(),
+            revisions,
+            explain(&delivery.state, words),
+            String::new(),
+            String::new(),
+        ]);
+        for attempt in &delivery.attempts {
+            let receipt = attempt.receipt.as_ref().map(|receipt| {
+                format!("{} {}", receipt.status, receipt.remote_id.as_deref().unwrap_or_default())
+            });
+            rows.push(vec![
+                String::new(),
+                String::new(),
+                attempt.revision.to_string(),
+                attempt.outcome.as_ref().map(|outcome| explain(outcome, words)).unwrap_or_default(),
+                attempt.started_at.to_string(),
+                receipt.unwrap_or_default(),
+            ]);
+        }
+    }
+    let headers = [words.target, words.unit, words.revision, words.outcome, words.started_at, words.receipt];
+    output.table(words.attempts, &headers, rows, 6);
+
+    if !trace.quarantined.is_empty() {
+        let rows = trace
+            .quarantined
+            .iter()
+            .map(|aside| vec![format!("{} {}:{}", aside.source, aside.document, aside.line), aside.rule.clone(), aside.reason.clone()])
+            .collect();
+        output.table(words.aside, &[words.origin, words.rule, words.reason], rows, 3);
+    }
+}
+
+fn explain(state: &DeliveryState, words: &Words) -> String {
+    let name = words.state(state.name());
+    match state {
+        DeliveryState::Refused { code, message } => format!("{name} – {code}: {message}"),
+        DeliveryState::InDoubt { code, at } | DeliveryState::Retry { code, at } => format!("{name} – {code}, {at}"),
+        DeliveryState::Parked { reason } => format!("{name} – {reason}"),
+        DeliveryState::Due | DeliveryState::Sent | DeliveryState::Acknowledged => name.to_owned(),
+    }
+}

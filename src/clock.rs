@@ -1,0 +1,64 @@
+//! The clock, as a parameter: everything that needs the time is given one of these.
+
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use canonical::values::UtcInstant;
+
+/// Tells the time, UTC.
+pub trait Clock: Send + Sync + std::fmt::Debug {
+    /// Now.
+    fn now(&self) -> UtcInstant;
+}
+
+/// The clock of the machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> UtcInstant {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        instant(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
+    }
+}
+
+/// A clock that moves only when it is told to.
+#[derive(Debug)]
+pub struct ManualClock(Mutex<UtcInstant>);
+
+impl ManualClock {
+    /// A clock that stands at an instant.
+    pub fn at(instant: UtcInstant) -> Self {
+        Self(Mutex::new(instant))
+    }
+
+    /// Moves it forward.
+    pub fn advance(&self, by: Duration) {
+        let mut now = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *now = after(*now, by);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> UtcInstant {
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// The instant that follows another by a duration.
+pub fn after(instant: UtcInstant, by: Duration) -> UtcInstant {
+    let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+    self::instant(instant.unix_micros().saturating_add(micros))
+}
+
+/// The instant of a count of microseconds; the last one that can be written for counts beyond it.
+fn instant(micros: i64) -> UtcInstant {
+    const END_OF_9999: i64 = 253_402_300_799_999_999;
+    UtcInstant::from_unix_micros(micros.clamp(0, END_OF_9999))
+        .unwrap_or_else(|never| unreachable!("between 1970 and 9999: {never}"))
+}
+
+/// How long it is from one instant to a later one; zero when it is not later.
+pub fn between(earlier: UtcInstant, later: UtcInstant) -> Duration {
+    Duration::from_micros(u64::try_from(later.unix_micros() - earlier.unix_micros()).unwrap_or(0))
+}

@@ -1,0 +1,242 @@
+//! The configuration: one TOML file, read once at the start.
+//!
+//! An unknown key is an error with its line, because a key that is silently ignored is worse than
+//! none. Secrets never stand here: a setting that ends in `_file` names the file that holds one.
+//! Relative paths are relative to the folder of the configuration file.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use canonical::SourceName;
+use contract::Settings;
+use serde::Deserialize;
+
+/// The name of the configuration file inside a folder.
+pub const FILE_NAME: &str = "raccordo.toml";
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("configuration file {path} not readable; write one, or name its folder with --folder")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is not what we expect.
+    #[error("configuration file {path} not valid:\n{problem}")]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What and where.
+        problem: String,
+    },
+}
+
+/// The whole configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the records are kept.
+    #[serde(default)]
+    pub storage: StorageConfig,
+    /// Where the pages are served.
+    #[serde(default)]
+    pub http: HttpConfig,
+    /// How work is done.
+    #[serde(default)]
+    pub work: WorkConfig,
+    /// When work is done.
+    #[serde(default)]
+    pub schedule: ScheduleConfig,
+    /// The systems, by name. The name is that of the source in every record it gives.
+    #[serde(default)]
+    pub systems: BTreeMap<String, SystemConfig>,
+    /// The folder of the configuration file.
+    #[serde(skip)]
+    pub folder: PathBuf,
+}
+
+/// Where the records are kept.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StorageConfig {
+    /// The SQLite database file.
+    pub path: PathBuf,
+}
+
+impl Default for StorageConfig {
+    fn default() -> Self {
+        Self { path: PathBuf::from("raccordo.db") }
+    }
+}
+
+/// Where the pages are served.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// Address and port; port zero takes a free one.
+    pub listen: SocketAddr,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8470)) }
+    }
+}
+
+/// How work is done.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WorkConfig {
+    /// Deliveries under way at the same time.
+    pub slots: u16,
+    /// Seconds after which the work of a process that fell silent is given to another. More than
+    /// twice the longest request.
+    pub lease_seconds: u16,
+    /// Seconds that a unit may wait for more changes, in place of what its system asks for.
+    pub collapse_seconds: Option<u16>,
+}
+
+impl Default for WorkConfig {
+    fn default() -> Self {
+        Self { slots: 16, lease_seconds: 75, collapse_seconds: None }
+    }
+}
+
+/// When work is done.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScheduleConfig {
+    /// Minutes between two reads of the sources.
+    pub sync_minutes: u16,
+    /// Hours between two reconciliations.
+    pub reconcile_hours: u16,
+}
+
+impl Default for ScheduleConfig {
+    fn default() -> Self {
+        Self { sync_minutes: 15, reconcile_hours: 24 }
+    }
+}
+
+impl ScheduleConfig {
+    /// Time between two reads of the sources.
+    pub fn sync_every(&self) -> Duration {
+        Duration::from_secs(u64::from(self.sync_minutes.max(1)) * 60)
+    }
+
+    /// Time between two reconciliations.
+    pub fn reconcile_every(&self) -> Duration {
+        Duration::from_secs(u64::from(self.reconcile_hours.max(1)) * 3600)
+    }
+}
+
+/// One system.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SystemConfig {
+    /// The adapter that speaks with it; the name of the system when absent.
+    pub adapter: Option<String>,
+    /// Starts the simulator of the system in this process, instead of speaking with the real one.
+    /// What it receives is kept under `simulators/` beside the configuration.
+    pub simulated: bool,
+    /// The settings of the adapter, in its own words.
+    pub settings: toml::Table,
+}
+
+impl Config {
+    /// Reads the configuration: a file, or a folder that holds a `raccordo.toml`.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let file = if path.is_dir() { path.join(FILE_NAME) } else { path.to_owned() };
+        let text = std::fs::read_to_string(&file)
+            .map_err(|source| ConfigError::Unreadable { path: file.clone(), source })?;
+        let folder = file.parent().map(Path::to_owned).unwrap_or_default();
+        Self::parse(&text, &folder).map_err(|problem| ConfigError::Invalid { path: file, problem })
+    }
+
+    /// Understands the text of a configuration file that stands in `folder`.
+    pub fn parse(text: &str, folder: &Path) -> Result<Self, String> {
+        let mut config: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        folder.clone_into(&mut config.folder);
+        config.storage.path = folder.join(&config.storage.path);
+        for name in config.systems.keys() {
+            if SourceName::parse(name).is_none() {
+                return Err(format!(
+                    "system name `{name}`: use 1 to 64 lower-case letters, digits and hyphens, for instance `pad-provincia`"
+                ));
+            }
+        }
+        if config.work.slots == 0 {
+            return Err("work.slots is 0: nothing would ever be delivered; write at least 1".to_owned());
+        }
+        if config.work.lease_seconds <= 60 {
+            return Err(format!(
+                "work.lease_seconds is {}: a request may last 30 seconds, and a lease must be longer than two; write at least 61",
+                config.work.lease_seconds
+            ));
+        }
+        Ok(config)
+    }
+}
+
+impl SystemConfig {
+    /// The settings as the adapter takes them, with paths made relative to `folder`.
+    pub fn settings(&self, folder: &Path) -> Settings {
+        let mut settings = serde_json::to_value(&self.settings).unwrap_or_default();
+        if let Some(settings) = settings.as_object_mut() {
+            for (key, value) in settings {
+                let is_path = key == "folder" || key.ends_with("_file");
+                if let (true, Some(path)) = (is_path, value.as_str()) {
+                    *value = folder.join(path).to_string_lossy().into_owned().into();
+                }
+            }
+        }
+        settings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse(text, Path::new("/srv/raccordo"))
+    }
+
+    #[test]
+    fn an_empty_file_is_a_valid_configuration() {
+        let config = parse("").expect("all has a default");
+        assert_eq!(config.storage.path, Path::new("/srv/raccordo/raccordo.db"));
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_with_its_line() {
+        let problem = parse("[http]\nlissen = \"127.0.0.1:1\"").expect_err("the key is misspelt");
+        assert!(problem.contains("line 2") && problem.contains("lissen"), "{problem}");
+    }
+
+    #[test]
+    fn a_lease_shorter_than_two_requests_is_refused_at_the_start() {
+        let problem = parse("[work]\nlease_seconds = 30").expect_err("too short");
+        assert!(problem.contains("at least 61"), "{problem}");
+    }
+
+    #[test]
+    fn paths_in_settings_are_relative_to_the_configuration() {
+        let config = parse("[systems.pad]\nadapter = \"file-drop\"\nsettings = { folder = \"in-arrivo\", x = \"y\" }")
+            .expect("valid");
+        let settings = config.systems["pad"].settings(&config.folder);
+        assert_eq!(settings, serde_json::json!({ "folder": "/srv/raccordo/in-arrivo", "x": "y" }));
+    }
+
+    #[test]
+    fn a_system_name_that_is_no_name_is_refused() {
+        assert!(parse("[systems.\"Pi.Co.\"]").is_err());
+    }
+}

@@ -1,0 +1,82 @@
+//! How a record moves, one file per station, in this order:
+//! intake → normalize → version → route → deliver → receipt → reconcile → report.
+//!
+//! The stations know the roles of the adapters and what they need from storage. They know no
+//! system, no database, no page and no command.
+
+pub mod intake;
+pub mod normalize;
+pub mod version;
+pub mod route;
+pub mod deliver;
+pub mod receipt;
+pub mod reconcile;
+pub mod report;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contract::{Adapter, AdapterError};
+
+use crate::clock::Clock;
+use crate::storage::{StorageError, Store};
+
+/// The systems that the flow works with, by configured name.
+pub type Systems = BTreeMap<String, Arc<dyn Adapter>>;
+
+/// What every station is given.
+#[derive(Clone)]
+pub struct Flow {
+    /// The database.
+    pub store: Arc<dyn Store>,
+    /// The systems.
+    pub systems: Arc<Systems>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// How long to wait before trying again.
+    pub patience: Arc<dyn Patience>,
+    /// How long a unit may wait for more changes, in place of what its system asks for.
+    pub collapse: Option<Duration>,
+}
+
+/// How long to wait before trying again. The stations ask; the jobs decide.
+pub trait Patience: Send + Sync {
+    /// The pause after attempt number `attempts`, made `since` the first one, when the other side
+    /// asked for a pause of its own. None: enough, give up.
+    fn pause(&self, attempts: u32, since: Duration, asked: Option<Duration>) -> Option<Duration>;
+
+    /// The longest pause: for what time alone does not mend.
+    fn longest(&self) -> Duration;
+}
+
+impl std::fmt::Debug for Flow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Flow").field("systems", &self.systems.keys().collect::<Vec<_>>()).finish_non_exhaustive()
+    }
+}
+
+/// Why a station could not finish.
+#[derive(Debug, thiserror::Error)]
+pub enum FlowError {
+    /// The database.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The system.
+    #[error(transparent)]
+    Adapter(#[from] AdapterError),
+    /// The system has not the role that was asked of it.
+    #[error("system {system} has no {role} role")]
+    NoRole {
+        /// The system.
+        system: String,
+        /// The role.
+        role: &'static str,
+    },
+    /// A task of ours ended before its time.
+    #[error("{task} ended unexpectedly")]
+    Interrupted {
+        /// Which one.
+        task: &'static str,
+    },
+}

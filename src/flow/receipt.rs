@@ -1,0 +1,148 @@
+//! Receipt: turns the answer of a target into the new state of the delivery, with its proof.
+//!
+//! Comes from: `deliver`, with an outcome or an error.
+//! Goes to: the ledger, which writes state, receipt and audit entry in one transaction.
+//! Safe to repeat because: it is a pure function; receipts are only ever added.
+//! When it fails: it cannot; an answer that is not understood is in doubt, never delivered.
+
+use std::time::Duration;
+
+use canonical::values::UtcInstant;
+use contract::{AdapterError, Advice, Outcome, Phase, Receipt};
+
+use super::Patience;
+use crate::clock::after;
+use crate::delivery::DeliveryState;
+
+/// What must be known of a delivery to judge an answer: how patient it has been so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tried {
+    /// Attempts of this shipment, the judged one included.
+    pub attempts: u32,
+    /// How long ago the first of them was made.
+    pub since: Duration,
+    /// Now.
+    pub now: UtcInstant,
+}
+
+/// A new state, with its proof when the target took the shipment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// The new state.
+    pub state: DeliveryState,
+    /// The proof.
+    pub receipt: Option<Receipt>,
+}
+
+impl From<DeliveryState> for Judged {
+    fn from(state: DeliveryState) -> Self {
+        Self { state, receipt: None }
+    }
+}
+
+/// Judges the answer to an attempt.
+pub fn judge(answer: Result<Outcome, AdapterError>, tried: Tried, patience: &dyn Patience) -> Judged {
+    match answer {
+        Ok(Outcome::Acknowledged(receipt)) => Judged { state: DeliveryState::Acknowledged, receipt: Some(receipt) },
+        Ok(Outcome::Refused { code, message }) => DeliveryState::Refused { code, message }.into(),
+        Err(error) if error.phase == Phase::Unknown => in_doubt(&error, tried, patience).into(),
+        Err(error) => again_or_parked(&error, tried, patience).into(),
+    }
+}
+
+/// The state of a delivery whose answer was lost, or whose observation failed. Doubt has no limit
+/// of attempts: it ends when the target can be asked, or when a person decides.
+pub fn in_doubt(error: &AdapterError, tried: Tried, patience: &dyn Patience) -> DeliveryState {
+    let pause = match error.advice {
+        Advice::Retry { after } => patience.pause(tried.attempts, Duration::ZERO, after),
+        Advice::FixConfiguration | Advice::AskPerson => None,
+    };
+    let at = after(tried.now, pause.unwrap_or_else(|| patience.longest()));
+    DeliveryState::InDoubt { code: error.kind.code().to_owned(), at }
+}
+
+fn again_or_parked(error: &AdapterError, tried: Tried, patience: &dyn Patience) -> DeliveryState {
+    let code = error.kind.code();
+    let pause = match error.advice {
+        Advice::AskPerson => return DeliveryState::Parked { reason: format!("{code}: a person must look") },
+        // Nothing is lost by waiting: the records stay where they are until the settings are right.
+        Advice::FixConfiguration => Some(patience.longest()),
+        Advice::Retry { after } => patience.pause(tried.attempts, tried.since, after),
+    };
+    match pause {
+        Some(pause) => DeliveryState::Retry { code: code.to_owned(), at: after(tried.now, pause) },
+        None => DeliveryState::Parked { reason: format!("{code}: given up after {} attempts", tried.attempts) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::ErrorKind;
+
+    use super::*;
+
+    /// Waits as asked, or one second per attempt, for at most a minute in all.
+    struct Simple;
+
+    impl Patience for Simple {
+        fn pause(&self, attempts: u32, since: Duration, asked: Option<Duration>) -> Option<Duration> {
+            (since < Duration::from_secs(60)).then(|| asked.unwrap_or(Duration::from_secs(attempts.into())))
+        }
+
+        fn longest(&self) -> Duration {
+            Duration::from_secs(600)
+        }
+    }
+
+    fn tried(attempts: u32, since: u64) -> Tried {
+        Tried { attempts, since: Duration::from_secs(since), now: UtcInstant::from_unix_micros(0).expect("the epoch") }
+    }
+
+    fn state(error: AdapterError, tried: Tried) -> DeliveryState {
+        judge(Err(error), tried, &Simple).state
+    }
+
+    fn seconds(seconds: i64) -> UtcInstant {
+        UtcInstant::from_unix_micros(seconds * 1_000_000).expect("a near instant")
+    }
+
+    #[test]
+    fn an_acknowledgement_carries_its_proof() {
+        let receipt = Receipt { remote_id: Some("7".into()), status: 201, answer_digest: "0".repeat(64) };
+        let judged = judge(Ok(Outcome::Acknowledged(receipt.clone())), tried(1, 0), &Simple);
+        assert_eq!(judged, Judged { state: DeliveryState::Acknowledged, receipt: Some(receipt) });
+    }
+
+    #[test]
+    fn an_answer_that_is_not_understood_is_in_doubt_and_never_delivered() {
+        for kind in [ErrorKind::NotUnderstood, ErrorKind::Timeout, ErrorKind::Broken] {
+            let judged = state(AdapterError::new(kind, "test"), tried(1, 0));
+            assert!(matches!(judged, DeliveryState::InDoubt { .. }), "{kind:?} gave {judged:?}");
+        }
+    }
+
+    #[test]
+    fn a_pause_asked_by_the_target_is_obeyed() {
+        let error = AdapterError::new(ErrorKind::RateLimited, "test")
+            .advice(Advice::Retry { after: Some(Duration::from_secs(17)) });
+        assert_eq!(state(error, tried(1, 0)), DeliveryState::Retry { code: "rate_limited".into(), at: seconds(17) });
+    }
+
+    #[test]
+    fn attempts_end_parked_with_the_reason() {
+        let judged = state(AdapterError::new(ErrorKind::Unavailable, "test"), tried(9, 61));
+        assert_eq!(judged, DeliveryState::Parked { reason: "unavailable: given up after 9 attempts".into() });
+    }
+
+    #[test]
+    fn wrong_credentials_make_records_wait_and_lose_none() {
+        let judged = state(AdapterError::new(ErrorKind::Authentication, "test"), tried(99, 100_000));
+        assert_eq!(judged, DeliveryState::Retry { code: "authentication".into(), at: seconds(600) });
+    }
+
+    #[test]
+    fn doubt_has_no_limit_of_attempts() {
+        let judged = state(AdapterError::new(ErrorKind::Timeout, "test"), tried(99, 100_000));
+        assert!(matches!(judged, DeliveryState::InDoubt { .. }));
+    }
+}

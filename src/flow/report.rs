@@ -1,0 +1,86 @@
+//! Report: turns what happened into facts that people and machines can read.
+//!
+//! Comes from: the totals of `intake`, the states of `deliver`, the results of `reconcile`.
+//! Goes to: commands and pages, which choose words and form; machines read the same facts as JSON.
+//! Safe to repeat because: it only reads.
+//! When it fails: nothing is lost; ask again.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{Flow, FlowError};
+use crate::storage::{Reconciliation, ReconciliationCounts, RunTotals};
+
+/// One whole cycle: what was read, where it went, and whether both sides agree.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Cycle {
+    /// Totals of all sources.
+    #[serde(flatten)]
+    pub totals: RunTotals,
+    /// Whether read = new + unchanged + quarantined + refused.
+    pub balanced: bool,
+    /// Totals by source.
+    pub sources: BTreeMap<String, RunTotals>,
+    /// Deliveries by target, then by state.
+    pub deliveries: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Reconciliations by target.
+    pub reconciliation: BTreeMap<String, Agreement>,
+}
+
+/// The result of a reconciliation without its rows.
+#[derive(Debug, Clone, Serialize)]
+pub struct Agreement {
+    /// Whether both sides were read completely.
+    pub complete: bool,
+    /// Counts of rows.
+    #[serde(flatten)]
+    pub counts: ReconciliationCounts,
+    /// Discrepancies by rule.
+    pub discrepancies: BTreeMap<String, u64>,
+}
+
+impl Agreement {
+    /// Whether both sides were read completely and agree in every row.
+    pub fn is_clean(&self) -> bool {
+        let counts = &self.counts;
+        self.complete && counts.different + counts.missing_there + counts.missing_here + counts.skipped == 0
+    }
+}
+
+impl From<&Reconciliation> for Agreement {
+    fn from(result: &Reconciliation) -> Self {
+        let mut discrepancies = BTreeMap::new();
+        for discrepancy in &result.discrepancies {
+            *discrepancies.entry(discrepancy.rule.code().to_owned()).or_default() += 1;
+        }
+        Self { complete: result.complete, counts: result.counts, discrepancies }
+    }
+}
+
+impl Cycle {
+    /// A cycle of which some sources were read.
+    pub fn of_sources(sources: BTreeMap<String, RunTotals>) -> Self {
+        let totals = sources.values().fold(RunTotals::default(), |sum, totals| sum.plus(*totals));
+        Self { totals, balanced: totals.balanced(), sources, ..Self::default() }
+    }
+
+    /// Adds the deliveries as they stand now.
+    pub async fn with_deliveries(mut self, flow: &Flow) -> Result<Self, FlowError> {
+        for count in flow.store.delivery_counts().await? {
+            self.deliveries.entry(count.target).or_default().insert(count.state, count.count);
+        }
+        Ok(self)
+    }
+
+    /// Adds a reconciliation.
+    pub fn add(&mut self, result: &Reconciliation) {
+        self.reconciliation.insert(result.target.clone(), result.into());
+    }
+
+    /// Whether nothing was dropped, everything was delivered, and every target agrees.
+    pub fn is_clean(&self) -> bool {
+        let delivered = self.deliveries.values().all(|states| states.keys().all(|state| state == "acknowledged"));
+        self.balanced && delivered && self.reconciliation.values().all(Agreement::is_clean)
+    }
+}

@@ -1,0 +1,273 @@
+//! The overview page: what there is, where it is going, what disagrees, in Italian.
+
+use askama::Template;
+use canonical::Rule;
+use contract::ContractStatus;
+
+use crate::flow::Flow;
+use crate::storage::Overview;
+
+#[derive(Template)]
+#[template(path = "overview.html", config = "src/http/ui/askama.toml")]
+struct Page {
+    generated_at: String,
+    tiles: Vec<Tile>,
+    records: Vec<(&'static str, String)>,
+    targets: Vec<Target>,
+    runs: Vec<Run>,
+    findings: Vec<FindingRow>,
+    withheld: Vec<(String, &'static str, String)>,
+}
+
+struct Tile {
+    label: &'static str,
+    value: String,
+    note: String,
+    is_alarm: bool,
+}
+
+struct Target {
+    name: String,
+    is_assumed: bool,
+    states: Vec<(&'static str, String)>,
+    comparison: Option<Comparison>,
+}
+
+struct Comparison {
+    finished_at: String,
+    verdict: &'static str,
+    is_clean: bool,
+    equal: String,
+    different: String,
+    missing_there: String,
+    missing_here: String,
+    skipped: String,
+}
+
+struct Run {
+    source: String,
+    finished_at: String,
+    read: String,
+    new: String,
+    unchanged: String,
+    quarantined: String,
+    refused: String,
+    is_balanced: bool,
+}
+
+struct FindingRow {
+    code: String,
+    text: &'static str,
+    count: String,
+}
+
+/// Renders the page.
+pub(super) fn page(facts: &Overview, flow: &Flow) -> Result<String, askama::Error> {
+    let open: u64 = facts.deliveries.iter().filter(|count| is_open(&count.state)).map(|count| count.count).sum();
+    let stopped: u64 =
+        facts.deliveries.iter().filter(|count| matches!(count.state.as_str(), "refused" | "parked")).map(|count| count.count).sum();
+    let disagreeing: u64 = facts
+        .reconciliations
+        .iter()
+        .map(|result| result.counts.different + result.counts.missing_here + result.counts.missing_there)
+        .sum();
+    let tiles = vec![
+        tile("Discordanze", disagreeing, "righe diverse o mancanti all'ultimo confronto"),
+        tile("Consegne ferme", stopped, "rifiutate o in attesa di una persona"),
+        tile("In quarantena", facts.quarantined, "righe messe da parte, con il motivo"),
+        Tile {
+            label: "In viaggio",
+            value: number(open),
+            note: "consegne che il sistema sta portando a termine".to_owned(),
+            is_alarm: false,
+        },
+    ];
+    let page = Page {
+        generated_at: italian(flow.clock.now()),
+        tiles,
+        records: facts.records.iter().map(|(kind, count)| (kind_title(kind), number(*count))).collect(),
+        targets: targets(facts, flow),
+        runs: facts
+            .runs
+            .iter()
+            .map(|run| Run {
+                source: run.source.clone(),
+                finished_at: run.finished_at.map_or_else(|| "in corso o interrotta".to_owned(), italian),
+                read: number(run.totals.read),
+                new: number(run.totals.new),
+                unchanged: number(run.totals.unchanged),
+                quarantined: number(run.totals.quarantined),
+                refused: number(run.totals.refused),
+                is_balanced: run.totals.balanced(),
+            })
+            .collect(),
+        findings: facts
+            .findings
+            .iter()
+            .map(|(code, count)| FindingRow { code: code.clone(), text: rule_title(code), count: number(*count) })
+            .collect(),
+        withheld: facts
+            .withheld
+            .iter()
+            .flat_map(|(target, codes)| {
+                codes.iter().map(move |(code, count)| (target.clone(), withheld_title(code), number(*count)))
+            })
+            .collect(),
+    };
+    page.render()
+}
+
+fn targets(facts: &Overview, flow: &Flow) -> Vec<Target> {
+    flow.systems
+        .iter()
+        .filter(|(_, adapter)| adapter.target().is_some())
+        .map(|(name, adapter)| {
+            let states = facts
+                .deliveries
+                .iter()
+                .filter(|count| count.target == *name)
+                .map(|count| (state_title(&count.state), number(count.count)))
+                .collect();
+            let comparison = facts.reconciliations.iter().find(|result| result.target == *name).map(|result| {
+                let counts = &result.counts;
+                let agrees = counts.different + counts.missing_here + counts.missing_there == 0;
+                let verdict = match (result.complete, agrees) {
+                    (false, _) => "confronto incompleto: l'altra parte non è stata letta tutta",
+                    (true, true) => "le due parti concordano",
+                    (true, false) => "ci sono discordanze",
+                };
+                Comparison {
+                    finished_at: italian(result.finished_at),
+                    verdict,
+                    is_clean: result.complete && agrees,
+                    equal: number(counts.equal),
+                    different: number(counts.different),
+                    missing_there: number(counts.missing_there),
+                    missing_here: number(counts.missing_here),
+                    skipped: number(counts.skipped),
+                }
+            });
+            let is_assumed = adapter.capability().status == ContractStatus::Assumed;
+            Target { name: name.clone(), is_assumed, states, comparison }
+        })
+        .collect()
+}
+
+fn tile(label: &'static str, value: u64, note: &str) -> Tile {
+    Tile { label, value: number(value), note: note.to_owned(), is_alarm: value > 0 }
+}
+
+fn is_open(state: &str) -> bool {
+    matches!(state, "due" | "sent" | "retry" | "in_doubt")
+}
+
+fn state_title(state: &str) -> &'static str {
+    match state {
+        "due" => "da inviare",
+        "sent" => "inviate, in attesa di risposta",
+        "acknowledged" => "consegnate con ricevuta",
+        "refused" => "rifiutate dal destinatario",
+        "in_doubt" => "in dubbio: si chiede al destinatario",
+        "retry" => "da ritentare",
+        "parked" => "ferme: serve una persona",
+        _ => "altro",
+    }
+}
+
+fn kind_title(kind: &str) -> &'static str {
+    match kind {
+        "ente" => "Enti",
+        "operatore_economico" => "Operatori economici",
+        "procedura" => "Procedure",
+        "lotto" => "Lotti",
+        "aggiudicazione" => "Aggiudicazioni",
+        "contratto" => "Contratti",
+        "evento_esecuzione" => "Eventi di esecuzione",
+        _ => "Altro",
+    }
+}
+
+fn withheld_title(code: &str) -> &'static str {
+    match code {
+        "smartcig" => "SmartCIG: non previsto dalle piattaforme di esecuzione (R09)",
+        "no_period" => "manca l'anno di riferimento",
+        "no_authority" => "manca il codice fiscale della stazione appaltante",
+        "not_a_body" => "il codice fiscale della stazione appaltante non è di un ente",
+        _ => "altro motivo",
+    }
+}
+
+fn rule_title(code: &str) -> &'static str {
+    match Rule::ALL.iter().find(|rule| rule.code() == code) {
+        None => "regola non nota a questa versione",
+        Some(rule) => match rule {
+            Rule::R01 => "presente da una parte sola",
+            Rule::R02 => "importo diverso",
+            Rule::R03 => "data diversa",
+            Rule::R04 => "CIG non valido",
+            Rule::R05 => "CIG nullo o assente",
+            Rule::R06 => "CIG ripetuto nello stesso documento",
+            Rule::R09 => "SmartCIG",
+            Rule::R12 => "testo diverso",
+            Rule::R13 => "CUP diversi",
+            Rule::R14 => "codice diverso",
+            Rule::R17 => "liquidato oltre l'aggiudicato",
+            Rule::R19 => "aggiudicatario non fra i partecipanti",
+            Rule::R22 => "valore oscurato",
+            Rule::R25 => "fine prima dell'inizio",
+            Rule::R26 => "codice completato con zeri",
+            Rule::R27 => "CUI non valido",
+            Rule::N01 => "importo in forma non canonica",
+            Rule::N02 => "data in forma non canonica",
+            Rule::N03 => "valore non leggibile",
+            Rule::N04 => "codice fiscale non valido",
+            Rule::N05 => "codice fuori elenco",
+            Rule::N06 => "testo riparato",
+            Rule::N07 => "elemento sconosciuto",
+            Rule::N08 => "valore obbligatorio assente",
+            Rule::N09 => "dato personale omesso",
+        },
+    }
+}
+
+/// A count with the Italian thousands separator.
+fn number(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+            text.push('.');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// An instant in the form of Italian pages, on the Italian clock.
+fn italian(instant: canonical::values::UtcInstant) -> String {
+    use jiff::tz::TimeZone;
+    let zone = TimeZone::get("Europe/Rome").unwrap_or(TimeZone::UTC);
+    jiff::Timestamp::from_microsecond(instant.unix_micros())
+        .map(|instant| instant.to_zoned(zone).strftime("%d/%m/%Y %H:%M").to_string())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_have_the_italian_thousands_separator() {
+        assert_eq!(number(0), "0");
+        assert_eq!(number(999), "999");
+        assert_eq!(number(1_234), "1.234");
+        assert_eq!(number(1_234_567), "1.234.567");
+    }
+
+    #[test]
+    fn instants_are_shown_on_the_italian_clock_in_winter_and_summer() {
+        let at = |text: &str| canonical::values::UtcInstant::parse(text).expect("an instant");
+        assert_eq!(italian(at("2026-01-15T11:00:00Z")), "15/01/2026 12:00");
+        assert_eq!(italian(at("2026-07-15T11:00:00Z")), "15/07/2026 13:00");
+    }
+}

@@ -1,0 +1,45 @@
+//! The handler of the workers: hands each job to the station of the flow that it is about.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{Handler, WorkerSettings, Workers};
+use crate::clock::after;
+use crate::flow::{Flow, deliver};
+use crate::storage::{ClaimedJob, JobEnd, JobSubject};
+
+/// The pause after a failure of our own, of the database most of all: nothing was asked of a target.
+const AFTER_OWN_FAILURE: Duration = Duration::from_secs(5);
+
+/// Starts the workers of a flow: so many deliveries at the same time, under leases of this length.
+pub fn start(flow: &Flow, slots: usize, lease: Duration) -> Workers {
+    let handler = Arc::new(FlowHandler(flow.clone()));
+    let settings = WorkerSettings { slots, window: 2 * slots, lease, ..WorkerSettings::default() };
+    Workers::start(flow.store.clone(), handler, flow.clock.clone(), settings)
+}
+
+struct FlowHandler(Flow);
+
+#[async_trait]
+impl Handler for FlowHandler {
+    async fn run(&self, job: ClaimedJob) -> JobEnd {
+        match job.subject {
+            JobSubject::Nothing(_) => JobEnd::Done,
+            JobSubject::Deliver(delivery) => {
+                deliver::deliver(&self.0, delivery, job.lease).await.unwrap_or_else(|error| {
+                    // The delivery stays as it was written: the next attempt begins by reading it.
+                    tracing::error!(%delivery, %error, "delivery interrupted");
+                    JobEnd::RetryAt(after(self.0.clock.now(), AFTER_OWN_FAILURE))
+                })
+            }
+        }
+    }
+
+    async fn panicked(&self, job: ClaimedJob, _message: String) -> JobEnd {
+        let JobSubject::Deliver(delivery) = job.subject else { return JobEnd::Parked };
+        let reason = "a delivery stopped the program: a developer must look";
+        deliver::park(&self.0, delivery, job.lease, reason).await.unwrap_or(JobEnd::Parked)
+    }
+}

@@ -1,0 +1,7 @@
+//! The `raccordo` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    raccordo::cli::main(&raccordo::registry::PARTS)
+}

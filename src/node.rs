@@ -1,0 +1,195 @@
+//! A node: the database opened, the systems built, the simulators and the workers started.
+//!
+//! Commands ask for a node and use its flow; they never name an adapter or a database. What a
+//! node is made of is given by the registry.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contract::{Adapter, AdapterFactory, Capability, RunningSimulator, SimulatorOptions};
+use futures_util::future::BoxFuture;
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, SystemConfig};
+use crate::flow::{Flow, Systems};
+use crate::jobs::{self, Workers};
+use crate::storage::{StorageError, Store};
+
+/// The answer of opening a database.
+pub type OpenStore = Result<Arc<dyn Store>, StorageError>;
+
+/// What a node is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts {
+    /// The adapters.
+    pub adapters: &'static [AdapterFactory],
+    /// Opens the database.
+    pub open_store: fn(PathBuf) -> BoxFuture<'static, OpenStore>,
+    /// Reads a file and says what it is, without a database.
+    pub inspect: fn(&mut dyn Read, &str) -> Inspected,
+}
+
+/// What a file is, and what would be read from it.
+#[derive(Debug, Clone)]
+pub struct Inspected {
+    /// The facts, as one JSON object.
+    pub facts: serde_json::Value,
+    /// Whether the file was refused.
+    pub refused: bool,
+    /// Whether it has findings of severity error.
+    pub has_errors: bool,
+}
+
+/// Why a node could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The configuration names an adapter that does not exist.
+    #[error("system {system}: there is no adapter {adapter}; the adapters are {known}")]
+    UnknownAdapter {
+        /// The system.
+        system: String,
+        /// The adapter named.
+        adapter: String,
+        /// Those that exist.
+        known: String,
+    },
+    /// The settings of a system do not work.
+    #[error("system {system}: {source}")]
+    Settings {
+        /// The system.
+        system: String,
+        /// Why.
+        #[source]
+        source: contract::SettingsError,
+    },
+    /// The system has no simulator.
+    #[error("adapter {adapter} has no simulator")]
+    NoSimulator {
+        /// The adapter.
+        adapter: String,
+    },
+    /// The simulator could not start.
+    #[error("simulator of {adapter} not started")]
+    Simulator {
+        /// The adapter.
+        adapter: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The database.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl Parts {
+    /// The rows of the capability table.
+    pub fn capabilities(&self) -> Vec<Capability> {
+        self.adapters.iter().map(|factory| (factory.capability)()).collect()
+    }
+
+    /// The adapter with this name.
+    pub fn adapter(&self, name: &str) -> Option<&AdapterFactory> {
+        self.adapters.iter().find(|factory| (factory.capability)().system == name)
+    }
+
+    /// Starts the simulator of an adapter.
+    pub fn simulate(&self, adapter: &str, options: SimulatorOptions) -> Result<RunningSimulator, NodeError> {
+        let factory = self.adapter(adapter).ok_or_else(|| self.unknown(adapter, adapter))?;
+        let start = factory.simulate.ok_or_else(|| NodeError::NoSimulator { adapter: adapter.to_owned() })?;
+        start(options).map_err(|source| NodeError::Simulator { adapter: adapter.to_owned(), source })
+    }
+
+    fn unknown(&self, system: &str, adapter: &str) -> NodeError {
+        let known: Vec<_> = self.capabilities().iter().map(|capability| capability.system).collect();
+        NodeError::UnknownAdapter { system: system.to_owned(), adapter: adapter.to_owned(), known: known.join(", ") }
+    }
+}
+
+/// An open node.
+pub struct Node {
+    /// What it was configured with.
+    pub config: Config,
+    /// The stations, with everything they need.
+    pub flow: Flow,
+    workers: Option<Workers>,
+    simulators: Vec<RunningSimulator>,
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("flow", &self.flow).finish_non_exhaustive()
+    }
+}
+
+impl Node {
+    /// Opens the database, starts the simulators that the configuration asks for, builds the
+    /// systems. No work is done until [`Node::start_workers`].
+    pub async fn open(parts: &Parts, config: Config) -> Result<Self, NodeError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store = (parts.open_store)(config.storage.path.clone()).await?;
+        let mut simulators = Vec::new();
+        let mut systems: Systems = BTreeMap::new();
+        for (name, system) in &config.systems {
+            let adapter = build(parts, &config, name, system, &mut simulators)?;
+            systems.insert(name.clone(), Arc::from(adapter));
+        }
+        let collapse = config.work.collapse_seconds.map(|seconds| Duration::from_secs(seconds.into()));
+        let flow = Flow {
+            store,
+            systems: Arc::new(systems),
+            clock,
+            patience: Arc::new(jobs::Backoff),
+            collapse,
+        };
+        Ok(Self { config, flow, workers: None, simulators })
+    }
+
+    /// Starts delivering.
+    pub fn start_workers(&mut self) {
+        self.workers.get_or_insert_with(|| {
+            let work = &self.config.work;
+            jobs::start(&self.flow, work.slots.into(), Duration::from_secs(work.lease_seconds.into()))
+        });
+    }
+
+    /// Stops workers and simulators. What is under way is finished or given back.
+    pub async fn close(self) {
+        if let Some(workers) = self.workers {
+            workers.stop().await;
+        }
+        for simulator in self.simulators {
+            simulator.stop().await;
+        }
+    }
+}
+
+fn build(
+    parts: &Parts,
+    config: &Config,
+    name: &str,
+    system: &SystemConfig,
+    simulators: &mut Vec<RunningSimulator>,
+) -> Result<Box<dyn Adapter>, NodeError> {
+    let adapter = system.adapter.as_deref().unwrap_or(name);
+    let factory = parts.adapter(adapter).ok_or_else(|| parts.unknown(name, adapter))?;
+    let mut settings = system.settings(&config.folder);
+    if system.simulated {
+        let options = SimulatorOptions {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            state: Some(config.folder.join("simulators").join(name)),
+            faults: None,
+        };
+        let simulator = parts.simulate(adapter, options)?;
+        // The simulator knows its own address and key; what the configuration adds stays.
+        if let (Some(settings), Some(theirs)) = (settings.as_object_mut(), simulator.settings.as_object()) {
+            settings.extend(theirs.clone());
+        }
+        simulators.push(simulator);
+    }
+    (factory.build)(settings).map_err(|source| NodeError::Settings { system: name.to_owned(), source })
+}

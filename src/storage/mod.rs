@@ -1,0 +1,177 @@
+//! What the flow needs from a database, and nothing of what the tables are.
+//!
+//! Four traits, by who asks: [`Ledger`] for intake and versions, [`Deliveries`] for the delivery
+//! station, [`Queue`] for the workers, [`Views`] for people and for reconciliation. A database
+//! implements all four ([`Store`]); one suite in `contract-tests` runs every promise on each.
+//!
+//! Every method is atomic and durable: when it returns, what it wrote is on disk.
+
+pub mod model;
+pub mod sqlite;
+
+use async_trait::async_trait;
+use canonical::values::UtcInstant;
+use canonical::SourceName;
+use contract::{DocumentHeader, Refusal, UnitKey};
+use tokio::sync::watch;
+
+pub use model::*;
+
+/// What a database could not do.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// The database cannot be reached, is busy or is full.
+    #[error("database not available while trying to {attempted}")]
+    Unavailable {
+        /// What was attempted.
+        attempted: &'static str,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What stands in the database is not what this program wrote.
+    #[error("stored data not readable while trying to {attempted}: {problem}")]
+    Damaged {
+        /// What was attempted.
+        attempted: &'static str,
+        /// What was found.
+        problem: String,
+    },
+    /// The schema of the database is newer than this program, or another process owns it.
+    #[error("database not usable: {problem}")]
+    Refused {
+        /// Why, and what to do.
+        problem: String,
+    },
+}
+
+/// Records, versions, and the work they cause.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Opens a run: one act of reading, whose totals must balance.
+    async fn begin_run(&self, kind: RunKind, source: &SourceName, at: UtcInstant) -> Result<RunId, StorageError>;
+
+    /// Registers a document. The same bytes from the same source always give the same id, and
+    /// ids grow in the order of first arrival.
+    async fn register_document(
+        &self,
+        run: RunId,
+        source: &SourceName,
+        header: &DocumentHeader,
+        at: UtcInstant,
+    ) -> Result<DocumentId, StorageError>;
+
+    /// Stores understood raw records, in order. In one transaction, for each of them: the new
+    /// versions, the deliveries and jobs they cause, the quarantine, the audit entries and the
+    /// totals of the run. The answer says, for each, what it turned out to be.
+    ///
+    /// A version is replaced only by a later one: later date of the data, or same date and a
+    /// document that arrived later, or the same line of the same document read with other rules.
+    /// A key that returns on another line of the same document leaves the first in place.
+    async fn store(&self, run: RunId, arrivals: Vec<Arrival>, at: UtcInstant) -> Result<Vec<Stored>, StorageError>;
+
+    /// Notes that a document was refused whole. It counts as one read and one refused.
+    async fn refuse_document(
+        &self,
+        run: RunId,
+        source: &SourceName,
+        remote_id: &str,
+        refusal: &Refusal,
+        at: UtcInstant,
+    ) -> Result<(), StorageError>;
+
+    /// Closes a run and returns its totals, which balance or the run stays open.
+    async fn finish_run(&self, run: RunId, at: UtcInstant) -> Result<RunTotals, StorageError>;
+
+    /// Where the last complete read of a source ended.
+    async fn cursor(&self, source: &SourceName) -> Result<Option<String>, StorageError>;
+
+    /// Remembers where a complete read of a source ended.
+    async fn save_cursor(&self, source: &SourceName, cursor: &str, at: UtcInstant) -> Result<(), StorageError>;
+}
+
+/// What each target should hold, what it holds, and every attempt in between.
+#[async_trait]
+pub trait Deliveries: Send + Sync {
+    /// A delivery with the current versions of all its members, in key order, and its last
+    /// shipment; none when it does not exist.
+    async fn load(&self, delivery: DeliveryId) -> Result<Option<LoadedDelivery>, StorageError>;
+
+    /// Commits the intent to send: shipment and attempt are on disk before the first byte leaves.
+    /// A shipment of the same delivery and revision is stored once; its bytes never change.
+    /// Refused when the lease is no longer ours.
+    async fn begin_attempt(&self, intent: Intent, at: UtcInstant) -> Result<Fenced<AttemptId>, StorageError>;
+
+    /// Commits the outcome of an attempt: receipt, new state, audit entry. When newer changes
+    /// arrived meanwhile the delivery is due again. Refused when the lease is no longer ours.
+    async fn conclude(&self, conclusion: Conclusion, at: UtcInstant) -> Result<Fenced<()>, StorageError>;
+
+    /// Makes a settled delivery due again as a new revision: repair, or a person's decision.
+    async fn reopen(&self, delivery: DeliveryId, reason: &str, at: UtcInstant) -> Result<(), StorageError>;
+
+    /// Finds deliveries that are due and have no open job, and gives them one. Returns how many.
+    async fn sweep(&self, at: UtcInstant) -> Result<u64, StorageError>;
+}
+
+/// The durable queue: claims with lease and token, settlements, expiry.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// One round in one transaction: first settles what finished, then claims what is ready.
+    /// Inside a lane only the oldest open job can be claimed. A settlement whose token is no
+    /// longer valid changes nothing and is counted as lost.
+    async fn round(&self, settlements: &[Settlement], claim: ClaimRequest) -> Result<Round, StorageError>;
+
+    /// Gives back claimed jobs that never started: ready again at once, the attempt not counted.
+    async fn release(&self, leases: &[Lease]) -> Result<(), StorageError>;
+
+    /// Extends leases; returns those that were already lost.
+    async fn renew(&self, leases: &[Lease], until: UtcInstant) -> Result<Vec<Lease>, StorageError>;
+
+    /// Makes jobs whose lease expired ready again, or parks them after `max_attempts`. Returns how
+    /// many were touched.
+    async fn expire(&self, at: UtcInstant, max_attempts: u32) -> Result<u64, StorageError>;
+
+    /// When the next job becomes ready, if any is waiting.
+    async fn next_ready(&self) -> Result<Option<UtcInstant>, StorageError>;
+
+    /// Adds jobs, in order. Jobs of the flow are added by [`Ledger::store`] itself; this is for
+    /// schedules, repairs and measurements.
+    async fn enqueue(&self, jobs: &[NewJob], at: UtcInstant) -> Result<(), StorageError>;
+
+    /// Removes finished jobs older than `before`, at most `limit` of them. Returns how many.
+    async fn prune(&self, before: UtcInstant, limit: u32) -> Result<u64, StorageError>;
+
+    /// Changes value after every commit that made work ready. Losing a change is harmless:
+    /// workers also look by themselves.
+    fn wake_ups(&self) -> watch::Receiver<u64>;
+}
+
+/// What people and reconciliation read. Nothing here changes anything but reconciliation results.
+#[async_trait]
+pub trait Views: Send + Sync {
+    /// Counts for the overview.
+    async fn overview(&self) -> Result<Overview, StorageError>;
+
+    /// The life of the records with this key, or whose key begins with it and a slash.
+    async fn trace(&self, key: &str) -> Result<Trace, StorageError>;
+
+    /// Units of a target with their members, in ascending order of unit key (byte order), after a
+    /// key.
+    async fn expected_units(
+        &self,
+        target: &str,
+        after: Option<&UnitKey>,
+        limit: u32,
+    ) -> Result<Vec<ExpectedUnit>, StorageError>;
+
+    /// Stores the result of a reconciliation with its discrepancies, in one transaction.
+    async fn save_reconciliation(&self, result: &Reconciliation) -> Result<ReconciliationId, StorageError>;
+
+    /// Deliveries by target and state, for those who wait for quiet.
+    async fn delivery_counts(&self) -> Result<Vec<DeliveryCount>, StorageError>;
+}
+
+/// A database that implements everything.
+pub trait Store: Ledger + Deliveries + Queue + Views {}
+
+impl<T: Ledger + Deliveries + Queue + Views> Store for T {}

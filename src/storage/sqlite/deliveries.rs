@@ -1,0 +1,418 @@
+//! What each target should hold, what it holds, and every attempt in between.
+//!
+//! Every write here is fenced: it holds only while the lease behind it is the last one given.
+
+use async_trait::async_trait;
+use canonical::values::UtcInstant;
+use contract::{Receipt, Shipment, UnitKey};
+use futures_util::FutureExt as _;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{Row as _, SqliteExecutor};
+
+use super::SqliteStore;
+use super::audit::Entry;
+use super::orders::{Order, lane_of};
+use super::rows::{StateColumns, count, json, optional_instant, record, state, stored};
+use super::trouble::Trouble;
+use super::writer::Desk;
+use crate::delivery::DeliveryState;
+use crate::storage::{
+    AttemptId, Conclusion, Deliveries, DeliveryId, Fenced, Intent, Lease, LoadedDelivery, StorageError,
+};
+
+/// Deliveries given a job by one sweep: the next one goes on.
+const SWEPT_AT_ONCE: u32 = 10_000;
+
+/// Due work without a job. Where a job was parked, nothing happens until something changes.
+const FORGOTTEN: &str = "
+    select d.id, d.target, d.lane, coalesce(d.not_before, d.due_at) from delivery d
+     where d.state in ('due', 'sent', 'in_doubt', 'retry')
+       and not exists (select 1 from job j where j.delivery = d.id and j.state in ('ready', 'blocked'))
+       and not exists (select 1 from job j where j.delivery = d.id and j.state = 'leased')
+       and not exists (select 1 from job j
+                        where j.delivery = d.id and j.state = 'parked' and j.ended_at >= d.state_since)
+     order by d.id limit ?1";
+
+#[async_trait]
+impl Deliveries for SqliteStore {
+    async fn load(&self, delivery: DeliveryId) -> Result<Option<LoadedDelivery>, StorageError> {
+        let load = async {
+            let mut snapshot = self.snapshot().await?;
+            load(&mut snapshot, delivery).await
+        };
+        load.await.map_err(|trouble: Trouble| trouble.during("load a delivery"))
+    }
+
+    async fn begin_attempt(&self, intent: Intent, at: UtcInstant) -> Result<Fenced<AttemptId>, StorageError> {
+        let at = at.unix_micros();
+        self.write("begin an attempt", move |desk| begin_attempt(desk, intent, at).boxed()).await
+    }
+
+    async fn conclude(&self, conclusion: Conclusion, at: UtcInstant) -> Result<Fenced<()>, StorageError> {
+        let at = at.unix_micros();
+        self.write("conclude an attempt", move |desk| conclude(desk, conclusion, at).boxed()).await
+    }
+
+    async fn reopen(&self, delivery: DeliveryId, reason: &str, at: UtcInstant) -> Result<(), StorageError> {
+        let (reason, at) = (reason.to_owned(), at.unix_micros());
+        self.write("reopen a delivery", move |desk| reopen(desk, delivery, reason, at).boxed()).await
+    }
+
+    async fn sweep(&self, at: UtcInstant) -> Result<u64, StorageError> {
+        const ATTEMPTED: &str = "sweep the deliveries";
+        let forgotten = sqlx::query(FORGOTTEN).bind(1).fetch_optional(&self.readers).await;
+        if forgotten.map_err(|error| Trouble::from(error).during(ATTEMPTED))?.is_none() {
+            return Ok(0);
+        }
+        let at = at.unix_micros();
+        self.write(ATTEMPTED, move |desk| sweep(desk, at).boxed()).await
+    }
+}
+
+async fn load(connection: &mut SqliteConnection, id: DeliveryId) -> Result<Option<LoadedDelivery>, Trouble> {
+    let delivery = sqlx::query(
+        "select target, unit_key, desired_revision, held_revision, state, code, message, not_before
+           from delivery where id = ?1",
+    )
+    .bind(id.0)
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(delivery) = delivery else { return Ok(None) };
+    let unit = UnitKey(delivery.try_get(1)?);
+    let shipment = sqlx::query(
+        "select s.revision, s.idempotency_key, s.body, count(a.id), min(a.started_at)
+           from shipment s left join attempt a on a.shipment = s.id
+          where s.delivery = ?1 group by s.id order by s.revision desc limit 1",
+    )
+    .bind(id.0)
+    .fetch_optional(&mut *connection)
+    .await?;
+    let (last_shipment, attempts, first_attempt_at) = match shipment {
+        None => (None, 0, None),
+        Some(row) => {
+            let shipment = Shipment {
+                unit: unit.clone(),
+                revision: count(row.try_get(0)?),
+                idempotency_key: row.try_get(1)?,
+                body: row.try_get(2)?,
+            };
+            (Some(shipment), row.try_get(3)?, optional_instant(row.try_get(4)?)?)
+        }
+    };
+    let members = sqlx::query(
+        "select r.kind, v.schema_version, v.body, v.provenance
+           from delivery_member m
+           join record r on r.id = m.record
+           join record_version v on v.record = r.id and v.number = r.version
+          where m.delivery = ?1 order by r.key, r.kind, r.source",
+    )
+    .bind(id.0)
+    .fetch_all(&mut *connection)
+    .await?;
+    Ok(Some(LoadedDelivery {
+        id,
+        target: delivery.try_get(0)?,
+        unit,
+        desired_revision: count(delivery.try_get(2)?),
+        held_revision: count(delivery.try_get(3)?),
+        state: state(&delivery, 4)?,
+        attempts,
+        first_attempt_at,
+        members: members.iter().map(|row| record(row, 0)).collect::<Result<_, _>>()?,
+        last_shipment,
+    }))
+}
+
+/// A delivery as the writer needs it.
+struct Standing {
+    target: String,
+    lane: String,
+    desired: i64,
+    state: DeliveryState,
+}
+
+async fn standing(desk: &mut Desk, delivery: DeliveryId) -> Result<Standing, Trouble> {
+    let row: SqliteRow = sqlx::query(
+        "select target, lane, desired_revision, state, code, message, not_before from delivery where id = ?1",
+    )
+    .bind(delivery.0)
+    .fetch_optional(&mut desk.connection)
+    .await?
+    .ok_or_else(|| Trouble::Refused(format!("delivery {delivery} does not exist")))?;
+    Ok(Standing { target: row.try_get(0)?, lane: row.try_get(1)?, desired: row.try_get(2)?, state: state(&row, 3)? })
+}
+
+async fn is_ours(executor: impl SqliteExecutor<'_>, lease: Lease) -> Result<bool, Trouble> {
+    let ours: bool =
+        sqlx::query_scalar("select exists (select 1 from job where id = ?1 and token = ?2 and state = 'leased')")
+            .bind(lease.job.0)
+            .bind(lease.token)
+            .fetch_one(executor)
+            .await?;
+    Ok(ours)
+}
+
+/// Writes a state. The transition was admitted by [`DeliveryState::to`].
+async fn put_state(desk: &mut Desk, delivery: DeliveryId, state: &DeliveryState, at: i64) -> Result<(), Trouble> {
+    let columns = StateColumns::from(state);
+    sqlx::query(
+        "update delivery set state = ?2, code = ?3, message = ?4, not_before = ?5, state_since = ?6 where id = ?1",
+    )
+    .bind(delivery.0)
+    .bind(columns.name)
+    .bind(columns.code)
+    .bind(columns.message)
+    .bind(columns.not_before)
+    .bind(at)
+    .execute(&mut desk.connection)
+    .await?;
+    Ok(())
+}
+
+async fn begin_attempt(desk: &mut Desk, intent: Intent, at: i64) -> Result<Fenced<AttemptId>, Trouble> {
+    let Intent { delivery, lease, shipment } = intent;
+    if !is_ours(&mut desk.connection, lease).await? {
+        return Ok(Fenced::LeaseLost);
+    }
+    let standing = standing(desk, delivery).await?;
+    let sent = standing.state.to(DeliveryState::Sent)?;
+    let revision = stored(shipment.revision);
+    if revision > standing.desired {
+        let problem = format!("delivery {delivery} has no revision {revision}: the last is {}", standing.desired);
+        return Err(Trouble::Refused(problem));
+    }
+    let shipment = put_shipment(desk, delivery, &shipment, at).await?;
+    let attempt = sqlx::query(
+        "insert into attempt (delivery, shipment, job, token, started_at) values (?1, ?2, ?3, ?4, ?5)",
+    )
+    .bind(delivery.0)
+    .bind(shipment)
+    .bind(lease.job.0)
+    .bind(lease.token)
+    .bind(at)
+    .execute(&mut desk.connection)
+    .await?
+    .last_insert_rowid();
+    put_state(desk, delivery, &sent, at).await?;
+    let detail = format!(r#"{{"state":"sent","revision":{revision},"attempt":{attempt}}}"#);
+    desk.audit(vec![Entry::new("delivery_state", format!("delivery/{delivery}"), detail)], at).await?;
+    Ok(Fenced::Done(AttemptId(attempt)))
+}
+
+/// Stores a shipment, or finds it stored with the very same bytes.
+async fn put_shipment(desk: &mut Desk, delivery: DeliveryId, shipment: &Shipment, at: i64) -> Result<i64, Trouble> {
+    let digest = shipment.digest();
+    let revision = stored(shipment.revision);
+    let known =
+        sqlx::query("select id, idempotency_key, digest from shipment where delivery = ?1 and revision = ?2")
+            .bind(delivery.0)
+            .bind(revision)
+            .fetch_optional(&mut desk.connection)
+            .await?;
+    if let Some(row) = known {
+        let is_same = row.try_get::<&str, _>(1)? == shipment.idempotency_key
+            && row.try_get::<&[u8], _>(2)? == digest.as_bytes();
+        return if is_same {
+            Ok(row.try_get(0)?)
+        } else {
+            Err(Trouble::Refused(format!("revision {revision} of delivery {delivery} was stored with other bytes")))
+        };
+    }
+    let stored = sqlx::query(
+        "insert into shipment (delivery, revision, idempotency_key, digest, body, stored_at)
+         values (?1, ?2, ?3, ?4, ?5, ?6)",
+    )
+    .bind(delivery.0)
+    .bind(revision)
+    .bind(&shipment.idempotency_key)
+    .bind(&digest.as_bytes()[..])
+    .bind(&shipment.body)
+    .bind(at)
+    .execute(&mut desk.connection)
+    .await?;
+    Ok(stored.last_insert_rowid())
+}
+
+async fn conclude(desk: &mut Desk, conclusion: Conclusion, at: i64) -> Result<Fenced<()>, Trouble> {
+    let Conclusion { delivery, attempt, lease, revision, state, receipt } = conclusion;
+    if !is_ours(&mut desk.connection, lease).await? {
+        return Ok(Fenced::LeaseLost);
+    }
+    let standing = standing(desk, delivery).await?;
+    let state = standing.state.to(state)?;
+    let revision = stored(revision);
+    if revision > standing.desired {
+        let problem = format!("delivery {delivery} has no revision {revision}: the last is {}", standing.desired);
+        return Err(Trouble::Refused(problem));
+    }
+    // After a crash nobody remembers the attempt: it is the one without an outcome.
+    let forgotten = match (attempt, &standing.state) {
+        (None, DeliveryState::Sent) => last_attempt_without_outcome(desk, delivery).await?,
+        _ => None,
+    };
+    if let Some(attempt) = attempt.or(forgotten) {
+        put_outcome(desk, delivery, attempt, &state, at).await?;
+    }
+    if let Some(receipt) = receipt {
+        put_receipt(desk, delivery, revision, attempt, receipt, at).await?;
+    }
+    if state == DeliveryState::Acknowledged {
+        sqlx::query("update delivery set held_revision = ?2 where id = ?1")
+            .bind(delivery.0)
+            .bind(revision)
+            .execute(&mut desk.connection)
+            .await?;
+    }
+    let mut entries = vec![Entry::new("delivery_state", format!("delivery/{delivery}"), detail(&state, revision)?)];
+    put_state(desk, delivery, &state, at).await?;
+    if standing.desired > revision && !state.is_open() {
+        // Newer changes arrived while this revision was on its way.
+        let due = state.to(DeliveryState::Due)?;
+        entries.push(Entry::new("delivery_state", format!("delivery/{delivery}"), detail(&due, standing.desired)?));
+        put_state(desk, delivery, &due, at).await?;
+        give_job(desk, delivery, &standing, at).await?;
+    }
+    desk.audit(entries, at).await?;
+    Ok(Fenced::Done(()))
+}
+
+fn detail(state: &DeliveryState, revision: i64) -> Result<String, Trouble> {
+    let mut detail = serde_json::to_value(state)?;
+    if let Some(fields) = detail.as_object_mut() {
+        // Words of the other side stay with the delivery; the chain keeps codes.
+        fields.remove("message");
+        fields.insert("revision".to_owned(), revision.into());
+    }
+    json(&detail)
+}
+
+/// Writes the outcome of an attempt, once.
+async fn put_outcome(
+    desk: &mut Desk,
+    delivery: DeliveryId,
+    attempt: AttemptId,
+    state: &DeliveryState,
+    at: i64,
+) -> Result<(), Trouble> {
+    let columns = StateColumns::from(state);
+    let touched = sqlx::query(
+        "update attempt set finished_at = ?3, outcome = ?4, code = ?5, message = ?6, not_before = ?7
+          where id = ?1 and delivery = ?2 and finished_at is null",
+    )
+    .bind(attempt.0)
+    .bind(delivery.0)
+    .bind(at)
+    .bind(columns.name)
+    .bind(columns.code)
+    .bind(columns.message)
+    .bind(columns.not_before)
+    .execute(&mut desk.connection)
+    .await?
+    .rows_affected();
+    if touched == 1 {
+        return Ok(());
+    }
+    Err(Trouble::Refused(format!("attempt {attempt} of delivery {delivery} does not exist, or has its outcome")))
+}
+
+async fn last_attempt_without_outcome(desk: &mut Desk, delivery: DeliveryId) -> Result<Option<AttemptId>, Trouble> {
+    let attempt: Option<i64> =
+        sqlx::query_scalar("select max(id) from attempt where delivery = ?1 and finished_at is null")
+            .bind(delivery.0)
+            .fetch_one(&mut desk.connection)
+            .await?;
+    Ok(attempt.map(AttemptId))
+}
+
+async fn put_receipt(
+    desk: &mut Desk,
+    delivery: DeliveryId,
+    revision: i64,
+    attempt: Option<AttemptId>,
+    receipt: Receipt,
+    at: i64,
+) -> Result<(), Trouble> {
+    sqlx::query(
+        "insert into receipt (delivery, revision, attempt, remote_id, status, answer_digest, received_at)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )
+    .bind(delivery.0)
+    .bind(revision)
+    .bind(attempt.map(|attempt| attempt.0))
+    .bind(receipt.remote_id)
+    .bind(receipt.status)
+    .bind(receipt.answer_digest)
+    .bind(at)
+    .execute(&mut desk.connection)
+    .await?;
+    Ok(())
+}
+
+/// Gives a delivery a job that waits, unless it has one.
+async fn give_job(desk: &mut Desk, delivery: DeliveryId, standing: &Standing, run_at: i64) -> Result<bool, Trouble> {
+    if !desk.waiting_jobs(&[delivery.0]).await?.is_empty() {
+        return Ok(false);
+    }
+    let lane = Some(lane_of(&standing.target, &standing.lane));
+    desk.add_jobs(vec![Order { delivery: Some(delivery.0), number: None, lane, run_at }]).await?;
+    Ok(true)
+}
+
+async fn reopen(desk: &mut Desk, delivery: DeliveryId, reason: String, at: i64) -> Result<(), Trouble> {
+    let standing = standing(desk, delivery).await?;
+    standing.state.to(DeliveryState::Due)?;
+    sqlx::query(
+        "update delivery set desired_revision = desired_revision + 1, state = 'due', code = null, message = null,
+                not_before = null, state_since = ?2, due_at = ?2
+          where id = ?1",
+    )
+    .bind(delivery.0)
+    .bind(at)
+    .execute(&mut desk.connection)
+    .await?;
+    if !give_job(desk, delivery, &standing, at).await? {
+        // The job that waits for a retry waits no longer: somebody asked.
+        sqlx::query(
+            "update job set run_at = ?2 where delivery = ?1 and state in ('ready', 'blocked') and run_at > ?2",
+        )
+        .bind(delivery.0)
+        .bind(at)
+        .execute(&mut desk.connection)
+        .await?;
+        desk.memory.has_woken = true;
+    }
+    let detail = json(&serde_json::json!({ "reason": reason, "revision": standing.desired + 1 }))?;
+    desk.audit(vec![Entry::new("delivery_reopened", format!("delivery/{delivery}"), detail)], at).await
+}
+
+async fn sweep(desk: &mut Desk, at: i64) -> Result<u64, Trouble> {
+    let rows = sqlx::query(FORGOTTEN).bind(SWEPT_AT_ONCE).fetch_all(&mut desk.connection).await?;
+    let orders = rows
+        .iter()
+        .map(|row| {
+            let lane = lane_of(row.try_get(1)?, row.try_get(2)?);
+            let run_at: i64 = row.try_get(3)?;
+            Ok(Order { delivery: Some(row.try_get(0)?), number: None, lane: Some(lane), run_at: run_at.max(at) })
+        })
+        .collect::<Result<Vec<_>, Trouble>>()?;
+    let swept = orders.len();
+    desk.add_jobs(orders).await?;
+    Ok(swept as u64)
+}
+
+impl Desk {
+    /// Parks the deliveries whose jobs ended for good without an answer.
+    pub(super) async fn park_deliveries(&mut self, deliveries: &[i64], reason: &str, at: i64) -> Result<(), Trouble> {
+        let mut entries = Vec::new();
+        for delivery in deliveries.iter().copied().map(DeliveryId) {
+            let standing = standing(self, delivery).await?;
+            let Ok(parked) = standing.state.to(DeliveryState::Parked { reason: reason.to_owned() }) else {
+                continue;
+            };
+            put_state(self, delivery, &parked, at).await?;
+            let detail = detail(&parked, standing.desired)?;
+            entries.push(Entry::new("delivery_state", format!("delivery/{delivery}"), detail));
+        }
+        self.audit(entries, at).await
+    }
+}

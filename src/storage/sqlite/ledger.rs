@@ -1,0 +1,220 @@
+//! Runs, documents and cursors; storing records is in `versions`.
+
+use async_trait::async_trait;
+use canonical::SourceName;
+use canonical::values::UtcInstant;
+use contract::{DocumentHeader, Refusal};
+use futures_util::FutureExt as _;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::audit::Entry;
+use super::rows::{count, json, stored};
+use super::trouble::Trouble;
+use super::versions::Prepared;
+use super::writer::Desk;
+use super::SqliteStore;
+use crate::storage::{Arrival, DocumentId, Ledger, RunId, RunKind, RunTotals, StorageError, Stored};
+
+#[async_trait]
+impl Ledger for SqliteStore {
+    async fn begin_run(&self, kind: RunKind, source: &SourceName, at: UtcInstant) -> Result<RunId, StorageError> {
+        let (source, at) = (source.to_string(), at.unix_micros());
+        self.write("begin a run", move |desk| begin_run(desk, kind, source, at).boxed()).await
+    }
+
+    async fn register_document(
+        &self,
+        run: RunId,
+        source: &SourceName,
+        header: &DocumentHeader,
+        at: UtcInstant,
+    ) -> Result<DocumentId, StorageError> {
+        let (source, header, at) = (source.to_string(), header.clone(), at.unix_micros());
+        self.write("register a document", move |desk| register_document(desk, run, source, header, at).boxed()).await
+    }
+
+    async fn store(&self, run: RunId, arrivals: Vec<Arrival>, at: UtcInstant) -> Result<Vec<Stored>, StorageError> {
+        const ATTEMPTED: &str = "store records";
+        let prepared = arrivals.into_iter().map(Prepared::from_arrival).collect::<Result<Vec<_>, _>>();
+        let prepared = prepared.map_err(|trouble| trouble.during(ATTEMPTED))?;
+        let at = at.unix_micros();
+        self.write(ATTEMPTED, move |desk| desk.store(run.0, prepared, at).boxed()).await
+    }
+
+    async fn refuse_document(
+        &self,
+        run: RunId,
+        source: &SourceName,
+        remote_id: &str,
+        refusal: &Refusal,
+        at: UtcInstant,
+    ) -> Result<(), StorageError> {
+        let (source, remote_id, refusal) = (source.to_string(), remote_id.to_owned(), refusal.clone());
+        let at = at.unix_micros();
+        self.write("note a refused document", move |desk| {
+            refuse_document(desk, run, source, remote_id, refusal, at).boxed()
+        })
+        .await
+    }
+
+    async fn finish_run(&self, run: RunId, at: UtcInstant) -> Result<RunTotals, StorageError> {
+        let at = at.unix_micros();
+        self.write("finish a run", move |desk| finish_run(desk, run, at).boxed()).await
+    }
+
+    async fn cursor(&self, source: &SourceName) -> Result<Option<String>, StorageError> {
+        sqlx::query_scalar("select cursor from source_cursor where source = ?1")
+            .bind(source.as_str())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(|error| Trouble::from(error).during("read the cursor of a source"))
+    }
+
+    async fn save_cursor(&self, source: &SourceName, cursor: &str, at: UtcInstant) -> Result<(), StorageError> {
+        let (source, cursor, at) = (source.to_string(), cursor.to_owned(), at.unix_micros());
+        self.write("save the cursor of a source", move |desk| save_cursor(desk, source, cursor, at).boxed()).await
+    }
+}
+
+async fn begin_run(desk: &mut Desk, kind: RunKind, source: String, at: i64) -> Result<RunId, Trouble> {
+    let id = sqlx::query("insert into run (kind, source, started_at) values (?1, ?2, ?3)")
+        .bind(kind.name())
+        .bind(&source)
+        .bind(at)
+        .execute(&mut desk.connection)
+        .await?
+        .last_insert_rowid();
+    let detail = json(&serde_json::json!({ "kind": kind.name(), "source": source }))?;
+    desk.audit(vec![Entry::new("run_begun", format!("run/{id}"), detail)], at).await?;
+    Ok(RunId(id))
+}
+
+async fn register_document(
+    desk: &mut Desk,
+    run: RunId,
+    source: String,
+    header: DocumentHeader,
+    at: i64,
+) -> Result<DocumentId, Trouble> {
+    let known: Option<i64> = sqlx::query_scalar("select id from source_document where source = ?1 and digest = ?2")
+        .bind(&source)
+        .bind(&header.digest)
+        .fetch_optional(&mut desk.connection)
+        .await?;
+    if let Some(id) = known {
+        return Ok(DocumentId(id));
+    }
+    let id = sqlx::query(
+        "insert into source_document (run, source, digest, remote_id, format, version, as_of, context, arrived_at)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )
+    .bind(run.0)
+    .bind(source)
+    .bind(header.digest)
+    .bind(header.remote_id)
+    .bind(header.format)
+    .bind(header.version)
+    .bind(header.as_of.map(|day| day.to_string()))
+    .bind(json(&header.context)?)
+    .bind(at)
+    .execute(&mut desk.connection)
+    .await?
+    .last_insert_rowid();
+    Ok(DocumentId(id))
+}
+
+async fn refuse_document(
+    desk: &mut Desk,
+    run: RunId,
+    source: String,
+    remote_id: String,
+    refusal: Refusal,
+    at: i64,
+) -> Result<(), Trouble> {
+    let totals = RunTotals { read: 1, refused: 1, ..RunTotals::default() };
+    desk.add_totals(run.0, totals).await?;
+    let detail = json(&serde_json::json!({ "run": run, "code": refusal.code, "line": refusal.line }))?;
+    let subject = format!("document/{source}/{remote_id}");
+    sqlx::query(
+        "insert into refused_document (run, source, remote_id, code, message, line, refused_at)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )
+    .bind(run.0)
+    .bind(source)
+    .bind(remote_id)
+    .bind(refusal.code)
+    .bind(refusal.message)
+    .bind(refusal.line.map(stored))
+    .bind(at)
+    .execute(&mut desk.connection)
+    .await?;
+    desk.audit(vec![Entry::new("document_refused", subject, detail)], at).await
+}
+
+async fn finish_run(desk: &mut Desk, run: RunId, at: i64) -> Result<RunTotals, Trouble> {
+    let row = sqlx::query("select read, new, unchanged, quarantined, refused, finished_at from run where id = ?1")
+        .bind(run.0)
+        .fetch_optional(&mut desk.connection)
+        .await?
+        .ok_or_else(|| Trouble::Refused(format!("run {run} does not exist")))?;
+    let totals = totals(&row, 0)?;
+    if row.try_get::<Option<i64>, _>(5)?.is_some() {
+        return Err(Trouble::Refused(format!("run {run} is already finished")));
+    }
+    if !totals.balanced() {
+        return Err(Trouble::Refused(format!("run {run} does not balance: {totals:?}")));
+    }
+    sqlx::query("update run set finished_at = ?2 where id = ?1")
+        .bind(run.0)
+        .bind(at)
+        .execute(&mut desk.connection)
+        .await?;
+    desk.audit(vec![Entry::new("run_finished", format!("run/{run}"), json(&totals)?)], at).await?;
+    Ok(totals)
+}
+
+async fn save_cursor(desk: &mut Desk, source: String, cursor: String, at: i64) -> Result<(), Trouble> {
+    sqlx::query(
+        "insert into source_cursor (source, cursor, saved_at) values (?1, ?2, ?3)
+         on conflict (source) do update set cursor = excluded.cursor, saved_at = excluded.saved_at",
+    )
+    .bind(source)
+    .bind(cursor)
+    .bind(at)
+    .execute(&mut desk.connection)
+    .await?;
+    Ok(())
+}
+
+impl Desk {
+    /// Adds to the totals of a run that is still open.
+    pub(super) async fn add_totals(&mut self, run: i64, totals: RunTotals) -> Result<(), Trouble> {
+        let touched = sqlx::query(
+            "update run set read = read + ?2, new = new + ?3, unchanged = unchanged + ?4,
+                    quarantined = quarantined + ?5, refused = refused + ?6
+              where id = ?1 and finished_at is null",
+        )
+        .bind(run)
+        .bind(stored(totals.read))
+        .bind(stored(totals.new))
+        .bind(stored(totals.unchanged))
+        .bind(stored(totals.quarantined))
+        .bind(stored(totals.refused))
+        .execute(&mut self.connection)
+        .await?
+        .rows_affected();
+        if touched == 1 { Ok(()) } else { Err(Trouble::Refused(format!("run {run} is not open"))) }
+    }
+}
+
+/// Totals from five columns that follow each other.
+pub(super) fn totals(row: &SqliteRow, first: usize) -> Result<RunTotals, Trouble> {
+    Ok(RunTotals {
+        read: count(row.try_get(first)?),
+        new: count(row.try_get(first + 1)?),
+        unchanged: count(row.try_get(first + 2)?),
+        quarantined: count(row.try_get(first + 3)?),
+        refused: count(row.try_get(first + 4)?),
+    })
+}

@@ -1,0 +1,305 @@
+-- The ledger: what was read, every version of it, what each target should hold, the work that
+-- remains, and the chain that proves nothing was changed afterwards.
+--
+-- Instants are microseconds since 1970, UTC. Days are texts, YYYY-MM-DD. Ids are given by the one
+-- writer in ascending order. No table with big rows is without rowid.
+
+-- Which start of the program this is: the upper half of every lease token.
+create table program (
+    only integer primary key check (only = 1),
+    starts integer not null
+);
+insert into program (only, starts) values (1, 0);
+
+-- A run: one act of reading. A run that is finished balances.
+create table run (
+    id integer primary key,
+    kind text not null check (kind in ('import', 'sync')),
+    source text not null,
+    started_at integer not null,
+    finished_at integer,
+    read integer not null default 0 check (read >= 0),
+    new integer not null default 0 check (new >= 0),
+    unchanged integer not null default 0 check (unchanged >= 0),
+    quarantined integer not null default 0 check (quarantined >= 0),
+    refused integer not null default 0 check (refused >= 0),
+    check (finished_at is null or read = new + unchanged + quarantined + refused)
+);
+create index run_of_source on run (source, id);
+create trigger run_is_closed_once before update on run when old.finished_at is not null
+begin select raise(abort, 'a finished run never changes'); end;
+
+-- A document: the same bytes from the same source are one document.
+create table source_document (
+    id integer primary key,
+    run integer not null references run (id),
+    source text not null,
+    digest text not null,
+    remote_id text not null,
+    format text not null,
+    version text not null,
+    as_of text,
+    context text not null,
+    arrived_at integer not null,
+    unique (source, digest)
+);
+create trigger source_document_is_append_only_u before update on source_document
+begin select raise(abort, 'source_document is append-only'); end;
+create trigger source_document_is_append_only_d before delete on source_document
+begin select raise(abort, 'source_document is append-only'); end;
+
+-- A document that was refused whole.
+create table refused_document (
+    id integer primary key,
+    run integer not null references run (id),
+    source text not null,
+    remote_id text not null,
+    code text not null,
+    message text not null,
+    line integer,
+    refused_at integer not null
+);
+create trigger refused_document_is_append_only_u before update on refused_document
+begin select raise(abort, 'refused_document is append-only'); end;
+create trigger refused_document_is_append_only_d before delete on refused_document
+begin select raise(abort, 'refused_document is append-only'); end;
+
+-- A raw record as received, kept when it gave a version or stands aside. Several may begin on the
+-- same line of a document written on one line: the digest of the text tells them apart.
+create table raw_record (
+    id integer primary key,
+    document integer not null references source_document (id),
+    line integer not null,
+    digest blob not null check (length(digest) = 32),
+    occurrence integer not null,
+    text text not null,
+    unique (document, line, digest)
+);
+create trigger raw_record_is_append_only_u before update on raw_record
+begin select raise(abort, 'raw_record is append-only'); end;
+create trigger raw_record_is_append_only_d before delete on raw_record
+begin select raise(abort, 'raw_record is append-only'); end;
+
+-- What a source says about one thing today. The place is the one of the latest document that said
+-- it, which is not always the one that gave the version.
+create table record (
+    id integer primary key,
+    kind text not null,
+    key text not null,
+    source text not null,
+    version integer not null check (version >= 1),
+    digest blob not null check (length(digest) = 32),
+    as_of text,
+    document integer not null,
+    line integer not null,
+    occurrence integer not null,
+    unique (key, kind, source)
+);
+
+-- Every version of it.
+create table record_version (
+    id integer primary key,
+    record integer not null references record (id),
+    number integer not null check (number >= 1),
+    run integer not null references run (id),
+    raw_record integer not null references raw_record (id),
+    digest blob not null check (length(digest) = 32),
+    stored_at integer not null,
+    schema_version integer not null,
+    body text not null,
+    provenance text not null,
+    findings text,
+    unique (record, number)
+);
+create index record_version_with_findings on record_version (record, number) where findings is not null;
+create trigger record_version_is_append_only_u before update on record_version
+begin select raise(abort, 'record_version is append-only'); end;
+create trigger record_version_is_append_only_d before delete on record_version
+begin select raise(abort, 'record_version is append-only'); end;
+
+-- Records that a target takes in general and not in this case.
+create table withheld (
+    record integer not null references record (id),
+    target text not null,
+    code text not null,
+    primary key (record, target)
+) without rowid;
+
+-- One unit of one target: what it should hold, what it holds, and what stands between the two.
+create table delivery (
+    id integer primary key,
+    target text not null,
+    unit_key text not null,
+    lane text not null,
+    desired_revision integer not null check (desired_revision >= 1),
+    held_revision integer not null default 0 check (held_revision between 0 and desired_revision),
+    state text not null
+        check (state in ('due', 'sent', 'acknowledged', 'refused', 'in_doubt', 'retry', 'parked')),
+    code text,
+    message text,
+    not_before integer,
+    state_since integer not null,
+    due_at integer not null,
+    unique (target, unit_key),
+    check ((state in ('retry', 'in_doubt')) = (not_before is not null)),
+    check ((state in ('retry', 'in_doubt', 'refused')) = (code is not null)),
+    check ((state in ('parked', 'refused')) = (message is not null))
+);
+create index delivery_by_state on delivery (state, target, state_since);
+
+-- Which records make up a unit. A record is in at most one unit of each target.
+create table delivery_member (
+    record integer not null references record (id),
+    target text not null,
+    delivery integer not null references delivery (id),
+    primary key (record, target)
+) without rowid;
+create index delivery_member_of on delivery_member (delivery, record);
+
+-- The exact bytes of a revision, stored before they are sent.
+create table shipment (
+    id integer primary key,
+    delivery integer not null references delivery (id),
+    revision integer not null check (revision >= 1),
+    idempotency_key text not null,
+    digest blob not null check (length(digest) = 32),
+    body blob not null,
+    stored_at integer not null,
+    unique (delivery, revision)
+);
+create trigger shipment_is_append_only_u before update on shipment
+begin select raise(abort, 'shipment is append-only'); end;
+create trigger shipment_is_append_only_d before delete on shipment
+begin select raise(abort, 'shipment is append-only'); end;
+
+-- One attempt to send a shipment; its outcome is written once.
+create table attempt (
+    id integer primary key,
+    delivery integer not null references delivery (id),
+    shipment integer not null references shipment (id),
+    job integer not null,
+    token integer not null,
+    started_at integer not null,
+    finished_at integer,
+    outcome text check (outcome in ('acknowledged', 'refused', 'in_doubt', 'retry', 'parked')),
+    code text,
+    message text,
+    not_before integer,
+    check ((finished_at is null) = (outcome is null))
+);
+create index attempt_of on attempt (delivery, id);
+create index attempt_of_shipment on attempt (shipment, id);
+create trigger attempt_ends_once before update on attempt when old.finished_at is not null
+begin select raise(abort, 'the outcome of an attempt never changes'); end;
+create trigger attempt_is_append_only before delete on attempt
+begin select raise(abort, 'attempt is append-only'); end;
+
+-- Proof that a target took a revision.
+create table receipt (
+    id integer primary key,
+    delivery integer not null references delivery (id),
+    revision integer not null,
+    attempt integer references attempt (id),
+    remote_id text,
+    status integer not null,
+    answer_digest text not null,
+    received_at integer not null
+);
+create index receipt_of on receipt (delivery, revision);
+create trigger receipt_is_append_only_u before update on receipt
+begin select raise(abort, 'receipt is append-only'); end;
+create trigger receipt_is_append_only_d before delete on receipt
+begin select raise(abort, 'receipt is append-only'); end;
+
+-- Raw records that stand aside. One that is understood later is resolved, not removed.
+create table quarantine (
+    id integer primary key,
+    raw_record integer not null unique references raw_record (id),
+    document integer not null references source_document (id),
+    rule text not null,
+    reason text not null,
+    since integer not null,
+    resolved_at integer
+);
+create index quarantine_open on quarantine (document) where resolved_at is null;
+
+-- Work. A job with a lane is blocked until it is the oldest open one of its lane; then it holds
+-- the lane until it ends. What a finished job leaves behind is in no index, so that the queue is
+-- as fast with many finished rows as with none.
+create table job (
+    id integer primary key,
+    delivery integer references delivery (id),
+    number integer,
+    lane text,
+    holds text,
+    run_at integer not null,
+    state text not null check (state in ('blocked', 'ready', 'leased', 'done', 'parked')),
+    attempts integer not null default 0,
+    token integer,
+    lease_until integer,
+    ended_at integer,
+    check ((delivery is null) <> (number is null)),
+    check ((state = 'leased') = (token is not null)),
+    check ((state = 'leased') = (lease_until is not null)),
+    check ((state in ('done', 'parked')) = (ended_at is not null)),
+    check (holds is null or (holds = lane and state in ('ready', 'leased')))
+);
+create index job_ready on job (run_at, id) where state = 'ready';
+create index job_leased on job (lease_until) where state = 'leased';
+create index job_blocked on job (lane, id) where state = 'blocked';
+create index job_parked on job (delivery) where state = 'parked';
+create unique index job_lane on job (holds) where holds is not null;
+create unique index job_waiting on job (delivery) where delivery is not null and state in ('ready', 'blocked');
+create index job_running on job (delivery) where delivery is not null and state = 'leased';
+
+-- Where the last complete read of a source ended.
+create table source_cursor (
+    source text primary key,
+    cursor text not null,
+    saved_at integer not null
+);
+
+create table reconciliation (
+    id integer primary key,
+    target text not null,
+    started_at integer not null,
+    finished_at integer not null,
+    complete integer not null check (complete in (0, 1)),
+    incomplete_because text,
+    expected integer not null,
+    observed integer not null,
+    equal integer not null,
+    different integer not null,
+    missing_there integer not null,
+    missing_here integer not null,
+    skipped integer not null
+);
+create index reconciliation_of on reconciliation (target, id);
+
+create table discrepancy (
+    reconciliation integer not null references reconciliation (id),
+    number integer not null,
+    rule text not null,
+    kind text not null check (kind in ('missing_there', 'missing_here', 'differs')),
+    unit_key text not null,
+    row_key text not null,
+    field text,
+    ours text,
+    theirs text
+);
+create index discrepancy_of on discrepancy (reconciliation, number);
+
+-- The chain: each entry holds the hash of the one before it. Numbers have no gaps.
+create table audit (
+    seq integer primary key,
+    at integer not null,
+    kind text not null,
+    subject text not null,
+    detail text not null,
+    previous blob not null check (length(previous) = 32),
+    hash blob not null check (length(hash) = 32)
+);
+create trigger audit_is_append_only_u before update on audit
+begin select raise(abort, 'audit is append-only'); end;
+create trigger audit_is_append_only_d before delete on audit
+begin select raise(abort, 'audit is append-only'); end;

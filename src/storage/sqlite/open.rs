@@ -1,0 +1,193 @@
+//! What is demanded of the file before anything is read or written.
+//!
+//! The settings stand in the connect options and are asked back on every connection: a setting
+//! that silently did not take would cost records at the next power cut.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqlSafeStr as _};
+
+use super::trouble::Trouble;
+use super::writer::Desk;
+use crate::storage::StorageError;
+
+const ATTEMPTED: &str = "open the database";
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const CHECKPOINT_PAGES: i64 = 20_000;
+const READERS: u32 = 4;
+/// Older versions can corrupt a file in WAL mode.
+const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "ledger", include_str!("migrations/0001_ledger.sql"))];
+
+pub(super) struct Opened {
+    pub(super) desk: Desk,
+    pub(super) readers: SqlitePool,
+    pub(super) lock: File,
+}
+
+pub(super) async fn open(path: &Path) -> Result<Opened, StorageError> {
+    let lock = take_lock(path)?;
+    let mut connection = writing(path).connect().await.map_err(unavailable)?;
+    check_version(&mut connection).await?;
+    check_settings(&mut connection).await?;
+    migrate(&mut connection).await?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .after_connect(|connection, _| {
+            Box::pin(async move { demanded(connection).await?.map_or(Ok(()), |problem| Err(sqlx::Error::Protocol(problem))) })
+        })
+        .connect_with(reading(path))
+        .await
+        .map_err(unavailable)?;
+    let desk = Desk::open(connection).await.map_err(|trouble| trouble.during(ATTEMPTED))?;
+    Ok(Opened { desk, readers, lock })
+}
+
+/// The options that hold for every connection.
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())
+        .pragma("temp_store", "memory")
+        .statement_cache_capacity(256)
+        .row_buffer_size(512)
+        .disable_statement_logging()
+}
+
+pub(super) fn writing(path: &Path) -> SqliteConnectOptions {
+    options(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .pragma("cache_size", "-65536")
+}
+
+fn reading(path: &Path) -> SqliteConnectOptions {
+    options(path).pragma("cache_size", "-8192").pragma("query_only", "on")
+}
+
+/// One process owns the file. The lock goes with the process, however it ends.
+fn take_lock(path: &Path) -> Result<File, StorageError> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".lock");
+    let beside = PathBuf::from(beside);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder
+        && !folder.is_dir()
+    {
+        let problem = format!("folder {} does not exist: create it, or name another file", folder.display());
+        return Err(StorageError::Refused { problem });
+    }
+    let lock = OpenOptions::new().create(true).append(true).open(&beside).map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => StorageError::Refused {
+            problem: format!("{} cannot be written: give this user the folder, or name another file", beside.display()),
+        },
+        _ => unavailable(error),
+    })?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StorageError::Refused {
+            problem: format!("another process has {} open: stop it first, or name another file", path.display()),
+        }),
+        Err(TryLockError::Error(error)) => Err(unavailable(error)),
+    }
+}
+
+async fn check_version(connection: &mut SqliteConnection) -> Result<(), StorageError> {
+    let version: String =
+        sqlx::query_scalar("select sqlite_version()").fetch_one(connection).await.map_err(unavailable)?;
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or_default());
+    let mut next = || parts.next().unwrap_or_default();
+    if (next(), next(), next()) < OLDEST_SQLITE {
+        let (major, minor, patch) = OLDEST_SQLITE;
+        let problem = format!("SQLite {version} is too old: at least {major}.{minor}.{patch} is needed");
+        return Err(StorageError::Refused { problem });
+    }
+    Ok(())
+}
+
+async fn check_settings(connection: &mut SqliteConnection) -> Result<(), StorageError> {
+    match demanded(connection).await.map_err(unavailable)? {
+        None => Ok(()),
+        Some(problem) => Err(StorageError::Refused { problem }),
+    }
+}
+
+/// What is not as demanded on a connection.
+async fn demanded(connection: &mut SqliteConnection) -> Result<Option<String>, sqlx::Error> {
+    const FULL: i64 = 2;
+    let journal: String = sqlx::query_scalar("pragma journal_mode").fetch_one(&mut *connection).await?;
+    if journal != "wal" {
+        return Ok(Some(format!("the journal mode is {journal} instead of wal: is the file on a network drive?")));
+    }
+    let busy = i64::try_from(BUSY_TIMEOUT.as_millis()).unwrap_or(i64::MAX);
+    for (question, wanted) in [
+        ("pragma synchronous", FULL),
+        ("pragma foreign_keys", 1),
+        ("pragma busy_timeout", busy),
+        ("pragma wal_autocheckpoint", CHECKPOINT_PAGES),
+    ] {
+        let row = sqlx::query(question).fetch_one(&mut *connection).await?;
+        let found: i64 = row.try_get(0)?;
+        if found != wanted {
+            return Ok(Some(format!("{question} is {found} instead of {wanted}")));
+        }
+    }
+    Ok(None)
+}
+
+async fn migrate(connection: &mut SqliteConnection) -> Result<(), StorageError> {
+    let migrations = MIGRATIONS
+        .iter()
+        .map(|(version, name, sql)| {
+            Migration::new(*version, (*name).into(), MigrationType::Simple, (*sql).into_sql_str(), false)
+        })
+        .collect();
+    match Migrator::with_migrations(migrations).run_direct(None, connection, false).await {
+        Ok(()) => Ok(()),
+        Err(MigrateError::VersionMissing(version)) => Err(StorageError::Refused {
+            problem: format!("its schema ({version}) is newer than this program: install the newer release again"),
+        }),
+        Err(MigrateError::VersionMismatch(version)) => Err(StorageError::Refused {
+            problem: format!("its schema {version} is not the one of this program: restore a backup"),
+        }),
+        Err(MigrateError::Dirty(version)) => Err(StorageError::Refused {
+            problem: format!("its migration {version} was interrupted: restore the backup made before it"),
+        }),
+        Err(error) => Err(unavailable(error)),
+    }
+}
+
+fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StorageError {
+    StorageError::Unavailable { attempted: ATTEMPTED, source: source.into() }
+}
+
+impl Desk {
+    /// What the writer must know before its first transaction.
+    async fn open(mut connection: SqliteConnection) -> Result<Self, Trouble> {
+        let starts: i64 = sqlx::query_scalar("update program set starts = starts + 1 returning starts")
+            .fetch_one(&mut connection)
+            .await?;
+        let row = sqlx::query(
+            "select (select max(id) from raw_record), (select max(id) from record),
+                    (select max(id) from record_version), (select max(id) from delivery),
+                    (select max(id) from quarantine), (select max(id) from job),
+                    exists (select 1 from job where state = 'blocked')",
+        )
+        .fetch_one(&mut connection)
+        .await?;
+        let head = super::audit::Head::load(&mut connection).await?;
+        connection.ping().await?;
+        Desk::new(connection, &row, starts, head)
+    }
+}

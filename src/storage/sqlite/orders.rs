@@ -1,0 +1,78 @@
+//! How jobs come into the queue, whoever causes them.
+
+use std::collections::HashSet;
+
+use sqlx::Row as _;
+
+use super::bulk::Bulk;
+use super::rows::json;
+use super::trouble::Trouble;
+use super::writer::Desk;
+
+/// A job to be added.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) delivery: Option<i64>,
+    pub(super) number: Option<i64>,
+    pub(super) lane: Option<String>,
+    pub(super) run_at: i64,
+}
+
+/// The lane of a delivery, which no other target shares: a silent target delays only itself.
+pub(super) fn lane_of(target: &str, lane: &str) -> String {
+    format!("{target}/{lane}")
+}
+
+static INSERT: Bulk = Bulk::new("insert into job (id, delivery, number, lane, holds, run_at, state)", 7, "");
+
+impl Desk {
+    /// Adds jobs, in order. A job whose lane is taken waits behind the one that holds it.
+    pub(super) async fn add_jobs(&mut self, orders: Vec<Order>) -> Result<(), Trouble> {
+        if orders.is_empty() {
+            return Ok(());
+        }
+        let mut taken = self.taken_lanes(&orders).await?;
+        let mut rows = Vec::with_capacity(orders.len());
+        for order in orders {
+            let holds = order.lane.clone().filter(|lane| taken.insert(lane.clone()));
+            let is_blocked = order.lane.is_some() && holds.is_none();
+            self.memory.may_be_blocked |= is_blocked;
+            rows.push((self.memory.job.next(), order, holds, if is_blocked { "blocked" } else { "ready" }));
+        }
+        INSERT
+            .run(&mut self.connection, rows, |(id, order, holds, state), values| {
+                values.push(id).push(order.delivery).push(order.number).push(order.lane).push(holds);
+                values.push(order.run_at).push(state);
+            })
+            .await?;
+        self.memory.has_woken = true;
+        Ok(())
+    }
+
+    async fn taken_lanes(&mut self, orders: &[Order]) -> Result<HashSet<String>, Trouble> {
+        let lanes: Vec<_> = orders.iter().filter_map(|order| order.lane.as_deref()).collect();
+        if lanes.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let rows = sqlx::query("select holds from job where holds in (select value from json_each(?1))")
+            .bind(json(&lanes)?)
+            .fetch_all(&mut self.connection)
+            .await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
+    /// Which of these deliveries already have a job that waits.
+    pub(super) async fn waiting_jobs(&mut self, deliveries: &[i64]) -> Result<HashSet<i64>, Trouble> {
+        if deliveries.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let rows = sqlx::query(
+            "select j.delivery from json_each(?1) d cross join job j
+              where j.delivery = d.value and j.state in ('ready', 'blocked')",
+        )
+        .bind(json(&deliveries)?)
+        .fetch_all(&mut self.connection)
+        .await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+}

@@ -1,0 +1,400 @@
+//! The durable queue.
+//!
+//! A lease belongs to a claim, not to a worker: its token rises with every round, and every start
+//! of the program begins above all tokens before it. A lane is held by its oldest open job until
+//! that job ends; the next one is made ready in the same transaction.
+
+use async_trait::async_trait;
+use canonical::values::UtcInstant;
+use futures_util::FutureExt as _;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+use tokio::sync::watch;
+
+use super::SqliteStore;
+use super::orders::{Order, lane_of};
+use super::rows::{json, optional_instant, subject};
+use super::trouble::Trouble;
+use super::writer::Desk;
+use crate::storage::{
+    ClaimRequest, ClaimedJob, JobEnd, JobId, JobSubject, Lease, NewJob, Queue, Round, Settlement, StorageError,
+};
+
+/// What a person reads on a delivery whose work ended the process, or never answered.
+const NEVER_ANSWERED: &str = "the work on it ended again and again without an answer";
+
+#[async_trait]
+impl Queue for SqliteStore {
+    async fn round(&self, settlements: &[Settlement], claim: ClaimRequest) -> Result<Round, StorageError> {
+        let settlements = settlements.to_vec();
+        self.write("run a round of the queue", move |desk| round(desk, settlements, claim).boxed()).await
+    }
+
+    async fn release(&self, leases: &[Lease]) -> Result<(), StorageError> {
+        let leases = pairs(leases);
+        self.write("release jobs", move |desk| release(desk, leases).boxed()).await
+    }
+
+    async fn renew(&self, leases: &[Lease], until: UtcInstant) -> Result<Vec<Lease>, StorageError> {
+        let (leases, until) = (leases.to_vec(), until.unix_micros());
+        self.write("renew leases", move |desk| renew(desk, leases, until).boxed()).await
+    }
+
+    async fn expire(&self, at: UtcInstant, max_attempts: u32) -> Result<u64, StorageError> {
+        const ATTEMPTED: &str = "expire leases";
+        let expired: bool =
+            sqlx::query_scalar("select exists (select 1 from job where state = 'leased' and lease_until <= ?1)")
+                .bind(at.unix_micros())
+                .fetch_one(&self.readers)
+                .await
+                .map_err(|error| Trouble::from(error).during(ATTEMPTED))?;
+        if !expired {
+            return Ok(0);
+        }
+        let at = at.unix_micros();
+        self.write(ATTEMPTED, move |desk| expire(desk, at, max_attempts).boxed()).await
+    }
+
+    async fn next_ready(&self) -> Result<Option<UtcInstant>, StorageError> {
+        let next = async {
+            let next = sqlx::query_scalar("select min(run_at) from job where state = 'ready'");
+            optional_instant(next.fetch_one(&self.readers).await?)
+        };
+        next.await.map_err(|trouble: Trouble| trouble.during("look for the next job"))
+    }
+
+    async fn enqueue(&self, jobs: &[NewJob], _at: UtcInstant) -> Result<(), StorageError> {
+        let jobs = jobs.to_vec();
+        self.write("add jobs", move |desk| enqueue(desk, jobs).boxed()).await
+    }
+
+    async fn prune(&self, before: UtcInstant, limit: u32) -> Result<u64, StorageError> {
+        let before = before.unix_micros();
+        self.write("prune finished jobs", move |desk| prune(desk, before, limit).boxed()).await
+    }
+
+    fn wake_ups(&self) -> watch::Receiver<u64> {
+        self.wake_ups.clone()
+    }
+}
+
+fn pairs(leases: &[Lease]) -> Vec<(i64, i64)> {
+    leases.iter().map(|lease| (lease.job.0, lease.token)).collect()
+}
+
+async fn round(desk: &mut Desk, settlements: Vec<Settlement>, claim: ClaimRequest) -> Result<Round, Trouble> {
+    let lost = settle(desk, &settlements, claim.now.unix_micros()).await?;
+    let claimed = if claim.limit == 0 { Vec::new() } else { self::claim(desk, claim).await? };
+    Ok(Round { claimed, lost })
+}
+
+async fn claim(desk: &mut Desk, claim: ClaimRequest) -> Result<Vec<ClaimedJob>, Trouble> {
+    let token = desk.memory.token.next();
+    let rows = sqlx::query(
+        "update job set state = 'leased', token = ?1, lease_until = ?2, attempts = attempts + 1
+          where id in (select id from job where state = 'ready' and run_at <= ?3 order by run_at, id limit ?4)
+         returning id, attempts, delivery, number",
+    )
+    .bind(token)
+    .bind(claim.lease_until.unix_micros())
+    .bind(claim.now.unix_micros())
+    .bind(claim.limit)
+    .fetch_all(&mut desk.connection)
+    .await?;
+    let claimed = |row: &SqliteRow| {
+        let lease = Lease { job: JobId(row.try_get(0)?), token };
+        Ok(ClaimedJob { lease, subject: subject(row, 2)?, attempts: row.try_get(1)? })
+    };
+    rows.iter().map(claimed).collect()
+}
+
+/// Ends jobs, and says how many had been lost meanwhile.
+async fn settle(desk: &mut Desk, settlements: &[Settlement], now: i64) -> Result<u64, Trouble> {
+    let mut done = Vec::new();
+    let mut parked = Vec::new();
+    let mut again = Vec::new();
+    for Settlement { lease, end } in settlements {
+        let pair = (lease.job.0, lease.token);
+        match end {
+            JobEnd::Done => done.push(pair),
+            JobEnd::Parked => parked.push(pair),
+            JobEnd::RetryAt(at) => again.push((pair.0, pair.1, at.unix_micros())),
+        }
+    }
+    let mut lost = 0;
+    if !again.is_empty() {
+        lost += run_again(desk, again, &mut done).await?;
+    }
+    for (state, pairs) in [("done", done), ("parked", parked)] {
+        if !pairs.is_empty() {
+            lost += finish(desk, state, pairs, now).await?;
+        }
+    }
+    Ok(lost)
+}
+
+/// Ends jobs as done or parked, and makes the next of their lanes ready.
+async fn finish(desk: &mut Desk, state: &str, pairs: Vec<(i64, i64)>, now: i64) -> Result<u64, Trouble> {
+    let sent = pairs.len() as u64;
+    let pairs = json(&pairs)?;
+    let touched = sqlx::query(
+        "update job set state = ?2, token = null, lease_until = null, holds = null, ended_at = ?3
+           from json_each(?1) e
+          where job.id = e.value ->> 0 and job.token = e.value ->> 1 and job.state = 'leased'",
+    )
+    .bind(&pairs)
+    .bind(state)
+    .bind(now)
+    .execute(&mut desk.connection)
+    .await?
+    .rows_affected();
+    pass_lanes_on(desk, pairs).await?;
+    Ok(sent - touched)
+}
+
+/// Makes ready the oldest blocked job of each lane that these jobs have left.
+async fn pass_lanes_on(desk: &mut Desk, pairs: String) -> Result<(), Trouble> {
+    if !desk.memory.may_be_blocked {
+        return Ok(());
+    }
+    let passed = sqlx::query(
+        "update job set state = 'ready', holds = lane
+          where id in (select (select min(b.id) from job b where b.lane = j.lane and b.state = 'blocked')
+                         from json_each(?1) e cross join job j
+                        where j.id = e.value ->> 0 and j.lane is not null and j.holds is null
+                          and not exists (select 1 from job h where h.holds = j.lane))",
+    )
+    .bind(pairs)
+    .execute(&mut desk.connection)
+    .await?
+    .rows_affected();
+    if passed > 0 {
+        desk.memory.has_woken = true;
+        desk.memory.may_be_blocked = sqlx::query_scalar("select exists (select 1 from job where state = 'blocked')")
+            .fetch_one(&mut desk.connection)
+            .await?;
+    }
+    Ok(())
+}
+
+/// A leased job that is to run again, beside another job that waits for the same delivery.
+struct Leased {
+    id: i64,
+    token: i64,
+    attempts: u32,
+    delivery: Option<i64>,
+    other: Option<i64>,
+}
+
+/// Reads leased jobs. The condition names the row `j`, and the JSON array of the first parameter
+/// `e`.
+fn leased(row: &SqliteRow) -> Result<Leased, Trouble> {
+    Ok(Leased {
+        id: row.try_get(0)?,
+        token: row.try_get(1)?,
+        attempts: row.try_get(2)?,
+        delivery: row.try_get(3)?,
+        other: row.try_get(4)?,
+    })
+}
+
+async fn find_leased(desk: &mut Desk, pairs: &str) -> Result<Vec<Leased>, Trouble> {
+    let rows = sqlx::query(
+        "select j.id, j.token, j.attempts, j.delivery,
+                (select o.id from job o where o.delivery = j.delivery and o.state in ('ready', 'blocked'))
+           from json_each(?1) e cross join job j
+          where j.id = e.value ->> 0 and j.token = e.value ->> 1 and j.state = 'leased'",
+    )
+    .bind(pairs)
+    .fetch_all(&mut desk.connection)
+    .await?;
+    rows.iter().map(leased).collect()
+}
+
+/// Makes jobs ready again at an instant. Where another job already waits for the same delivery,
+/// one is enough: this one is done and the other waits for the later of the two instants.
+async fn run_again(
+    desk: &mut Desk,
+    again: Vec<(i64, i64, i64)>,
+    done: &mut Vec<(i64, i64)>,
+) -> Result<u64, Trouble> {
+    let triples = json(&again)?;
+    let found = find_leased(desk, &triples).await?;
+    let lost = (again.len() - found.len()) as u64;
+    let merged: Vec<_> = found.iter().filter_map(|job| Some((job.id, job.other?))).collect();
+    if !merged.is_empty() {
+        sqlx::query(
+            "update job set run_at = max(job.run_at, e.value ->> 2)
+               from json_each(?1) e, json_each(?2) m
+              where m.value ->> 0 = e.value ->> 0 and job.id = m.value ->> 1",
+        )
+        .bind(&triples)
+        .bind(json(&merged)?)
+        .execute(&mut desk.connection)
+        .await?;
+        done.extend(found.iter().filter(|job| job.other.is_some()).map(|job| (job.id, job.token)));
+    }
+    let alone: Vec<_> = found.iter().filter(|job| job.other.is_none()).map(|job| job.id).collect();
+    sqlx::query(
+        "update job set state = 'ready', run_at = e.value ->> 2, token = null, lease_until = null
+           from json_each(?1) e
+          where job.id = e.value ->> 0 and job.id in (select value from json_each(?2))",
+    )
+    .bind(triples)
+    .bind(json(&alone)?)
+    .execute(&mut desk.connection)
+    .await?;
+    desk.memory.has_woken = true;
+    Ok(lost)
+}
+
+/// Gives leased jobs back, to run at once. Where another job already waits for the same delivery
+/// this one is done, and the other takes its place in time.
+async fn give_back(desk: &mut Desk, jobs: &[Leased], attempts_back: u32) -> Result<(), Trouble> {
+    let alone: Vec<_> = jobs.iter().filter(|job| job.other.is_none()).map(|job| job.id).collect();
+    sqlx::query(
+        "update job set state = 'ready', token = null, lease_until = null, attempts = attempts - ?2
+          where id in (select value from json_each(?1))",
+    )
+    .bind(json(&alone)?)
+    .bind(attempts_back)
+    .execute(&mut desk.connection)
+    .await?;
+    for job in jobs {
+        if let Some(other) = job.other {
+            let run_at: i64 = sqlx::query_scalar(
+                "update job set run_at = min(run_at, (select run_at from job where id = ?2)) where id = ?1
+                 returning run_at",
+            )
+            .bind(other)
+            .bind(job.id)
+            .fetch_one(&mut desk.connection)
+            .await?;
+            finish(desk, "done", vec![(job.id, job.token)], run_at).await?;
+        }
+    }
+    desk.memory.has_woken = true;
+    Ok(())
+}
+
+async fn release(desk: &mut Desk, leases: Vec<(i64, i64)>) -> Result<(), Trouble> {
+    let jobs = find_leased(desk, &json(&leases)?).await?;
+    give_back(desk, &jobs, 1).await
+}
+
+async fn renew(desk: &mut Desk, leases: Vec<Lease>, until: i64) -> Result<Vec<Lease>, Trouble> {
+    let rows = sqlx::query(
+        "update job set lease_until = ?2 from json_each(?1) e
+          where job.id = e.value ->> 0 and job.token = e.value ->> 1 and job.state = 'leased'
+         returning job.id",
+    )
+    .bind(json(&pairs(&leases))?)
+    .bind(until)
+    .fetch_all(&mut desk.connection)
+    .await?;
+    let renewed = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<std::collections::HashSet<i64>, Trouble>>()?;
+    Ok(leases.into_iter().filter(|lease| !renewed.contains(&lease.job.0)).collect())
+}
+
+async fn expire(desk: &mut Desk, at: i64, max_attempts: u32) -> Result<u64, Trouble> {
+    let rows = sqlx::query(
+        "select j.id, j.token, j.attempts, j.delivery,
+                (select o.id from job o where o.delivery = j.delivery and o.state in ('ready', 'blocked'))
+           from job j where j.state = 'leased' and j.lease_until <= ?1",
+    )
+    .bind(at)
+    .fetch_all(&mut desk.connection)
+    .await?;
+    let expired = rows.iter().map(leased).collect::<Result<Vec<_>, _>>()?;
+    let touched = expired.len() as u64;
+    let (given_up, again): (Vec<_>, Vec<_>) =
+        expired.into_iter().partition(|job| job.attempts >= max_attempts && job.other.is_none());
+    give_back(desk, &again, 0).await?;
+    if !given_up.is_empty() {
+        let pairs = given_up.iter().map(|job| (job.id, job.token)).collect();
+        finish(desk, "parked", pairs, at).await?;
+        let deliveries: Vec<_> = given_up.iter().filter_map(|job| job.delivery).collect();
+        desk.park_deliveries(&deliveries, NEVER_ANSWERED, at).await?;
+    }
+    Ok(touched)
+}
+
+async fn enqueue(desk: &mut Desk, jobs: Vec<NewJob>) -> Result<(), Trouble> {
+    let mut deliveries: Vec<_> = jobs
+        .iter()
+        .filter_map(|job| match job.subject {
+            JobSubject::Deliver(delivery) => Some(delivery.0),
+            JobSubject::Nothing(_) => None,
+        })
+        .collect();
+    let mut waiting = desk.waiting_jobs(&deliveries).await?;
+    deliveries.retain(|delivery| !waiting.contains(delivery));
+    let mut lanes = std::collections::HashMap::new();
+    if !deliveries.is_empty() {
+        let rows = sqlx::query(
+            "select d.id, d.target, d.lane from json_each(?1) i cross join delivery d where d.id = i.value",
+        )
+        .bind(json(&deliveries)?)
+        .fetch_all(&mut desk.connection)
+        .await?;
+        for row in rows {
+            lanes.insert(row.try_get::<i64, _>(0)?, lane_of(row.try_get(1)?, row.try_get(2)?));
+        }
+    }
+    let mut orders = Vec::with_capacity(jobs.len());
+    for NewJob { subject, lane, run_at } in jobs {
+        let run_at = run_at.unix_micros();
+        match subject {
+            JobSubject::Nothing(number) => {
+                orders.push(Order { delivery: None, number: Some(number), lane, run_at });
+            }
+            // A delivery stays in its own lane, and one job that waits is enough for it.
+            JobSubject::Deliver(delivery) if waiting.insert(delivery.0) => {
+                let lane = lanes.get(&delivery.0).cloned();
+                let lane = lane.ok_or_else(|| Trouble::Refused(format!("delivery {delivery} does not exist")))?;
+                orders.push(Order { delivery: Some(delivery.0), number: None, lane: Some(lane), run_at });
+            }
+            JobSubject::Deliver(_) => {}
+        }
+    }
+    desk.add_jobs(orders).await
+}
+
+/// Looks at a window of jobs in order of id, from where the last look ended. Near the first job
+/// that is too young to go, the next look begins again.
+async fn prune(desk: &mut Desk, before: i64, limit: u32) -> Result<u64, Trouble> {
+    let window = i64::from(limit).saturating_mul(4);
+    let row = sqlx::query(
+        "select max(id), count(*), coalesce(sum(state = 'done' and ended_at >= ?3), 0)
+           from (select id, state, ended_at from job where id > ?1 order by id limit ?2)",
+    )
+    .bind(desk.memory.prune_after)
+    .bind(window)
+    .bind(before)
+    .fetch_one(&mut desk.connection)
+    .await?;
+    let last: Option<i64> = row.try_get(0)?;
+    let seen: i64 = row.try_get(1)?;
+    let too_young: i64 = row.try_get(2)?;
+    let Some(last) = last else {
+        desk.memory.prune_after = 0;
+        return Ok(0);
+    };
+    let pruned = sqlx::query(
+        "delete from job where id in (
+            select id from job where id > ?1 and id <= ?2 and state = 'done' and ended_at < ?3 order by id limit ?4)",
+    )
+    .bind(desk.memory.prune_after)
+    .bind(last)
+    .bind(before)
+    .bind(limit)
+    .execute(&mut desk.connection)
+    .await?
+    .rows_affected();
+    if too_young > 0 || seen < window {
+        desk.memory.prune_after = 0;
+    } else if pruned < u64::from(limit) {
+        desk.memory.prune_after = last;
+    }
+    Ok(pruned)
+}

@@ -1,0 +1,170 @@
+//! The life of a record: its versions, the deliveries it takes part in, and what stands aside.
+
+use std::collections::BTreeMap;
+
+use canonical::{Digest, RecordKey, SourceName};
+use contract::{Receipt, UnitKey};
+use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::rows::{count, instant, json, kind, optional_instant, record, state};
+use super::trouble::Trouble;
+use crate::storage::{
+    AttemptId, DeliveryId, Trace, TracedAttempt, TracedDelivery, TracedQuarantine, TracedVersion,
+};
+
+/// The records whose key is the one asked for, or begins with it and a slash. The character after
+/// the slash closes the range.
+const RECORDS: &str = "select id from record where key = ?1 or (key > ?1 || '/' and key < ?1 || '0')";
+
+pub(super) async fn trace(connection: &mut SqliteConnection, key: &str) -> Result<Trace, Trouble> {
+    let rows = sqlx::query(RECORDS).bind(key).fetch_all(&mut *connection).await?;
+    let records = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<i64>, Trouble>>()?;
+    let records = json(&records)?;
+    Ok(Trace {
+        versions: versions(connection, &records).await?,
+        deliveries: deliveries(connection, &records).await?,
+        quarantined: quarantined(connection, key).await?,
+    })
+}
+
+async fn versions(connection: &mut SqliteConnection, records: &str) -> Result<Vec<TracedVersion>, Trouble> {
+    let rows = sqlx::query(
+        "select r.kind, v.schema_version, v.body, v.provenance, r.key, r.source, v.number, v.digest, v.stored_at,
+                v.findings
+           from json_each(?1) i
+           cross join record r on r.id = i.value
+           cross join record_version v on v.record = r.id
+          order by v.id",
+    )
+    .bind(records)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(version).collect()
+}
+
+fn version(row: &SqliteRow) -> Result<TracedVersion, Trouble> {
+    let findings = row.try_get::<Option<&str>, _>(9)?.map(serde_json::from_str).transpose()?;
+    Ok(TracedVersion {
+        kind: kind(row.try_get(0)?)?,
+        key: RecordKey::from_stored(row.try_get(4)?),
+        source: source(row.try_get(5)?)?,
+        number: count(row.try_get(6)?),
+        digest: Digest::from_bytes(row.try_get(7)?)
+            .ok_or_else(|| Trouble::Damaged("version digest of another length".to_owned()))?,
+        stored_at: instant(row.try_get(8)?)?,
+        record: record(row, 0)?,
+        findings: findings.unwrap_or_default(),
+    })
+}
+
+fn source(name: &str) -> Result<SourceName, Trouble> {
+    SourceName::parse(name).ok_or_else(|| Trouble::Damaged(format!("{name} is not the name of a source")))
+}
+
+async fn deliveries(connection: &mut SqliteConnection, records: &str) -> Result<Vec<TracedDelivery>, Trouble> {
+    let rows = sqlx::query(
+        "select id, target, unit_key, desired_revision, held_revision, state, code, message, not_before
+           from delivery
+          where id in (select m.delivery from json_each(?1) i cross join delivery_member m where m.record = i.value)
+          order by target, unit_key",
+    )
+    .bind(records)
+    .fetch_all(&mut *connection)
+    .await?;
+    let ids = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<i64>, Trouble>>()?;
+    let mut attempts = attempts(connection, &json(&ids)?).await?;
+    let delivery = |row: &SqliteRow| {
+        let id: i64 = row.try_get(0)?;
+        Ok(TracedDelivery {
+            id: DeliveryId(id),
+            target: row.try_get(1)?,
+            unit: UnitKey(row.try_get(2)?),
+            state: state(row, 5)?,
+            desired_revision: count(row.try_get(3)?),
+            held_revision: count(row.try_get(4)?),
+            attempts: attempts.remove(&id).unwrap_or_default(),
+        })
+    };
+    rows.iter().map(delivery).collect()
+}
+
+/// Attempts by delivery. A receipt that was found by asking afterwards belongs to no attempt of
+/// its own: it is shown with the last attempt of its revision.
+async fn attempts(
+    connection: &mut SqliteConnection,
+    deliveries: &str,
+) -> Result<BTreeMap<i64, Vec<TracedAttempt>>, Trouble> {
+    let rows = sqlx::query(
+        "select a.delivery, a.id, s.revision, s.idempotency_key, a.started_at, a.finished_at,
+                a.outcome, a.code, a.message, a.not_before, p.remote_id, p.status, p.answer_digest
+           from json_each(?1) d
+           cross join attempt a on a.delivery = d.value
+           cross join shipment s on s.id = a.shipment
+           left join receipt p on p.delivery = a.delivery and p.revision = s.revision
+                and a.id = coalesce(p.attempt, (select max(l.id) from attempt l where l.shipment = a.shipment))
+          order by a.id, p.id",
+    )
+    .bind(deliveries)
+    .fetch_all(connection)
+    .await?;
+    let mut attempts = BTreeMap::<i64, Vec<TracedAttempt>>::new();
+    for row in rows {
+        let of_delivery = attempts.entry(row.try_get(0)?).or_default();
+        let attempt = attempt(&row)?;
+        match of_delivery.last_mut() {
+            // Two receipts of one attempt: the later one is shown.
+            Some(last) if last.id == attempt.id => *last = attempt,
+            _ => of_delivery.push(attempt),
+        }
+    }
+    Ok(attempts)
+}
+
+fn attempt(row: &SqliteRow) -> Result<TracedAttempt, Trouble> {
+    let has_outcome = row.try_get::<Option<&str>, _>(6)?.is_some();
+    let receipt = match row.try_get::<Option<u16>, _>(11)? {
+        None => None,
+        Some(status) => Some(Receipt { remote_id: row.try_get(10)?, status, answer_digest: row.try_get(12)? }),
+    };
+    Ok(TracedAttempt {
+        id: AttemptId(row.try_get(1)?),
+        revision: count(row.try_get(2)?),
+        idempotency_key: row.try_get(3)?,
+        started_at: instant(row.try_get(4)?)?,
+        finished_at: optional_instant(row.try_get(5)?)?,
+        outcome: if has_outcome { Some(state(row, 6)?) } else { None },
+        receipt,
+    })
+}
+
+/// What could not be understood has no key: its text is searched for the one asked for, without
+/// what follows the first slash.
+async fn quarantined(connection: &mut SqliteConnection, key: &str) -> Result<Vec<TracedQuarantine>, Trouble> {
+    let natural = key.split('/').next().unwrap_or(key);
+    if natural.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query(
+        "select d.source, d.remote_id, r.line, q.rule, q.reason, q.since
+           from quarantine q
+           join raw_record r on r.id = q.raw_record
+           join source_document d on d.id = r.document
+          where q.resolved_at is null and instr(r.text, ?1) > 0
+          order by q.id",
+    )
+    .bind(natural)
+    .fetch_all(connection)
+    .await?;
+    let aside = |row: &SqliteRow| {
+        Ok(TracedQuarantine {
+            source: source(row.try_get(0)?)?,
+            document: row.try_get(1)?,
+            line: count(row.try_get(2)?),
+            rule: row.try_get(3)?,
+            reason: row.try_get(4)?,
+            since: instant(row.try_get(5)?)?,
+        })
+    };
+    rows.iter().map(aside).collect()
+}

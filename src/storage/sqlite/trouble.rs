@@ -1,0 +1,68 @@
+//! What can go wrong inside a statement, before it is known what was attempted.
+
+use canonical::values::date::UtcInstantError;
+
+use crate::delivery::TransitionRefused;
+use crate::storage::StorageError;
+
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The database said no.
+    Database(sqlx::Error),
+    /// What was read is not what this program wrote.
+    Damaged(String),
+    /// The caller asked for what the rules do not admit.
+    Refused(String),
+}
+
+impl Trouble {
+    pub(super) fn during(self, attempted: &'static str) -> StorageError {
+        match self {
+            Self::Database(
+                source @ (sqlx::Error::ColumnDecode { .. }
+                | sqlx::Error::Decode(_)
+                | sqlx::Error::RowNotFound
+                | sqlx::Error::ColumnIndexOutOfBounds { .. }),
+            ) => StorageError::Damaged { attempted, problem: source.to_string() },
+            Self::Database(source) => StorageError::Unavailable { attempted, source: Box::new(source) },
+            Self::Damaged(problem) => StorageError::Damaged { attempted, problem },
+            Self::Refused(problem) => StorageError::Refused { problem },
+        }
+    }
+
+    /// Whether the file or the disk under it can no longer be trusted with writes.
+    pub(super) fn is_fatal(&self) -> bool {
+        const IO: u32 = 10;
+        const CORRUPT: u32 = 11;
+        const NOT_A_DATABASE: u32 = 26;
+        let Self::Database(sqlx::Error::Database(error)) = self else {
+            return false;
+        };
+        let code = error.code().and_then(|code| code.parse::<u32>().ok());
+        code.is_some_and(|code| matches!(code & 0xff, IO | CORRUPT | NOT_A_DATABASE))
+    }
+}
+
+impl From<sqlx::Error> for Trouble {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<TransitionRefused> for Trouble {
+    fn from(refused: TransitionRefused) -> Self {
+        Self::Refused(refused.to_string())
+    }
+}
+
+impl From<serde_json::Error> for Trouble {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Damaged(error.to_string())
+    }
+}
+
+impl From<UtcInstantError> for Trouble {
+    fn from(error: UtcInstantError) -> Self {
+        Self::Damaged(error.to_string())
+    }
+}

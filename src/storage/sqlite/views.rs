@@ -1,0 +1,251 @@
+//! What people and reconciliation read; the life of a record is in `trace`.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use canonical::{Finding, Record};
+use contract::UnitKey;
+use futures_util::FutureExt as _;
+use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::audit::Entry;
+use super::bulk::Bulk;
+use super::ledger::totals;
+use super::rows::{count, instant, json, optional_instant, record, state, stored};
+use super::trouble::Trouble;
+use super::writer::Desk;
+use super::{SqliteStore, trace};
+use crate::storage::{
+    DeliveryCount, DeliveryId, ExpectedUnit, Overview, Reconciliation, ReconciliationCounts, ReconciliationId,
+    ReconciliationView, RunId, RunView, StorageError, Trace, Views,
+};
+
+#[async_trait]
+impl Views for SqliteStore {
+    async fn overview(&self) -> Result<Overview, StorageError> {
+        let overview = async { overview(&mut *self.snapshot().await?).await };
+        overview.await.map_err(|trouble: Trouble| trouble.during("read the overview"))
+    }
+
+    async fn trace(&self, key: &str) -> Result<Trace, StorageError> {
+        let trace = async { trace::trace(&mut *self.snapshot().await?, key).await };
+        trace.await.map_err(|trouble: Trouble| trouble.during("trace a record"))
+    }
+
+    async fn expected_units(
+        &self,
+        target: &str,
+        after: Option<&UnitKey>,
+        limit: u32,
+    ) -> Result<Vec<ExpectedUnit>, StorageError> {
+        let units = async { expected_units(&mut *self.snapshot().await?, target, after, limit).await };
+        units.await.map_err(|trouble: Trouble| trouble.during("read the units of a target"))
+    }
+
+    async fn save_reconciliation(&self, result: &Reconciliation) -> Result<ReconciliationId, StorageError> {
+        let result = result.clone();
+        self.write("save a reconciliation", move |desk| save_reconciliation(desk, result).boxed()).await
+    }
+
+    async fn delivery_counts(&self) -> Result<Vec<DeliveryCount>, StorageError> {
+        let counts = async { delivery_counts(&mut *self.readers.acquire().await?).await };
+        counts.await.map_err(|trouble: Trouble| trouble.during("count the deliveries"))
+    }
+}
+
+async fn overview(connection: &mut SqliteConnection) -> Result<Overview, Trouble> {
+    let mut overview = Overview { deliveries: delivery_counts(connection).await?, ..Overview::default() };
+    for row in all(connection, "select kind, count(*) from record group by kind").await? {
+        overview.records.insert(row.try_get(0)?, count(row.try_get(1)?));
+    }
+    let sums = all(
+        connection,
+        "select (select count(*) from record_version),
+                (select count(*) from quarantine where resolved_at is null)",
+    )
+    .await?;
+    if let [row] = sums.as_slice() {
+        overview.versions = count(row.try_get(0)?);
+        overview.quarantined = count(row.try_get(1)?);
+    }
+    for row in all(connection, "select target, code, count(*) from withheld group by target, code").await? {
+        let codes = overview.withheld.entry(row.try_get(0)?).or_default();
+        codes.insert(row.try_get(1)?, count(row.try_get(2)?));
+    }
+    let runs = "select id, source, kind, started_at, finished_at, read, new, unchanged, quarantined, refused
+                  from run where id in (select max(id) from run group by source) order by source";
+    for row in all(connection, runs).await? {
+        overview.runs.push(run(&row)?);
+    }
+    let reconciliations = "
+        select id, target, finished_at, complete, expected, observed, equal, different, missing_there, missing_here,
+               skipped
+          from reconciliation where id in (select max(id) from reconciliation group by target) order by target";
+    for row in all(connection, reconciliations).await? {
+        overview.reconciliations.push(reconciliation(&row)?);
+    }
+    overview.findings = findings(connection).await?;
+    Ok(overview)
+}
+
+/// Findings of current versions. A raw record that gave several versions is counted once, with
+/// what was found when it was last read.
+async fn findings(connection: &mut SqliteConnection) -> Result<BTreeMap<String, u64>, Trouble> {
+    let rows = all(
+        connection,
+        "select max(v.id), v.findings
+           from record_version v join record r on r.id = v.record and r.version = v.number
+          where v.findings is not null group by v.raw_record",
+    )
+    .await?;
+    let mut counts = BTreeMap::new();
+    for row in rows {
+        let findings: Vec<Finding> = serde_json::from_str(row.try_get(1)?)?;
+        for finding in findings {
+            *counts.entry(finding.rule.code().to_owned()).or_default() += 1;
+        }
+    }
+    Ok(counts)
+}
+
+async fn all(connection: &mut SqliteConnection, sql: &'static str) -> Result<Vec<SqliteRow>, Trouble> {
+    Ok(sqlx::query(sql).fetch_all(connection).await?)
+}
+
+fn run(row: &SqliteRow) -> Result<RunView, Trouble> {
+    Ok(RunView {
+        id: RunId(row.try_get(0)?),
+        source: row.try_get(1)?,
+        kind: row.try_get(2)?,
+        started_at: instant(row.try_get(3)?)?,
+        finished_at: optional_instant(row.try_get(4)?)?,
+        totals: totals(row, 5)?,
+    })
+}
+
+fn reconciliation(row: &SqliteRow) -> Result<ReconciliationView, Trouble> {
+    Ok(ReconciliationView {
+        id: ReconciliationId(row.try_get(0)?),
+        target: row.try_get(1)?,
+        finished_at: instant(row.try_get(2)?)?,
+        complete: row.try_get(3)?,
+        counts: ReconciliationCounts {
+            expected: count(row.try_get(4)?),
+            observed: count(row.try_get(5)?),
+            equal: count(row.try_get(6)?),
+            different: count(row.try_get(7)?),
+            missing_there: count(row.try_get(8)?),
+            missing_here: count(row.try_get(9)?),
+            skipped: count(row.try_get(10)?),
+        },
+    })
+}
+
+async fn delivery_counts(connection: &mut SqliteConnection) -> Result<Vec<DeliveryCount>, Trouble> {
+    let rows = all(
+        connection,
+        "select state, target, count(*), min(state_since) from delivery group by state, target order by target, state",
+    )
+    .await?;
+    let counted = |row: &SqliteRow| {
+        Ok(DeliveryCount {
+            state: row.try_get(0)?,
+            target: row.try_get(1)?,
+            count: count(row.try_get(2)?),
+            oldest: optional_instant(row.try_get(3)?)?,
+        })
+    };
+    rows.iter().map(counted).collect()
+}
+
+async fn expected_units(
+    connection: &mut SqliteConnection,
+    target: &str,
+    after: Option<&UnitKey>,
+    limit: u32,
+) -> Result<Vec<ExpectedUnit>, Trouble> {
+    let rows = sqlx::query(
+        "select id, unit_key, desired_revision, held_revision, state, code, message, not_before
+           from delivery where target = ?1 and unit_key > ?2 order by unit_key limit ?3",
+    )
+    .bind(target)
+    .bind(after.map_or("", UnitKey::as_str))
+    .bind(limit)
+    .fetch_all(&mut *connection)
+    .await?;
+    let ids = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<i64>, Trouble>>()?;
+    let mut members = members_of(connection, &ids).await?;
+    let unit = |row: &SqliteRow| {
+        let id: i64 = row.try_get(0)?;
+        Ok(ExpectedUnit {
+            delivery: DeliveryId(id),
+            key: UnitKey(row.try_get(1)?),
+            state: state(row, 4)?,
+            desired_revision: count(row.try_get(2)?),
+            held_revision: count(row.try_get(3)?),
+            members: members.remove(&id).unwrap_or_default(),
+        })
+    };
+    rows.iter().map(unit).collect()
+}
+
+async fn members_of(connection: &mut SqliteConnection, ids: &[i64]) -> Result<BTreeMap<i64, Vec<Record>>, Trouble> {
+    let rows = sqlx::query(
+        "select m.delivery, r.kind, v.schema_version, v.body, v.provenance
+           from json_each(?1) i
+           cross join delivery_member m on m.delivery = i.value
+           cross join record r on r.id = m.record
+           cross join record_version v on v.record = r.id and v.number = r.version
+          order by i.key, r.key, r.kind, r.source",
+    )
+    .bind(json(&ids)?)
+    .fetch_all(connection)
+    .await?;
+    let mut members = BTreeMap::<i64, Vec<Record>>::new();
+    for row in rows {
+        members.entry(row.try_get(0)?).or_default().push(record(&row, 1)?);
+    }
+    Ok(members)
+}
+
+static DISCREPANCIES: Bulk = Bulk::new(
+    "insert into discrepancy (reconciliation, number, rule, kind, unit_key, row_key, field, ours, theirs)",
+    9,
+    "",
+);
+
+async fn save_reconciliation(desk: &mut Desk, result: Reconciliation) -> Result<ReconciliationId, Trouble> {
+    let Reconciliation { target, started_at, finished_at, complete, incomplete_because, counts, discrepancies } = result;
+    let id = sqlx::query(
+        "insert into reconciliation (target, started_at, finished_at, complete, incomplete_because, expected,
+                observed, equal, different, missing_there, missing_here, skipped)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    )
+    .bind(&target)
+    .bind(started_at.unix_micros())
+    .bind(finished_at.unix_micros())
+    .bind(complete)
+    .bind(incomplete_because)
+    .bind(stored(counts.expected))
+    .bind(stored(counts.observed))
+    .bind(stored(counts.equal))
+    .bind(stored(counts.different))
+    .bind(stored(counts.missing_there))
+    .bind(stored(counts.missing_here))
+    .bind(stored(counts.skipped))
+    .execute(&mut desk.connection)
+    .await?
+    .last_insert_rowid();
+    let numbered: Vec<_> = (1_i64..).zip(discrepancies).collect();
+    DISCREPANCIES
+        .run(&mut desk.connection, numbered, |(number, found), values| {
+            values.push(id).push(number).push(found.rule.code()).push(found.kind.name());
+            values.push(found.unit.0).push(found.row).push(found.field).push(found.ours).push(found.theirs);
+        })
+        .await?;
+    let detail = json(&serde_json::json!({ "target": target, "complete": complete, "counts": counts }))?;
+    let entry = Entry::new("reconciled", format!("reconciliation/{id}"), detail);
+    desk.audit(vec![entry], finished_at.unix_micros()).await?;
+    Ok(ReconciliationId(id))
+}

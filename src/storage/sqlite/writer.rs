@@ -1,0 +1,354 @@
+//! The one writer, with group commit.
+//!
+//! Work of many callers is drained from a bounded channel and done inside one transaction, each
+//! piece within its own savepoint; every caller is answered after COMMIT has returned. A piece that
+//! fails takes nothing back but its own. A commit that fails is never tried again: nobody knows
+//! what reached the disk, so the writer refuses everything from then on and reads go on.
+
+use std::fs::File;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{Connection as _, Row as _};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::audit::Head;
+use super::trouble::Trouble;
+use crate::storage::StorageError;
+
+/// Pieces of work that may wait.
+const WAITING: usize = 256;
+/// Pieces of work in one transaction: above, the first to come would wait too long for its answer.
+const GROUP: usize = 64;
+/// After this long a transaction takes no more work, for the same reason.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// What a piece of work finds on the desk of the writer.
+pub(super) struct Desk {
+    pub(super) connection: SqliteConnection,
+    pub(super) memory: Memory,
+}
+
+/// What the writer remembers between transactions. It is taken back together with what failed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Memory {
+    pub(super) raw_record: Ids,
+    pub(super) record: Ids,
+    pub(super) record_version: Ids,
+    pub(super) delivery: Ids,
+    pub(super) quarantine: Ids,
+    pub(super) job: Ids,
+    pub(super) token: Ids,
+    pub(super) chain: Head,
+    /// False when certainly no job is blocked.
+    pub(super) may_be_blocked: bool,
+    /// Finished jobs are looked for after this one.
+    pub(super) prune_after: i64,
+    /// Work became ready in this transaction.
+    pub(super) has_woken: bool,
+}
+
+/// Ids in ascending order.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ids(i64);
+
+impl Ids {
+    pub(super) fn next(&mut self) -> i64 {
+        self.0 += 1;
+        self.0
+    }
+}
+
+impl Desk {
+    /// A desk over a connection, from the highest ids in use.
+    pub(super) fn new(
+        connection: SqliteConnection,
+        highest: &SqliteRow,
+        starts: i64,
+        chain: Head,
+    ) -> Result<Self, Trouble> {
+        let ids = |column: usize| Ok::<_, Trouble>(Ids(highest.try_get::<Option<i64>, _>(column)?.unwrap_or_default()));
+        let memory = Memory {
+            raw_record: ids(0)?,
+            record: ids(1)?,
+            record_version: ids(2)?,
+            delivery: ids(3)?,
+            quarantine: ids(4)?,
+            job: ids(5)?,
+            // Tokens of an earlier start are lower than all of this one.
+            token: Ids(starts << 32),
+            chain,
+            may_be_blocked: highest.try_get(6)?,
+            prune_after: 0,
+            has_woken: false,
+        };
+        Ok(Self { connection, memory })
+    }
+
+    async fn command(&mut self, sql: &'static str) -> Result<(), Trouble> {
+        sqlx::query(sql).execute(&mut self.connection).await?;
+        Ok(())
+    }
+}
+
+/// A piece of work: done on the desk and answered after the commit, or refused without being done.
+trait Work: Send {
+    fn run(self: Box<Self>, desk: &mut Desk) -> BoxFuture<'_, Done>;
+    fn refuse(self: Box<Self>, why: String);
+}
+
+/// Work that was done, with the way to answer for it: with what came out of it, or with why the
+/// whole transaction was lost.
+struct Done {
+    failed: Option<Failed>,
+    answer: Box<dyn FnOnce(Option<String>) + Send>,
+}
+
+struct Failed {
+    is_fatal: bool,
+}
+
+struct Piece<T, W> {
+    attempted: &'static str,
+    work: W,
+    reply: oneshot::Sender<Result<T, StorageError>>,
+}
+
+impl<T, W> Work for Piece<T, W>
+where
+    T: Send + 'static,
+    W: for<'d> FnOnce(&'d mut Desk) -> BoxFuture<'d, Result<T, Trouble>> + Send + 'static,
+{
+    fn run(self: Box<Self>, desk: &mut Desk) -> BoxFuture<'_, Done> {
+        let Self { attempted, work, reply } = *self;
+        async move {
+            let result = work(desk).await;
+            let failed = result.as_ref().err().map(|trouble| Failed { is_fatal: trouble.is_fatal() });
+            let answer = move |lost: Option<String>| {
+                let result = match (result, lost) {
+                    (Ok(_), Some(why)) => Err(unavailable(attempted, why)),
+                    (result, _) => result.map_err(|trouble| trouble.during(attempted)),
+                };
+                // The caller may have left; what was written stays written.
+                let _ = reply.send(result);
+            };
+            Done { failed, answer: Box::new(answer) }
+        }
+        .boxed()
+    }
+
+    fn refuse(self: Box<Self>, why: String) {
+        let _ = self.reply.send(Err(unavailable(self.attempted, why)));
+    }
+}
+
+enum Message {
+    Work(Box<dyn Work>),
+    Close(oneshot::Sender<()>),
+}
+
+/// The way to the writer.
+pub(super) struct Writer {
+    messages: mpsc::Sender<Message>,
+    failure: Arc<OnceLock<String>>,
+}
+
+impl Writer {
+    /// Starts the writer. The lock on the file lives as long as it does.
+    pub(super) fn start(desk: Desk, lock: File, woken: watch::Sender<u64>) -> Self {
+        let (messages, inbox) = mpsc::channel(WAITING);
+        let failure = Arc::new(OnceLock::new());
+        let task = WriterTask { desk, inbox, failure: Arc::clone(&failure), woken };
+        tokio::spawn(async move {
+            let failure = Arc::clone(&task.failure);
+            let closed = AssertUnwindSafe(task.run()).catch_unwind().await.unwrap_or_else(|_| {
+                // Set once: an earlier failure is the one to explain.
+                let _ = failure.set("the writer panicked: nothing more is written until a restart".to_owned());
+                None
+            });
+            drop(lock);
+            if let Some(closed) = closed {
+                // Nobody waits any more: nothing to tell.
+                let _ = closed.send(());
+            }
+        });
+        Self { messages, failure }
+    }
+
+    pub(super) fn failure(&self) -> Option<String> {
+        self.failure.get().cloned()
+    }
+
+    pub(super) async fn close(&self) {
+        let (closed, answer) = oneshot::channel();
+        // An error on either way means that the writer has already ended.
+        if self.messages.send(Message::Close(closed)).await.is_ok() {
+            let _ = answer.await;
+        }
+    }
+
+    pub(super) async fn write<T, W>(&self, attempted: &'static str, work: W) -> Result<T, StorageError>
+    where
+        T: Send + 'static,
+        W: for<'d> FnOnce(&'d mut Desk) -> BoxFuture<'d, Result<T, Trouble>> + Send + 'static,
+    {
+        if let Some(failure) = self.failure.get() {
+            return Err(unavailable(attempted, failure.clone()));
+        }
+        let (reply, outcome) = oneshot::channel();
+        let work = Box::new(Piece { attempted, work, reply });
+        let ended = || unavailable(attempted, "the writer has ended".to_owned());
+        self.messages.send(Message::Work(work)).await.map_err(|_| ended())?;
+        outcome.await.map_err(|_| ended())?
+    }
+}
+
+fn unavailable(attempted: &'static str, why: String) -> StorageError {
+    StorageError::Unavailable { attempted, source: why.into() }
+}
+
+struct WriterTask {
+    desk: Desk,
+    inbox: mpsc::Receiver<Message>,
+    failure: Arc<OnceLock<String>>,
+    woken: watch::Sender<u64>,
+}
+
+impl WriterTask {
+    async fn run(mut self) -> Option<oneshot::Sender<()>> {
+        let mut closing = None;
+        while closing.is_none() {
+            match self.inbox.recv().await {
+                Some(Message::Work(first)) => closing = self.transaction(first).await,
+                Some(Message::Close(closed)) => closing = Some(closed),
+                None => break,
+            }
+        }
+        // Whoever still waits in the channel is told that the writer has ended.
+        self.inbox.close();
+        if let Err(error) = self.desk.connection.close().await {
+            tracing::warn!(%error, "database not closed cleanly");
+        }
+        closing
+    }
+
+    /// One transaction: the first piece of work, and what else waits by the time it is done.
+    async fn transaction(&mut self, first: Box<dyn Work>) -> Option<oneshot::Sender<()>> {
+        let before = self.desk.memory;
+        let begun = Instant::now();
+        if let Err(problem) = self.begin().await {
+            first.refuse(problem);
+            return None;
+        }
+        let mut closing = None;
+        let mut done = Vec::new();
+        let mut next = Some(first);
+        let mut lost = None;
+        while let Some(work) = next.take() {
+            match self.piece(work, done.is_empty(), &mut done).await {
+                Ok(()) => {}
+                Err(why) => {
+                    lost = Some(why);
+                    break;
+                }
+            }
+            if done.len() < GROUP && begun.elapsed() < PATIENCE {
+                match self.inbox.try_recv() {
+                    Ok(Message::Work(work)) => next = Some(work),
+                    Ok(Message::Close(closed)) => closing = Some(closed),
+                    Err(_) => {}
+                }
+            }
+        }
+        if lost.is_none() {
+            lost = self.commit().await.err();
+        }
+        if lost.is_some() {
+            self.desk.memory = before;
+        }
+        let has_woken = std::mem::take(&mut self.desk.memory.has_woken);
+        if has_woken {
+            self.woken.send_modify(|times| *times = times.wrapping_add(1));
+        }
+        for Done { answer, .. } in done {
+            answer(lost.clone());
+        }
+        closing
+    }
+
+    async fn begin(&mut self) -> Result<(), String> {
+        if let Some(failure) = self.failure.get() {
+            return Err(failure.clone());
+        }
+        self.desk.command("begin immediate").await.map_err(|trouble| describe(&trouble))
+    }
+
+    /// Does one piece of work. The first of a transaction needs no savepoint: when it fails there
+    /// is nothing else to keep. An error means that the whole transaction is gone.
+    async fn piece(&mut self, work: Box<dyn Work>, is_first: bool, done: &mut Vec<Done>) -> Result<(), String> {
+        let before = self.desk.memory;
+        if !is_first && let Err(trouble) = self.desk.command("savepoint piece").await {
+            work.refuse(describe(&trouble));
+            return self.abandon(describe(&trouble)).await;
+        }
+        let finished = work.run(&mut self.desk).await;
+        let failed = finished.failed.as_ref().map(|failed| failed.is_fatal);
+        done.push(finished);
+        let Some(is_fatal) = failed else {
+            return if is_first { Ok(()) } else { self.settle("release piece").await };
+        };
+        self.desk.memory = before;
+        if is_fatal {
+            self.fail("a write failed on the disk").await;
+            return Err("a write failed on the disk: nothing more is written until a restart".to_owned());
+        }
+        if is_first {
+            // The rest of the group begins again on clean ground.
+            if self.desk.command("rollback").await.is_err() {
+                // The database had already rolled back by itself, as it does when the disk is full.
+            }
+            return self.desk.command("begin immediate").await.map_err(|trouble| describe(&trouble));
+        }
+        self.settle("rollback to piece").await?;
+        self.settle("release piece").await
+    }
+
+    async fn settle(&mut self, command: &'static str) -> Result<(), String> {
+        match self.desk.command(command).await {
+            Ok(()) => Ok(()),
+            Err(trouble) => self.abandon(describe(&trouble)).await,
+        }
+    }
+
+    /// The transaction cannot go on: everything in it is taken back.
+    async fn abandon(&mut self, why: String) -> Result<(), String> {
+        // An error means that there is no transaction left, which is what we want.
+        let _ = self.desk.command("rollback").await;
+        Err(why)
+    }
+
+    async fn commit(&mut self) -> Result<(), String> {
+        let Err(trouble) = self.desk.command("commit").await else { return Ok(()) };
+        let why = format!("a commit failed: {}; nothing more is written until a restart", describe(&trouble));
+        self.fail(&why).await;
+        Err(why)
+    }
+
+    async fn fail(&mut self, why: &str) {
+        tracing::error!(why, "storage failed: no more writes, reads go on");
+        // Set once: the first failure is the one to explain.
+        let _ = self.failure.set(why.to_owned());
+        let _ = self.desk.command("rollback").await;
+    }
+}
+
+fn describe(trouble: &Trouble) -> String {
+    match trouble {
+        Trouble::Database(error) => error.to_string(),
+        Trouble::Damaged(problem) | Trouble::Refused(problem) => problem.clone(),
+    }
+}
