@@ -1,0 +1,138 @@
+//! Every promise of the storage traits, one case each, for any database.
+//!
+//! A database implements [`Database`]; [`storage_suite!`](crate::storage_suite) makes a test of
+//! every case.
+
+pub mod scene;
+pub mod ledger;
+pub mod units;
+pub mod deliveries;
+pub mod queue;
+pub mod views;
+pub mod durability;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use raccordo::storage::{StorageError, Store};
+
+pub use scene::Scene;
+
+/// A database under test, empty at the beginning.
+#[async_trait]
+pub trait Database: Send + Sync {
+    /// Opens it. A database that only one process may open refuses while it is open.
+    async fn open(&self) -> Result<Arc<dyn Store>, StorageError>;
+
+    /// Lets go of what is open, as the end of a process does: nothing is tidied up.
+    async fn end(&self);
+
+    /// Runs a statement behind the back of the store. The error is the answer of the database.
+    async fn execute(&self, sql: &str) -> Result<u64, String>;
+
+    /// Asks for a number behind the back of the store.
+    async fn number(&self, sql: &str) -> i64;
+
+    /// Recomputes the audit chain: how many entries stand, and where it breaks.
+    async fn audit(&self) -> (u64, Option<String>);
+}
+
+/// Makes a test of every case. The expression gives a future of a fresh [`Database`].
+#[macro_export]
+macro_rules! storage_suite {
+    ($fresh:expr) => {
+        $crate::storage_suite! { @tests $fresh;
+            ledger: [
+                a_new_record_makes_a_version_a_delivery_and_a_job
+                the_same_read_again_changes_nothing
+                a_later_date_of_the_data_replaces_and_an_earlier_one_does_not
+                on_the_same_date_the_later_document_replaces
+                no_date_never_replaces_a_date
+                a_key_that_returns_on_another_line_leaves_the_first
+                the_same_line_read_with_other_rules_makes_a_version
+                what_a_newer_document_confirmed_is_not_undone_by_a_late_one
+                two_sources_never_write_over_each_other
+                the_same_bytes_are_one_document
+                records_on_one_line_are_told_apart
+                what_stands_aside_is_kept_once_and_counted_each_time
+                what_is_understood_later_stands_aside_no_longer
+                a_finished_run_balances_and_takes_nothing_more
+                a_refused_document_is_read_and_refused
+                a_cursor_is_remembered
+            ]
+            units: [
+                a_burst_bumps_a_unit_once
+                several_records_of_a_unit_cause_one_job
+                a_record_that_moves_bumps_both_units
+                a_record_that_is_withheld_leaves_its_unit
+                a_record_that_is_withheld_no_more_enters_its_unit
+                a_settled_unit_is_due_again
+                a_unit_on_its_way_keeps_its_state
+                a_burst_is_due_when_its_first_change_was
+            ]
+            deliveries: [
+                an_attempt_ends_with_a_receipt
+                without_the_lease_nothing_is_written
+                the_bytes_of_a_revision_never_change
+                changes_during_an_attempt_make_it_due_again
+                what_the_life_of_a_delivery_does_not_admit_is_refused
+                an_attempt_cut_short_gets_its_outcome_later
+                members_come_in_key_order
+                a_parked_delivery_is_due_when_reopened
+                a_delivery_in_doubt_is_not_reopened
+                reopening_wakes_the_job_that_waits_for_a_retry
+                a_due_delivery_without_a_job_is_swept_up
+                a_parked_job_is_not_swept_up_before_something_changes
+            ]
+            queue: [
+                a_job_is_not_claimed_before_its_time
+                only_the_oldest_open_job_of_a_lane_is_claimed
+                a_retry_keeps_its_place_in_the_lane
+                lanes_of_two_targets_are_free_of_each_other
+                an_ending_after_the_lease_changes_nothing
+                a_claimed_job_comes_back_when_its_lease_ends
+                a_claimed_job_outlives_the_process_that_claimed_it
+                tokens_rise_over_restarts
+                a_job_that_never_answers_ends_aside_with_its_delivery
+                a_released_job_is_ready_at_once_and_not_counted
+                a_renewed_lease_holds_and_a_lost_one_is_named
+                one_job_waits_for_a_delivery_and_a_leased_one_does_not_count
+                a_retry_beside_a_waiting_job_becomes_that_job
+                the_next_job_is_announced
+                finished_jobs_are_pruned_and_others_are_not
+                a_commit_that_makes_work_ready_wakes_the_workers
+            ]
+            views: [
+                a_trace_tells_the_whole_life
+                a_trace_finds_what_begins_with_the_key_and_a_slash
+                a_trace_finds_what_stands_aside
+                expected_units_come_page_by_page_in_byte_order
+                the_overview_counts
+                a_reconciliation_is_kept_with_its_discrepancies
+                deliveries_are_counted_by_target_and_state
+            ]
+            durability: [
+                what_was_answered_is_there_after_a_restart
+                a_write_that_fails_takes_nothing_with_it
+                append_only_tables_refuse_every_change
+                the_schema_repeats_the_rules
+                the_audit_chain_stands
+                a_changed_audit_entry_is_found
+                a_removed_audit_entry_is_found
+            ]
+        }
+    };
+    (@tests $fresh:expr; $( $group:ident: [ $( $case:ident )+ ] )+) => { $(
+        mod $group {
+            #[allow(unused_imports, reason = "the expression may name what stands around the suite")]
+            use super::*;
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    let database = $fresh.await;
+                    $crate::storage_suite::$group::$case(&database).await;
+                }
+            )+
+        }
+    )+ };
+}

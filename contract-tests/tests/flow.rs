@@ -1,0 +1,363 @@
+//! Promises of the whole flow, on a system in memory, with a clock that moves by hand.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use canonical::kinds::Lotto;
+use canonical::{Body, Rule, SourceName};
+use contract::{Adapter, FieldValue, Received, Row, UnitKey};
+use contract_tests::records::{at, cig};
+use raccordo::clock::{Clock, ManualClock};
+use raccordo::delivery::DeliveryState;
+use raccordo::flow::{Flow, Patience, Systems, deliver, intake, reconcile};
+use raccordo::storage::sqlite::SqliteStore;
+use raccordo::storage::{
+    ClaimRequest, DiscrepancyKind, Fenced, Intent, JobEnd, JobSubject, RunKind, RunTotals, Settlement,
+    TracedDelivery,
+};
+use simulated::{Fault, PANIC, SET_ASIDE, Simulated, document};
+
+/// One second per attempt, or what was asked; a minute at most.
+struct Simple;
+
+impl Patience for Simple {
+    fn pause(&self, attempts: u32, since: Duration, asked: Option<Duration>) -> Option<Duration> {
+        (since < Duration::from_secs(60)).then(|| asked.unwrap_or(Duration::from_secs(attempts.into())))
+    }
+
+    fn longest(&self) -> Duration {
+        Duration::from_secs(600)
+    }
+}
+
+/// A flow from one simulated system to another.
+struct TestFlow {
+    flow: Flow,
+    clock: Arc<ManualClock>,
+    origin: Simulated,
+    target: Simulated,
+    _folder: tempfile::TempDir,
+}
+
+impl TestFlow {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = SqliteStore::open(folder.path().join("test.db")).await.expect("a database");
+        let clock = Arc::new(ManualClock::at(at(0)));
+        let (origin, target) = (Simulated::new(), Simulated::new());
+        let systems: Systems = BTreeMap::from([
+            ("origin".to_owned(), Arc::new(origin.clone()) as Arc<dyn Adapter>),
+            ("target".to_owned(), Arc::new(target.clone()) as Arc<dyn Adapter>),
+        ]);
+        let flow = Flow {
+            store,
+            systems: Arc::new(systems),
+            clock: clock.clone(),
+            patience: Arc::new(Simple),
+            collapse: None,
+        };
+        Self { flow, clock, origin, target, _folder: folder }
+    }
+
+    /// Reads a document with these lines from the origin.
+    async fn read(&self, name: &str, lines: &[String]) -> RunTotals {
+        self.give(document(name, lines)).await
+    }
+
+    async fn give(&self, items: Vec<Received>) -> RunTotals {
+        self.origin.give(items);
+        let source = SourceName::parse("origin").expect("a name");
+        let report = intake::read_source(&self.flow, &source, RunKind::Sync, None, &|_| ()).await.expect("read");
+        assert!(report.totals.balanced(), "{:?}", report.totals);
+        report.totals
+    }
+
+    /// Works until nothing is waiting, moving the clock forward to the next job.
+    async fn work(&self) {
+        for _ in 0..1000 {
+            if self.step().await == 0 {
+                match self.flow.store.next_ready().await.expect("a look") {
+                    None => return,
+                    Some(_) => self.clock.advance(Duration::from_secs(1)),
+                }
+            }
+        }
+        panic!("work never ends");
+    }
+
+    /// Claims what is ready now, runs it, settles it.
+    async fn step(&self) -> usize {
+        let now = self.clock.now();
+        let lease_until = raccordo::clock::after(now, Duration::from_secs(90));
+        let claim = ClaimRequest { limit: 10, now, lease_until };
+        let round = self.flow.store.round(&[], claim).await.expect("a round");
+        let mut settlements = Vec::new();
+        for job in &round.claimed {
+            let JobSubject::Deliver(delivery) = job.subject else { panic!("an unexpected job") };
+            let end = deliver::deliver(&self.flow, delivery, job.lease).await.expect("delivered");
+            settlements.push(Settlement { lease: job.lease, end });
+        }
+        let none = ClaimRequest { limit: 0, now, lease_until };
+        let settled = self.flow.store.round(&settlements, none).await.expect("settled");
+        assert_eq!(settled.lost, 0);
+        round.claimed.len()
+    }
+
+    async fn delivery(&self, number: u32) -> TracedDelivery {
+        let trace = self.flow.store.trace(cig(number).as_str()).await.expect("a trace");
+        let mut deliveries = trace.deliveries;
+        assert_eq!(deliveries.len(), 1, "one lot, one target");
+        deliveries.remove(0)
+    }
+
+    /// What the target did, as (unit, revision).
+    fn effects(&self) -> Vec<(String, u64)> {
+        self.target.effects().into_iter().map(|effect| (effect.unit.0, effect.revision)).collect()
+    }
+}
+
+fn unit(number: u32) -> UnitKey {
+    UnitKey(format!("lotto/{}", cig(number)))
+}
+
+fn lotto(number: u32, oggetto: &str) -> String {
+    let mut lotto = Lotto::new(cig(number));
+    lotto.oggetto = Some(oggetto.to_owned());
+    serde_json::to_string(&Body::Lotto(lotto)).expect("plain data")
+}
+
+#[tokio::test]
+async fn a_new_record_is_delivered_once_and_reading_it_again_changes_nothing() {
+    let test = TestFlow::new().await;
+    let first = test.read("a", &[lotto(1, "una scuola"), lotto(2, "un ponte")]).await;
+    assert_eq!((first.read, first.new), (2, 2));
+    test.work().await;
+    assert_eq!(test.effects().len(), 2);
+
+    let second = test.read("a", &[lotto(1, "una scuola"), lotto(2, "un ponte")]).await;
+    assert_eq!((second.read, second.new, second.unchanged), (2, 0, 2));
+    test.work().await;
+    assert_eq!(test.effects().len(), 2, "nothing is delivered twice");
+    assert_eq!(test.target.attempts(), 2);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_observed_and_has_one_effect() {
+    let test = TestFlow::new().await;
+    test.target.on_send([Fault::LoseAnswer]);
+    test.read("a", &[lotto(1, "una scuola")]).await;
+    test.work().await;
+    assert_eq!(test.effects(), [(unit(1).0, 1)]);
+    assert_eq!(test.target.attempts(), 1, "it was asked, not sent again");
+    assert_eq!(test.delivery(1).await.state, DeliveryState::Acknowledged);
+}
+
+#[tokio::test]
+async fn a_lost_request_is_sent_again_only_after_asking() {
+    let test = TestFlow::new().await;
+    test.target.on_send([Fault::LoseRequest]);
+    test.read("a", &[lotto(1, "una scuola")]).await;
+    test.work().await;
+    assert_eq!(test.effects(), [(unit(1).0, 1)]);
+    let attempts = test.delivery(1).await.attempts;
+    assert_eq!(attempts.len(), 2);
+    assert_eq!(attempts[0].idempotency_key, attempts[1].idempotency_key);
+    assert!(attempts.iter().all(|attempt| attempt.finished_at.is_some()));
+}
+
+#[tokio::test]
+async fn a_target_that_cannot_be_asked_keeps_the_delivery_in_doubt() {
+    let test = TestFlow::new().await;
+    test.target.on_send([Fault::LoseAnswer]);
+    test.target.on_look_up([Fault::Unavailable, Fault::Unavailable]);
+    test.read("a", &[lotto(1, "una scuola")]).await;
+    test.step().await;
+    assert!(matches!(test.delivery(1).await.state, DeliveryState::InDoubt { .. }));
+    test.work().await;
+    assert_eq!(test.effects(), [(unit(1).0, 1)]);
+    assert_eq!(test.target.attempts(), 1);
+}
+
+#[tokio::test]
+async fn a_process_that_dies_while_sending_leaves_a_doubt_and_no_second_effect() {
+    let test = TestFlow::new().await;
+    test.read("a", &[lotto(1, "una scuola")]).await;
+    // Claim, commit the intent, let the effect happen, and die before the outcome is written.
+    let now = test.clock.now();
+    let lease_until = raccordo::clock::after(now, Duration::from_secs(90));
+    let round = test.flow.store.round(&[], ClaimRequest { limit: 1, now, lease_until }).await.expect("a round");
+    let job = &round.claimed[0];
+    let JobSubject::Deliver(delivery) = job.subject else { panic!("an unexpected job") };
+    let loaded = test.flow.store.load(delivery).await.expect("loaded").expect("it exists");
+    let target = test.flow.systems["target"].target().expect("a target");
+    let composed = target.compose(&loaded.unit, 1, &loaded.members).expect("composed");
+    let shipment = contract::Shipment {
+        unit: loaded.unit.clone(),
+        revision: 1,
+        idempotency_key: deliver::idempotency_key("target", &loaded.unit, 1),
+        body: composed.body,
+    };
+    let intent = Intent { delivery, lease: job.lease, shipment: shipment.clone() };
+    let begun = test.flow.store.begin_attempt(intent, now).await.expect("begun");
+    assert!(matches!(begun, Fenced::Done(_)));
+    target.send(&shipment).await.expect("the effect happened");
+
+    test.clock.advance(Duration::from_secs(91));
+    assert_eq!(test.flow.store.expire(test.clock.now(), 5).await.expect("expired"), 1);
+    test.work().await;
+    assert_eq!(test.effects(), [(unit(1).0, 1)]);
+    assert_eq!(test.delivery(1).await.state, DeliveryState::Acknowledged);
+}
+
+#[tokio::test]
+async fn a_refused_delivery_waits_for_a_new_version() {
+    let test = TestFlow::new().await;
+    test.target.on_send([Fault::Refuse("no_cpv".to_owned())]);
+    test.read("a", &[lotto(1, "una scuola"), lotto(2, "un ponte")]).await;
+    test.work().await;
+    let refused = test.delivery(1).await;
+    let other = test.delivery(2).await;
+    let states = [refused.state.name(), other.state.name()];
+    assert!(states.contains(&"refused") && states.contains(&"acknowledged"), "its neighbour goes on: {states:?}");
+
+    test.read("b", &[lotto(1, "una scuola nuova"), lotto(2, "un ponte nuovo")]).await;
+    test.work().await;
+    for number in [1, 2] {
+        let delivery = test.delivery(number).await;
+        assert_eq!(delivery.state, DeliveryState::Acknowledged);
+        assert_eq!(delivery.held_revision, 2);
+    }
+}
+
+#[tokio::test]
+async fn several_changes_before_a_delivery_are_one_delivery() {
+    let test = TestFlow::new().await;
+    test.read("a", &[lotto(1, "una scuola")]).await;
+    test.read("b", &[lotto(1, "una scuola media")]).await;
+    test.read("c", &[lotto(1, "una scuola superiore")]).await;
+    test.work().await;
+    assert_eq!(test.effects().len(), 1);
+    let body = String::from_utf8(test.target.effects()[0].body.clone()).expect("UTF-8");
+    assert!(body.contains("una scuola superiore"), "{body}");
+}
+
+#[tokio::test]
+async fn a_pause_asked_by_the_target_is_never_undercut() {
+    let test = TestFlow::new().await;
+    test.target.on_send([Fault::RateLimit(Duration::from_secs(30))]);
+    test.read("a", &[lotto(1, "una scuola")]).await;
+    test.work().await;
+    let attempts = test.delivery(1).await.attempts;
+    let pause = raccordo::clock::between(attempts[0].finished_at.expect("ended"), attempts[1].started_at);
+    assert!(pause >= Duration::from_secs(30), "{pause:?}");
+}
+
+#[tokio::test]
+async fn an_adapter_that_panics_while_sending_is_in_doubt_and_its_neighbours_go_on() {
+    let test = TestFlow::new().await;
+    test.target.on_send([Fault::Panic]);
+    test.read("a", &[lotto(1, "una scuola"), lotto(2, "un ponte")]).await;
+    test.work().await;
+    assert_eq!(test.effects().len(), 2);
+}
+
+#[tokio::test]
+async fn a_record_that_panics_the_mapping_is_set_aside_not_dropped() {
+    let test = TestFlow::new().await;
+    let totals = test.read("a", &[lotto(1, "una scuola"), PANIC.to_owned(), SET_ASIDE.to_owned(), lotto(2, "un ponte")]).await;
+    assert_eq!((totals.read, totals.new, totals.quarantined), (4, 2, 2));
+    let again = test.read("a", &[lotto(1, "una scuola"), PANIC.to_owned(), SET_ASIDE.to_owned(), lotto(2, "un ponte")]).await;
+    assert_eq!((again.unchanged, again.quarantined), (2, 2));
+    assert_eq!(test.flow.store.overview().await.expect("facts").quarantined, 2, "once each");
+    test.work().await;
+    assert_eq!(test.effects().len(), 2);
+}
+
+#[tokio::test]
+async fn an_interrupted_read_keeps_what_it_read_and_goes_on_later() {
+    let test = TestFlow::new().await;
+    let lines = [lotto(1, "a"), lotto(2, "b"), lotto(3, "c")];
+    test.origin.give(document("a", &lines));
+    test.origin.fail_read_after(Some(3));
+    let source = SourceName::parse("origin").expect("a name");
+    let interrupted = intake::read_source(&test.flow, &source, RunKind::Sync, None, &|_| ()).await;
+    assert!(interrupted.is_err(), "the source broke");
+    test.origin.fail_read_after(None);
+    let totals = test.give(document("a", &lines)).await;
+    assert_eq!((totals.read, totals.new, totals.unchanged), (3, 1, 2));
+    test.work().await;
+    assert_eq!(test.effects().len(), 3);
+}
+
+#[tokio::test]
+async fn a_settled_job_that_runs_again_does_nothing() {
+    let test = TestFlow::new().await;
+    test.read("a", &[lotto(1, "una scuola")]).await;
+    test.work().await;
+    let delivery = test.delivery(1).await;
+    let lease = raccordo::storage::Lease { job: raccordo::storage::JobId(1), token: -1 };
+    let end = deliver::deliver(&test.flow, delivery.id, lease).await.expect("looked");
+    assert_eq!(end, JobEnd::Done);
+    assert_eq!(test.target.attempts(), 1);
+}
+
+#[tokio::test]
+async fn both_sides_agree_after_delivery() {
+    let test = TestFlow::new().await;
+    test.target.set_page_size(2);
+    let lines: Vec<String> = (1..=7).map(|number| lotto(number, "una scuola")).collect();
+    test.read("a", &lines).await;
+    test.work().await;
+    let result = reconcile::reconcile(&test.flow, "target", false).await.expect("compared");
+    assert!(result.complete && result.discrepancies.is_empty(), "{result:?}");
+    assert_eq!((result.counts.expected, result.counts.equal), (7, 7));
+}
+
+#[tokio::test]
+async fn what_was_changed_lost_or_added_there_is_found_with_its_rule_and_repaired() {
+    let test = TestFlow::new().await;
+    let lines: Vec<String> = (1..=5).map(|number| lotto(number, "una scuola")).collect();
+    test.read("a", &lines).await;
+    test.work().await;
+    let key = test.target.held()[0].1[0].fields.keys().find(|key| key.contains("oggetto")).expect("the object").clone();
+    assert!(test.target.tamper(&unit(1), &key, Some(&FieldValue::Text("un ponte".to_owned()))));
+    assert!(test.target.forget(&unit(2)));
+    test.target.plant(UnitKey("lotto/Z".to_owned()), vec![Row::new("Z")]);
+
+    let result = reconcile::reconcile(&test.flow, "target", true).await.expect("compared");
+    let found: Vec<_> = result.discrepancies.iter().map(|found| (found.rule, found.kind, found.unit.clone())).collect();
+    assert_eq!(found, [
+        (Rule::R12, DiscrepancyKind::Differs, unit(1)),
+        (Rule::R01, DiscrepancyKind::MissingThere, unit(2)),
+        (Rule::R01, DiscrepancyKind::MissingHere, UnitKey("lotto/Z".to_owned())),
+    ]);
+    test.work().await;
+    test.target.forget(&UnitKey("lotto/Z".to_owned()));
+    let again = reconcile::reconcile(&test.flow, "target", true).await.expect("compared");
+    assert!(again.discrepancies.is_empty(), "{again:?}");
+    assert_eq!(again.counts.equal, 5);
+}
+
+#[tokio::test]
+async fn a_side_that_was_not_read_completely_makes_nothing_missing() {
+    let test = TestFlow::new().await;
+    test.target.set_page_size(2);
+    let lines: Vec<String> = (1..=6).map(|number| lotto(number, "una scuola")).collect();
+    test.read("a", &lines).await;
+    test.work().await;
+    test.target.fail_inventory_after(Some(1));
+    let result = reconcile::reconcile(&test.flow, "target", true).await.expect("compared");
+    assert!(!result.complete && result.incomplete_because.is_some());
+    assert_eq!((result.counts.missing_there, result.discrepancies.len()), (0, 0));
+    assert_eq!(test.step().await, 0, "nothing is repaired on half a view");
+}
+
+#[tokio::test]
+async fn a_delivery_on_its_way_is_skipped_and_not_called_missing() {
+    let test = TestFlow::new().await;
+    test.read("a", &[lotto(1, "una scuola")]).await;
+    let result = reconcile::reconcile(&test.flow, "target", false).await.expect("compared");
+    assert_eq!((result.counts.skipped, result.counts.missing_there), (1, 0));
+    test.work().await;
+}

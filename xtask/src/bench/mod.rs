@@ -1,0 +1,98 @@
+//! `cargo xtask bench`: our code beside the bare library, in one run on one machine.
+//!
+//! Absolute figures depend on the machine, so each measurement answers with a ratio and fails when
+//! the ratio is under its bar. Measuring needs an optimised build of the whole product: asked from
+//! an ordinary build, the command builds that and runs itself in it.
+
+#[cfg(feature = "bench")]
+mod l190;
+#[cfg(feature = "bench")]
+mod queue;
+#[cfg(feature = "bench")]
+mod xml;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Subcommand, ValueEnum};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// Read an L190 file to canonical, beside a bare quick-xml event pass over the same file.
+    Xml {
+        /// Size of the generated file.
+        #[arg(long, default_value_t = 1000, value_name = "MB")]
+        size_mb: u64,
+        /// How many times each side is measured, in turn; the median counts.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+        pairs: u32,
+    },
+    /// Claim, run and acknowledge jobs, beside a bare batched claim and acknowledge loop.
+    Queue {
+        /// How many jobs.
+        #[arg(long, default_value_t = 60_000)]
+        jobs: u32,
+    },
+    /// One pass over a file, in a process of its own so that its memory is its own.
+    #[command(hide = true)]
+    XmlPass {
+        /// Which side.
+        side: Side,
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+/// A side of the measurement of XML.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Side {
+    /// Events only.
+    Bare,
+    /// What the product does.
+    Ours,
+}
+
+impl Bench {
+    /// True when the bar is met.
+    #[cfg(feature = "bench")]
+    pub(crate) fn run(&self) -> Result<bool> {
+        anyhow::ensure!(
+            !cfg!(debug_assertions),
+            "an unoptimised build has no figures worth reading: `cargo xtask bench`"
+        );
+        match self {
+            Self::Xml { size_mb, pairs } => xml::run(*size_mb, *pairs),
+            Self::Queue { jobs } => queue::run(*jobs),
+            Self::XmlPass { side, file } => xml::pass(*side, file),
+        }
+    }
+
+    /// Builds this program with what it measures, optimised, and runs the same command in it.
+    #[cfg(not(feature = "bench"))]
+    #[expect(clippy::unused_self, reason = "the command is given on as it was written")]
+    pub(crate) fn run(&self) -> Result<bool> {
+        const WORDS: &str = "cargo run --release --locked --package xtask --features bench --";
+        println!("$ {WORDS} …\nbuilding with optimisation, which takes minutes the first time");
+        let status = crate::step::command(WORDS).args(std::env::args_os().skip(1)).status()?;
+        Ok(status.success())
+    }
+}
+
+/// A folder that goes when it is dropped. Under `target`, which is on a disk: elsewhere a temporary
+/// file may live in memory, where durability costs nothing and a big file takes what is measured.
+#[cfg(feature = "bench")]
+fn folder() -> Result<tempfile::TempDir> {
+    let target = crate::root().join("target");
+    std::fs::create_dir_all(&target)?;
+    Ok(tempfile::tempdir_in(target)?)
+}
+
+#[cfg(feature = "bench")]
+fn decimal(percent: u64) -> String {
+    format!("{}.{:02}", percent / 100, percent % 100)
+}
+
+#[cfg(feature = "bench")]
+fn verdict(is_met: bool) -> &'static str {
+    if is_met { "met" } else { "NOT MET" }
+}

@@ -1,0 +1,55 @@
+//! Developer commands: `cargo xtask test`, `cargo xtask schemas`, `cargo xtask bench`.
+//!
+//! Nothing here is part of the product. The commands say what they do, what they install and what
+//! they could not check; the exit code is 0 only when everything that was asked for is well.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool speaks to its terminal")]
+
+mod bench;
+mod schemas;
+mod step;
+mod test;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "xtask", bin_name = "cargo xtask", about = "Developer commands of Raccordo")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run every check: formatting, generated files, lints, tests, licences, advisories.
+    Test(test::Test),
+    /// Write the generated JSON Schemas, or compare them.
+    Schemas(schemas::Schemas),
+    /// Measure our code beside the bare library, in one run, and compare the ratio with its bar.
+    #[command(subcommand)]
+    Bench(bench::Bench),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Test(test) => Ok(test.run()),
+        Command::Schemas(schemas) => schemas.run(),
+        Command::Bench(bench) => bench.run(),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the workspace.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).to_path_buf()
+}

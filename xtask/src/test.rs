@@ -1,0 +1,140 @@
+//! `cargo xtask test`: what the README and the continuous integration run.
+//!
+//! Cheap checks come first, the installation that takes minutes comes last. What is missing is
+//! installed and said; what cannot be checked for want of a network is said too, in the summary.
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::step::{self, Outcome};
+
+/// The version that this project's settings were written for. A newer one that is already
+/// installed is used as it is.
+const CARGO_DENY: &str = "0.20.2";
+
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// Go on after a failure, to see all of them in one run.
+    #[arg(long)]
+    keep_going: bool,
+}
+
+impl Test {
+    pub(crate) fn run(&self) -> bool {
+        let steps: &[step::Step] = &[
+            ("tools", tools),
+            ("formatting", || step::passes("cargo fmt --all --check")),
+            ("lints", || step::passes("cargo clippy --workspace --all-targets --all-features --locked -- -D warnings")),
+            ("tests", || step::passes("cargo test --workspace --all-features --locked")),
+            ("licences, bans, sources", licences),
+            ("advisories", advisories),
+        ];
+        step::run(steps, self.keep_going)
+    }
+}
+
+fn tools() -> Result<Outcome> {
+    for (component, probe) in [("rustfmt", "cargo fmt --version"), ("clippy", "cargo clippy --version")] {
+        if step::is_there(probe) {
+            println!("{component}: there");
+            continue;
+        }
+        println!("{component}: missing; installing it with rustup, because a later step runs it");
+        if let failed @ Outcome::Failed(_) = step::passes(&format!("rustup component add {component}"))? {
+            return Ok(failed);
+        }
+    }
+    if !step::is_there("cc --version") {
+        return Ok(Outcome::Failed(
+            "no C compiler: SQLite and the cryptography are built from C; on Debian `apt-get install build-essential`"
+                .into(),
+        ));
+    }
+    println!("C compiler: there");
+    println!("cargo-deny: {}", if has_cargo_deny() { "there" } else { "missing; a later step will install it" });
+    Ok(Outcome::Passed)
+}
+
+fn has_cargo_deny() -> bool {
+    step::is_there("cargo deny --version")
+}
+
+/// Installs cargo-deny where `cargo install` puts it, so that the next run finds it. None when it
+/// is there in the end.
+fn install_cargo_deny() -> Result<Option<Outcome>> {
+    if has_cargo_deny() {
+        return Ok(None);
+    }
+    println!("cargo-deny checks licences, bans and sources of every dependency, and is not installed.");
+    println!("Building it from source, once per machine: about six minutes on two cores.");
+    let (succeeded, said) = step::overheard(&format!("cargo install --locked --version {CARGO_DENY} cargo-deny"))?;
+    Ok(match succeeded {
+        true => None,
+        false if is_want_of_network(&said) => {
+            Some(not_done("cargo-deny is not installed and there is no network to install it"))
+        }
+        false => Some(Outcome::Failed("cargo-deny could not be installed".into())),
+    })
+}
+
+fn licences() -> Result<Outcome> {
+    if let Some(ended) = install_cargo_deny()? {
+        return Ok(ended);
+    }
+    step::passes("cargo deny --locked check --hide-inclusion-graph bans licenses sources")
+}
+
+fn advisories() -> Result<Outcome> {
+    if !has_cargo_deny() {
+        return Ok(not_done("advisories not checked: cargo-deny is not installed"));
+    }
+    let (fetched, said) = step::overheard("cargo deny --locked fetch db")?;
+    match fetched {
+        true => step::passes("cargo deny --locked check --hide-inclusion-graph advisories"),
+        false if is_want_of_network(&said) => {
+            Ok(not_done("advisories not checked: the advisory database cannot be fetched from here"))
+        }
+        false => Ok(Outcome::Failed("the advisory database could not be fetched".into())),
+    }
+}
+
+fn not_done(why: &str) -> Outcome {
+    println!("NOTICE: {why}");
+    Outcome::NotDone(why.to_owned())
+}
+
+/// Whether a tool complained about the network, in the words of cargo, git and curl.
+fn is_want_of_network(said: &str) -> bool {
+    let said = said.to_lowercase();
+    let words = [
+        "could not resolve host",
+        "couldn't resolve host",
+        "failed to connect",
+        "couldn't connect",
+        "could not connect",
+        "connection refused",
+        "connection timed out",
+        "network is unreachable",
+        "network failure",
+        "operation timed out",
+        "temporary failure in name resolution",
+        "spurious network error",
+        "but --offline was specified",
+    ];
+    words.iter().any(|words| said.contains(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn want_of_network_is_told_from_other_failures() {
+        assert!(is_want_of_network("fatal: unable to access: Could not resolve host: example.org"));
+        assert!(is_want_of_network(
+            "warning: spurious network error (3 tries remaining): [7] Couldn't connect to server"
+        ));
+        assert!(!is_want_of_network("error[E0308]: mismatched types"));
+        assert!(!is_want_of_network("error: could not compile `cargo-deny` (lib)"));
+    }
+}
