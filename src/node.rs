@@ -16,6 +16,7 @@ use futures_util::future::BoxFuture;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, SystemConfig};
 use crate::flow::{Flow, Systems};
+use crate::jobs::sweeper::{Sweeper, SweeperSettings};
 use crate::jobs::{self, Workers};
 use crate::storage::{StorageError, Store};
 
@@ -116,7 +117,7 @@ pub struct Node {
     pub config: Config,
     /// The stations, with everything they need.
     pub flow: Flow,
-    workers: Option<Workers>,
+    work: Option<(Workers, Sweeper)>,
     simulators: Vec<RunningSimulator>,
 }
 
@@ -132,6 +133,10 @@ impl Node {
     pub async fn open(parts: &Parts, config: Config) -> Result<Self, NodeError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = (parts.open_store)(config.storage.path.clone()).await?;
+        let taken_back = store.take_back(clock.now(), SweeperSettings::default().max_attempts).await?;
+        if taken_back > 0 {
+            tracing::info!(jobs = taken_back, "work of an earlier process taken back");
+        }
         let mut simulators = Vec::new();
         let mut systems: Systems = BTreeMap::new();
         for (name, system) in &config.systems {
@@ -146,22 +151,26 @@ impl Node {
             patience: Arc::new(jobs::Backoff),
             collapse,
         };
-        Ok(Self { config, flow, workers: None, simulators })
+        Ok(Self { config, flow, work: None, simulators })
     }
 
-    /// Starts delivering.
+    /// Starts delivering, and looking for what was forgotten.
     pub fn start_workers(&mut self) {
-        self.workers.get_or_insert_with(|| {
+        self.work.get_or_insert_with(|| {
             let work = &self.config.work;
-            jobs::start(&self.flow, work.slots.into(), Duration::from_secs(work.lease_seconds.into()))
+            let workers = jobs::start(&self.flow, work.slots.into(), Duration::from_secs(work.lease_seconds.into()));
+            let (store, clock) = (self.flow.store.clone(), self.flow.clock.clone());
+            (workers, Sweeper::start(store, clock, SweeperSettings::default()))
         });
     }
 
-    /// Stops workers and simulators. What is under way is finished or given back.
+    /// Stops workers, database and simulators. What is under way is finished or given back.
     pub async fn close(self) {
-        if let Some(workers) = self.workers {
+        if let Some((workers, sweeper)) = self.work {
+            sweeper.stop().await;
             workers.stop().await;
         }
+        self.flow.store.close().await;
         for simulator in self.simulators {
             simulator.stop().await;
         }

@@ -97,36 +97,56 @@ fn the_demo_balances_and_a_second_one_delivers_nothing() {
     assert_eq!(effects(folder.path()), before, "a second run changed a target");
 }
 
+/// How many effects a simulator of the folder has on disk.
+fn effect_count(folder: &Path, target: &str) -> usize {
+    let journal = folder.join("simulators").join(target).join("effects.ndjson");
+    std::fs::read(journal).map_or(0, |bytes| bytes.iter().filter(|byte| **byte == b'\n').count())
+}
+
+/// When to kill: each of these is true for the first time somewhere in the middle of the work.
+const MOMENTS: [(&str, fn(&Path) -> bool); 4] = [
+    ("while reading", |folder| {
+        std::fs::metadata(folder.join("raccordo.db-wal")).is_ok_and(|file| file.len() > 500_000)
+    }),
+    ("at the first delivery", |folder| effect_count(folder, "scp-esecuzione") > 0),
+    ("at the first dataset", |folder| effect_count(folder, "pico") > 0),
+    ("among the deliveries", |folder| effect_count(folder, "scp-esecuzione") > 60),
+];
+
 #[test]
 fn killed_in_the_middle_the_work_is_finished_by_sync_without_a_second_effect() {
-    for (round, lines) in [1, 5, 40, 150].into_iter().enumerate() {
+    let mut interrupted = 0;
+    for (moment, has_come) in MOMENTS {
         let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path();
         let mut demo = Command::new(PROGRAM)
             .args(["demo", "--once", "--json", "--folder"])
-            .arg(folder.path())
+            .arg(folder)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("the program starts");
-        // Kill while deliveries are under way: after the targets took this many of them.
-        let journal = folder.path().join("simulators/scp-esecuzione/effects.ndjson");
         let end = Instant::now() + Duration::from_secs(60);
-        while Instant::now() < end && demo.try_wait().expect("a child").is_none() {
-            let written = std::fs::read(&journal).map_or(0, |bytes| bytes.iter().filter(|b| **b == b'\n').count());
-            if written >= lines {
-                break;
-            }
+        while Instant::now() < end && demo.try_wait().expect("a child").is_none() && !has_come(folder) {
+            std::thread::yield_now();
         }
         demo.kill().expect("killed");
         demo.wait().expect("reaped");
+        let before = effect_count(folder, "scp-esecuzione") + effect_count(folder, "pico");
 
-        let sync = raccordo(folder.path(), &["sync", "--json"]);
-        assert_eq!(code(&sync), 0, "round {round}: {}", String::from_utf8_lossy(&sync.stderr));
-        assert_eq!(json(&sync)["balanced"], true);
-        let compared = raccordo(folder.path(), &["reconcile", "--json"]);
-        assert_eq!(code(&compared), 0, "round {round}: {}", String::from_utf8_lossy(&compared.stdout));
-        assert_one_effect_per_revision(folder.path());
+        let sync = raccordo(folder, &["sync", "--json"]);
+        assert_eq!(code(&sync), 0, "{moment}: {}", String::from_utf8_lossy(&sync.stderr));
+        let facts = json(&sync);
+        assert_eq!(facts["balanced"], true, "{moment}");
+        let states: Vec<_> = facts["deliveries"].as_object().into_iter().flatten().collect();
+        assert!(states.iter().all(|(_, states)| states.as_object().is_some_and(|states| states.len() == 1)), "{facts}");
+        let compared = raccordo(folder, &["reconcile", "--json"]);
+        assert_eq!(code(&compared), 0, "{moment}: {}", String::from_utf8_lossy(&compared.stdout));
+        assert_one_effect_per_revision(folder);
+        let after = effect_count(folder, "scp-esecuzione") + effect_count(folder, "pico");
+        interrupted += usize::from(before < after);
     }
+    assert!(interrupted >= 3, "the kills came too late to prove anything: {interrupted} interrupted the work");
 }
 
 #[test]
@@ -220,6 +240,27 @@ fn the_trace_of_a_cig_shows_versions_and_receipts() {
         assert!(attempt["receipt"]["status"].is_u64(), "{attempt}");
     }
     assert_eq!(code(&raccordo(folder.path(), &["trace", "Z000000000"])), 1, "nothing is known about it");
+}
+
+#[test]
+fn the_readme_shows_the_capability_table_of_the_program() {
+    let output = Command::new(PROGRAM).args(["adapters", "--json"]).output().expect("starts");
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("a README");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let mut systems = 0;
+    for capability in text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")) {
+        let has = |field: &str| capability[field].as_array().is_some_and(|kinds| !kinds.is_empty());
+        let roles = [(has("reads"), "source"), (has("accepts"), "target"), (capability["observes"] == true, "observer")];
+        let roles: Vec<_> = roles.iter().filter(|(has, _)| *has).map(|(_, role)| *role).collect();
+        let text = |field: &str| capability[field].as_str().expect("a text").to_owned();
+        let status = if text("status") == "ASSUMED" { "**ASSUMED**".to_owned() } else { text("status") };
+        let row = format!("| `{}` | {} | {} | {status} |", text("system"), roles.join(", "), text("contract"));
+        assert!(readme.contains(&row), "the README lacks the row\n{row}");
+        systems += 1;
+    }
+    let begin = readme.find("<!-- adapters").expect("the table");
+    let end = readme[begin..].find("<!-- end").expect("its end");
+    assert_eq!(readme[begin..begin + end].matches("| `").count(), systems, "the README shows other systems");
 }
 
 #[test]

@@ -131,6 +131,11 @@ pub trait Queue: Send + Sync {
     /// many were touched.
     async fn expire(&self, at: UtcInstant, max_attempts: u32) -> Result<u64, StorageError>;
 
+    /// Ends every lease as [`Queue::expire`] does, where no other process can hold one: those of a
+    /// process that died are not waited for. Where processes share the database it does nothing.
+    /// To be called once, before work begins.
+    async fn take_back(&self, at: UtcInstant, max_attempts: u32) -> Result<u64, StorageError>;
+
     /// When the next job becomes ready, if any is waiting.
     async fn next_ready(&self) -> Result<Option<UtcInstant>, StorageError>;
 
@@ -172,6 +177,8 @@ pub trait Views: Send + Sync {
 }
 
 /// A database that implements everything.
-pub trait Store: Ledger + Deliveries + Queue + Views {}
-
-impl<T: Ledger + Deliveries + Queue + Views> Store for T {}
+#[async_trait]
+pub trait Store: Ledger + Deliveries + Queue + Views {
+    /// Ends it: what was accepted is written, and nothing is accepted any more.
+    async fn close(&self);
+}

@@ -28,6 +28,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Sqlite, Transaction};
@@ -37,7 +38,7 @@ pub use audit::AuditReport;
 
 use self::trouble::Trouble;
 use self::writer::{Desk, Writer};
-use super::StorageError;
+use super::{StorageError, Store};
 
 /// A ledger in one file, owned by one process.
 pub struct SqliteStore {
@@ -89,6 +90,13 @@ impl SqliteStore {
     /// One snapshot of everything that is committed.
     async fn snapshot(&self) -> Result<Transaction<'static, Sqlite>, Trouble> {
         Ok(self.readers.begin().await?)
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn close(&self) {
+        Self::close(self).await;
     }
 }
 

@@ -52,7 +52,13 @@ impl Queue for SqliteStore {
             return Ok(0);
         }
         let at = at.unix_micros();
-        self.write(ATTEMPTED, move |desk| expire(desk, at, max_attempts).boxed()).await
+        self.write(ATTEMPTED, move |desk| expire(desk, at, at, max_attempts).boxed()).await
+    }
+
+    async fn take_back(&self, at: UtcInstant, max_attempts: u32) -> Result<u64, StorageError> {
+        // The lock of the file says that nobody else is there.
+        let at = at.unix_micros();
+        self.write("take back leases", move |desk| expire(desk, i64::MAX, at, max_attempts).boxed()).await
     }
 
     async fn next_ready(&self) -> Result<Option<UtcInstant>, StorageError> {
@@ -296,13 +302,14 @@ async fn renew(desk: &mut Desk, leases: Vec<Lease>, until: i64) -> Result<Vec<Le
     Ok(leases.into_iter().filter(|lease| !renewed.contains(&lease.job.0)).collect())
 }
 
-async fn expire(desk: &mut Desk, at: i64, max_attempts: u32) -> Result<u64, Trouble> {
+/// Ends the leases that run until `until` at the latest.
+async fn expire(desk: &mut Desk, until: i64, at: i64, max_attempts: u32) -> Result<u64, Trouble> {
     let rows = sqlx::query(
         "select j.id, j.token, j.attempts, j.delivery,
                 (select o.id from job o where o.delivery = j.delivery and o.state in ('ready', 'blocked'))
            from job j where j.state = 'leased' and j.lease_until <= ?1",
     )
-    .bind(at)
+    .bind(until)
     .fetch_all(&mut desk.connection)
     .await?;
     let expired = rows.iter().map(leased).collect::<Result<Vec<_>, _>>()?;
