@@ -104,6 +104,9 @@ pub(crate) struct OperatoreL190 {
     pub raggruppamento: Option<u32>,
 }
 
+/// How many strangers of one lot are noted: who has so many has another schema.
+const MOST_STRANGERS: usize = 100;
+
 /// An element that the schema does not have where it stands.
 #[derive(Debug, Clone, Copy)]
 struct Stranger {
@@ -210,6 +213,9 @@ impl LottoL190 {
     }
 
     pub(crate) fn add_stranger(&mut self, name: &str, reason: &'static str) {
+        if self.strangers.len() == MOST_STRANGERS {
+            return;
+        }
         let from = self.here();
         self.testo.push_str(name);
         self.strangers.push(Stranger { name: Span { from, to: self.here() }, reason });

@@ -22,7 +22,7 @@ async fn read(settings: Settings, files: Option<Vec<PathBuf>>) -> (Vec<Received>
     while let Some(received) = received.recv().await {
         all.push(received);
     }
-    (all, reading.await.unwrap())
+    (all, reading.await.expect("the reading does not panic"))
 }
 
 fn folder(path: &Path) -> Settings {

@@ -16,7 +16,8 @@ fn samples() -> PathBuf {
 }
 
 fn inspect_file(path: &Path) -> Inspection {
-    inspect(std::fs::File::open(path).unwrap(), &path.file_name().unwrap().to_string_lossy())
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    inspect(std::fs::File::open(path).expect("the sample is there"), &name)
 }
 
 /// What a source hands over for one file.
@@ -27,7 +28,7 @@ struct Taken {
 }
 
 fn take(path: &Path) -> Taken {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let (sink, mut received) = mpsc::channel(8);
     let request = ReadRequest { files: Some(vec![path.to_owned()]), cursor: None };
     let mut taken = Taken { header: None, records: Vec::new(), refusal: None };
@@ -42,7 +43,7 @@ fn take(path: &Path) -> Taken {
                 Received::End | Received::Cursor(_) => {}
             }
         }
-        reading.await.unwrap().unwrap();
+        reading.await.expect("the reading does not panic").expect("the file is read or refused");
     });
     taken
 }
