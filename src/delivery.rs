@@ -69,19 +69,16 @@ impl DeliveryState {
         let admitted = match (self, &next) {
             // A new revision, a repair or a person may always ask again, except while an attempt
             // is under way or its outcome unknown: that attempt must be settled first.
-            (Self::Sent | Self::InDoubt { .. }, Self::Due) => false,
-            (_, Self::Due) => true,
-            (Self::Due | Self::Retry { .. } | Self::InDoubt { .. }, Self::Sent | Self::Parked { .. }) => true,
+            (state, Self::Due) => !matches!(state, Self::Sent | Self::InDoubt { .. }),
             // An attempt ends in any of the ways in which the world can answer.
-            (Self::Sent, next) => !matches!(next, Self::Sent | Self::Due),
+            (Self::Sent, next) => !matches!(next, Self::Sent),
             // Observation may find it there, or not there, or fail again.
-            (
-                Self::InDoubt { .. },
-                Self::Acknowledged | Self::InDoubt { .. } | Self::Retry { .. } | Self::Refused { .. },
-            ) => true,
-            // Nothing to send after all: the target already holds the revision.
-            (Self::Due | Self::Retry { .. }, Self::Acknowledged) => true,
-            _ => false,
+            (Self::InDoubt { .. }, _) => true,
+            // Sent, set aside, or nothing to send after all: the target already holds the revision.
+            (Self::Due | Self::Retry { .. }, next) => {
+                matches!(next, Self::Sent | Self::Parked { .. } | Self::Acknowledged)
+            }
+            (Self::Acknowledged | Self::Refused { .. } | Self::Parked { .. }, _) => false,
         };
         if admitted { Ok(next) } else { Err(TransitionRefused { from: self.name(), to: next.name() }) }
     }

@@ -23,11 +23,11 @@ struct Simple;
 
 impl Patience for Simple {
     fn pause(&self, attempts: u32, since: Duration, asked: Option<Duration>) -> Option<Duration> {
-        (since < Duration::from_secs(60)).then(|| asked.unwrap_or(Duration::from_secs(attempts.into())))
+        (since < Duration::from_mins(1)).then(|| asked.unwrap_or(Duration::from_secs(attempts.into())))
     }
 
     fn longest(&self) -> Duration {
-        Duration::from_secs(600)
+        Duration::from_mins(10)
     }
 }
 

@@ -69,12 +69,11 @@ pub(super) async fn run(
 ) -> anyhow::Result<Exit> {
     // Removed when it goes out of scope, after the node is closed.
     let temporary;
-    let folder = match folder {
-        Some(folder) => folder,
-        None => {
-            temporary = tempfile::tempdir().context("making a temporary folder")?;
-            temporary.path()
-        }
+    let folder = if let Some(folder) = folder {
+        folder
+    } else {
+        temporary = tempfile::tempdir().context("making a temporary folder")?;
+        temporary.path()
     };
     prepare(folder).with_context(|| format!("preparing the folder {}", folder.display()))?;
     let mut node = Node::open(parts, Config::load(folder)?).await?;

@@ -16,7 +16,7 @@ pub(super) struct Arguments {
     files: Vec<PathBuf>,
 }
 
-pub(super) fn run(parts: &Parts, arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
+pub(super) fn run(parts: &Parts, arguments: &Arguments, output: &Output) -> Exit {
     let (mut refused, mut errors) = (false, false);
     let mut seen = Vec::new();
     for path in &arguments.files {
@@ -32,11 +32,11 @@ pub(super) fn run(parts: &Parts, arguments: &Arguments, output: &Output) -> anyh
     if !output.is_json() {
         show(&seen, output);
     }
-    Ok(match (refused, errors) {
+    match (refused, errors) {
         (true, _) => Exit::Failed,
         (false, true) => Exit::Differences,
         (false, false) => Exit::Done,
-    })
+    }
 }
 
 fn inspect(parts: &Parts, path: &PathBuf, output: &Output) -> Inspected {

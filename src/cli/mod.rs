@@ -138,7 +138,7 @@ pub fn main(parts: &Parts) -> ExitCode {
 async fn run(parts: &Parts, arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     match &arguments.command {
         Command::Demo(demo) => demo::run(parts, arguments.folder.as_deref(), demo, output).await,
-        Command::Inspect(inspect) => inspect::run(parts, inspect, output),
+        Command::Inspect(inspect) => Ok(inspect::run(parts, inspect, output)),
         Command::Adapters => Ok(adapters::run(parts, output)),
         Command::Simulate(simulate) => simulate::run(parts, simulate, output).await,
         Command::Serve => serve::run(open(parts, arguments).await?, output).await,

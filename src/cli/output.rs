@@ -1,4 +1,5 @@
 //! What the commands print: tables for people, JSON for machines, progress while one waits.
+#![allow(clippy::unused_self, reason = "whoever prints holds an output, and so knows its language and form")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what this module is for")]
 
 use std::io::IsTerminal;

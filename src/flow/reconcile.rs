@@ -31,7 +31,7 @@ pub async fn reconcile(flow: &Flow, name: &str, repair: bool) -> Result<Reconcil
 
     let mut comparison = Comparison::new(name, target, flow.clock.now());
     let mut ours = Ours { flow, target: name, page: VecDeque::new(), last: None, ended: false };
-    let mut theirs = Theirs { observer, page: VecDeque::new(), next: Some(None), last: None };
+    let mut theirs = Theirs { observer, page: VecDeque::new(), next: NextPage::First, last: None };
 
     // Both sides come in the same order: one pass, one unit of each side in memory.
     let mut mine = ours.next().await?;
@@ -44,14 +44,14 @@ pub async fn reconcile(flow: &Flow, name: &str, repair: bool) -> Result<Reconcil
             (Some(mine), Some(other)) => mine.key.cmp(&other.key),
         };
         let expected = if order.is_le() { mine.take() } else { None };
-        let observed = if order.is_ge() { other.take() } else { None };
+        let found = if order.is_ge() { other.take() } else { None };
         if order.is_le() {
             mine = ours.next().await?;
         }
         if order.is_ge() {
             other = theirs.next(&mut comparison).await;
         }
-        comparison.unit(flow, expected, observed).await?;
+        comparison.unit(flow, expected, found).await?;
     }
 
     let (result, to_repair) = comparison.finish(flow.clock.now());
@@ -85,23 +85,33 @@ impl Ours<'_> {
     }
 }
 
+/// Which page of the other side comes next.
+enum NextPage {
+    First,
+    From(String),
+    None,
+}
+
 /// Their side, page by page. An error ends it, and is written into the comparison.
 struct Theirs<'a> {
     observer: &'a dyn Observer,
     page: VecDeque<ObservedUnit>,
-    /// Where the next page starts (`Some(None)`: at the beginning); none after the last page.
-    next: Option<Option<String>>,
+    next: NextPage,
     last: Option<UnitKey>,
 }
 
 impl Theirs<'_> {
     async fn next(&mut self, comparison: &mut Comparison<'_>) -> Option<ObservedUnit> {
         while self.page.is_empty() {
-            let from = self.next.take()?;
+            let from = match std::mem::replace(&mut self.next, NextPage::None) {
+                NextPage::First => None,
+                NextPage::From(cursor) => Some(cursor),
+                NextPage::None => return None,
+            };
             match self.observer.inventory(from.as_deref()).await {
                 Ok(page) => {
                     self.page = page.units.into();
-                    self.next = page.next.map(Some);
+                    self.next = page.next.map_or(NextPage::None, NextPage::From);
                 }
                 Err(error) => {
                     comparison.incomplete_because = Some(error.to_string());
@@ -112,7 +122,7 @@ impl Theirs<'_> {
         let unit = self.page.pop_front()?;
         if self.last.as_ref().is_some_and(|last| *last >= unit.key) {
             comparison.incomplete_because = Some("the inventory is not in ascending order".to_owned());
-            (self.page, self.next) = (VecDeque::new(), None);
+            (self.page, self.next) = (VecDeque::new(), NextPage::None);
             return None;
         }
         self.last = Some(unit.key.clone());

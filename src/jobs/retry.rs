@@ -113,7 +113,7 @@ mod tests {
     fn after_three_days_a_person_must_look() {
         let late = Duration::from_hours(72);
         assert_eq!(pause(30, late, None, LEAST), Pause::GiveUp);
-        assert_eq!(pause(30, late - Duration::from_hours(5), None, LEAST), Pause::For(Duration::from_hours(5)));
-        assert_eq!(pause(1, late - Duration::from_secs(1), Some(Duration::from_secs(2)), LEAST), Pause::GiveUp);
+        assert_eq!(pause(30, Duration::from_hours(67), None, LEAST), Pause::For(Duration::from_hours(5)));
+        assert_eq!(pause(1, Duration::from_secs(72 * 3600 - 1), Some(Duration::from_secs(2)), LEAST), Pause::GiveUp);
     }
 }

@@ -25,7 +25,7 @@ impl Test {
             ("tools", tools),
             ("formatting", || step::passes("cargo fmt --all --check")),
             ("lints", || step::passes("cargo clippy --workspace --all-targets --all-features --locked -- -D warnings")),
-            ("tests", || step::passes("cargo test --workspace --all-features --locked")),
+            ("tests", || step::passes("cargo test --workspace --all-features --locked --no-fail-fast")),
             ("licences, bans, sources", licences),
             ("advisories", advisories),
         ];
