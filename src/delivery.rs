@@ -42,6 +42,9 @@ pub enum DeliveryState {
     Parked {
         /// Why.
         reason: String,
+        /// Whether an attempt may have arrived: then it must be observed before it is sent again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        in_doubt: bool,
     },
 }
 
@@ -64,16 +67,22 @@ impl DeliveryState {
         matches!(self, Self::Due | Self::Sent | Self::InDoubt { .. } | Self::Retry { .. })
     }
 
+    /// Whether an attempt may have arrived whose outcome is not known.
+    pub fn may_have_arrived(&self) -> bool {
+        matches!(self, Self::Sent | Self::InDoubt { .. } | Self::Parked { in_doubt: true, .. })
+    }
+
     /// The state after `next`, or why the transition is not admitted.
     pub fn to(&self, next: Self) -> Result<Self, TransitionRefused> {
         let admitted = match (self, &next) {
             // A new revision, a repair or a person may always ask again, except while an attempt
             // is under way or its outcome unknown: that attempt must be settled first.
-            (state, Self::Due) => !matches!(state, Self::Sent | Self::InDoubt { .. }),
+            (state, Self::Due) => !state.may_have_arrived(),
+            (Self::Parked { in_doubt: true, .. }, Self::InDoubt { .. }) => true,
             // An attempt ends in any of the ways in which the world can answer.
             (Self::Sent, next) => !matches!(next, Self::Sent),
             // Observation may find it there, or not there, or fail again.
-            (Self::InDoubt { .. }, _) => true,
+            (Self::InDoubt { .. }, next) => !matches!(next, Self::Parked { in_doubt: false, .. }),
             // Sent, set aside, or nothing to send after all: the target already holds the revision.
             (Self::Due | Self::Retry { .. }, next) => {
                 matches!(next, Self::Sent | Self::Parked { .. } | Self::Acknowledged)
@@ -108,6 +117,15 @@ mod tests {
     }
 
     #[test]
+    fn a_doubt_survives_being_set_aside() {
+        let in_doubt = DeliveryState::InDoubt { code: "timeout".into(), at: at() };
+        assert!(in_doubt.to(DeliveryState::Parked { reason: "x".into(), in_doubt: false }).is_err());
+        let parked = in_doubt.to(DeliveryState::Parked { reason: "x".into(), in_doubt: true }).expect("set aside");
+        assert!(parked.to(DeliveryState::Due).is_err());
+        assert!(parked.to(in_doubt).is_ok());
+    }
+
+    #[test]
     fn a_refused_delivery_waits_for_a_new_revision() {
         let refused = DeliveryState::Refused { code: "x".into(), message: String::new() };
         assert!(refused.to(DeliveryState::Sent).is_err());
@@ -127,7 +145,7 @@ mod tests {
             DeliveryState::Refused { code: "x".into(), message: String::new() },
             DeliveryState::InDoubt { code: "timeout".into(), at: at() },
             DeliveryState::Retry { code: "unavailable".into(), at: at() },
-            DeliveryState::Parked { reason: "x".into() },
+            DeliveryState::Parked { reason: "x".into(), in_doubt: false },
         ] {
             assert_eq!(DeliveryState::Sent.to(end.clone()), Ok(end));
         }

@@ -15,7 +15,7 @@ use futures_util::future::BoxFuture;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, SystemConfig};
-use crate::flow::{Flow, Systems};
+use crate::flow::{Flow, FlowError, Systems, route};
 use crate::jobs::sweeper::{Sweeper, SweeperSettings};
 use crate::jobs::{self, Workers};
 use crate::storage::{StorageError, Store};
@@ -129,7 +129,7 @@ impl std::fmt::Debug for Node {
 
 impl Node {
     /// Opens the database, starts the simulators that the configuration asks for, builds the
-    /// systems. No work is done until [`Node::start_workers`].
+    /// systems. No work is done until [`Node::start_work`].
     pub async fn open(parts: &Parts, config: Config) -> Result<Self, NodeError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = (parts.open_store)(config.storage.path.clone()).await?;
@@ -154,14 +154,17 @@ impl Node {
         Ok(Self { config, flow, work: None, simulators })
     }
 
-    /// Starts delivering, and looking for what was forgotten.
-    pub fn start_workers(&mut self) {
+    /// Routes again what was routed by other rules, then starts delivering, and looking for what
+    /// was forgotten.
+    pub async fn start_work(&mut self) -> Result<(), FlowError> {
+        route::route_again(&self.flow).await?;
         self.work.get_or_insert_with(|| {
             let work = &self.config.work;
             let workers = jobs::start(&self.flow, work.slots.into(), Duration::from_secs(work.lease_seconds.into()));
             let (store, clock) = (self.flow.store.clone(), self.flow.clock.clone());
             (workers, Sweeper::start(store, clock, SweeperSettings::default()))
         });
+        Ok(())
     }
 
     /// Stops workers, database and simulators. What is under way is finished or given back.

@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use canonical::kinds::Lotto;
 use canonical::{Body, Rule, SourceName};
-use contract::{Adapter, FieldValue, Received, Row, UnitKey};
+use contract::{Adapter, FieldValue, RawRecord, Received, Row, UnitKey};
 use contract_tests::records::{at, cig};
 use raccordo::clock::{Clock, ManualClock};
 use raccordo::delivery::DeliveryState;
-use raccordo::flow::{Flow, Patience, Systems, deliver, intake, reconcile};
+use raccordo::flow::{Flow, Patience, Systems, deliver, intake, reconcile, route};
 use raccordo::storage::sqlite::SqliteStore;
 use raccordo::storage::{
     ClaimRequest, DiscrepancyKind, Fenced, Intent, JobEnd, JobSubject, RunKind, RunTotals, Settlement,
-    TracedDelivery,
+    TracedDelivery, Verdict,
 };
-use simulated::{Fault, PANIC, SET_ASIDE, Simulated, document};
+use simulated::{Fault, PANIC, SET_ASIDE, Simulated, document, header};
 
 /// One second per attempt, or what was asked; a minute at most.
 struct Simple;
@@ -58,6 +58,13 @@ impl TestFlow {
             collapse: None,
         };
         Self { flow, clock, origin, target, _folder: folder }
+    }
+
+    /// The same ledger with another set of systems.
+    fn with_systems(&self, names: &[&str]) -> Flow {
+        let systems = self.flow.systems.iter().filter(|(name, _)| names.contains(&name.as_str()));
+        let systems: Systems = systems.map(|(name, adapter)| (name.clone(), adapter.clone())).collect();
+        Flow { systems: Arc::new(systems), ..self.flow.clone() }
     }
 
     /// Reads a document with these lines from the origin.
@@ -303,6 +310,81 @@ async fn a_settled_job_that_runs_again_does_nothing() {
 }
 
 #[tokio::test]
+async fn a_new_revision_begins_with_new_patience() {
+    let test = TestFlow::new().await;
+    test.read("a", &[lotto(1, "una scuola")]).await;
+    test.work().await;
+    test.clock.advance(Duration::from_hours(80));
+    test.target.on_send([Fault::Unreachable]);
+    test.read("b", &[lotto(1, "una scuola media")]).await;
+    test.work().await;
+    assert_eq!(test.delivery(1).await.state, DeliveryState::Acknowledged);
+}
+
+#[tokio::test]
+async fn a_target_that_is_added_later_receives_what_the_others_hold() {
+    let test = TestFlow::new().await;
+    let alone = test.with_systems(&["origin"]);
+    test.origin.give(document("a", &[lotto(1, "una scuola"), lotto(2, "un ponte")]));
+    let source = SourceName::parse("origin").expect("a name");
+    route::route_again(&alone).await.expect("routed");
+    intake::read_source(&alone, &source, RunKind::Sync, None, &|_| ()).await.expect("read");
+    assert_eq!(test.step().await, 0, "nobody to deliver to");
+
+    assert_eq!(route::route_again(&test.flow).await.expect("routed"), 2);
+    assert_eq!(route::route_again(&test.flow).await.expect("routed"), 0, "once is enough");
+    test.work().await;
+    assert_eq!(test.effects().len(), 2);
+    let result = reconcile::reconcile(&test.flow, "target", false).await.expect("compared");
+    assert_eq!(result.counts.equal, 2);
+}
+
+#[tokio::test]
+async fn a_target_that_is_not_configured_for_a_while_loses_nothing() {
+    let test = TestFlow::new().await;
+    test.read("a", &[lotto(1, "una scuola")]).await;
+    test.work().await;
+    let alone = test.with_systems(&["origin"]);
+    test.origin.give(document("b", &[lotto(1, "una scuola media")]));
+    let source = SourceName::parse("origin").expect("a name");
+    route::route_again(&alone).await.expect("routed");
+    intake::read_source(&alone, &source, RunKind::Sync, None, &|_| ()).await.expect("read");
+
+    route::route_again(&test.flow).await.expect("routed");
+    test.read("b", &[lotto(1, "una scuola media")]).await;
+    test.work().await;
+    let result = reconcile::reconcile(&test.flow, "target", false).await.expect("compared");
+    assert_eq!((result.counts.expected, result.counts.equal), (1, 1), "{result:?}");
+    let held = test.target.held();
+    assert!(held[0].1[0].fields.values().any(|value| value.to_string() == "una scuola media"), "{held:?}");
+}
+
+#[tokio::test]
+async fn what_was_refused_is_a_difference_and_repair_asks_again() {
+    let test = TestFlow::new().await;
+    test.target.on_send([Fault::Refuse("no_cpv".to_owned())]);
+    test.read("a", &[lotto(1, "una scuola")]).await;
+    test.work().await;
+    let result = reconcile::reconcile(&test.flow, "target", true).await.expect("compared");
+    assert_eq!(result.counts.verdict(result.complete), Verdict::Differ);
+    test.work().await;
+    assert_eq!(test.delivery(1).await.state, DeliveryState::Acknowledged);
+}
+
+#[tokio::test]
+async fn a_document_dated_in_the_future_does_not_freeze_its_records() {
+    let test = TestFlow::new().await;
+    let mut dated = header("a", &[]);
+    dated.as_of = Some(contract_tests::records::day("2099-01-01"));
+    let line = lotto(1, "una scuola");
+    let record = RawRecord { document: Arc::new(dated.clone()), line: 1, occurrence: 0, text: line };
+    test.give(vec![Received::Begin(Arc::new(dated)), Received::Record(record), Received::End]).await;
+    let later = test.read("b", &[lotto(1, "una scuola media")]).await;
+    assert_eq!(later.new, 1);
+    test.work().await;
+}
+
+#[tokio::test]
 async fn both_sides_agree_after_delivery() {
     let test = TestFlow::new().await;
     test.target.set_page_size(2);
@@ -358,6 +440,6 @@ async fn a_delivery_on_its_way_is_skipped_and_not_called_missing() {
     let test = TestFlow::new().await;
     test.read("a", &[lotto(1, "una scuola")]).await;
     let result = reconcile::reconcile(&test.flow, "target", false).await.expect("compared");
-    assert_eq!((result.counts.skipped, result.counts.missing_there), (1, 0));
+    assert_eq!((result.counts.on_its_way, result.counts.missing_there), (1, 0));
     test.work().await;
 }

@@ -63,9 +63,10 @@ impl Diary {
 impl Handler for Diary {
     async fn run(&self, job: ClaimedJob) -> JobEnd {
         let JobSubject::Nothing(number) = job.subject else { return JobEnd::Parked };
+        let is_first = !self.numbers().contains(&number);
         self.runs.lock().expect("nobody panicked").push((number, Instant::now()));
         match self.plan.get(&number) {
-            Some(Plan::RetryOnce(pause)) if job.attempts == 1 => {
+            Some(Plan::RetryOnce(pause)) if is_first => {
                 return JobEnd::RetryAt(after(SystemClock.now(), *pause));
             }
             Some(Plan::Panic) => panic!("job {number} does not like this"),

@@ -69,7 +69,7 @@ pub(super) async fn deliver_until_quiet(node: &Node, patience: Duration, output:
             break false;
         }
         bar.set_message(format!("{}: {open} {}", words.delivering, words.to_deliver));
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     };
     bar.finish_and_clear();
     Ok(quiet)
@@ -156,7 +156,8 @@ pub(super) fn show_comparison(results: &[Reconciliation], output: &Output) {
                 counts.different,
                 counts.missing_there,
                 counts.missing_here,
-                counts.skipped,
+                counts.on_its_way,
+                counts.stopped,
             ];
             let complete = match &result.incomplete_because {
                 None => words.yes.to_owned(),
@@ -176,7 +177,8 @@ pub(super) fn show_comparison(results: &[Reconciliation], output: &Output) {
         words.different,
         words.missing_there,
         words.missing_here,
-        words.skipped,
+        words.on_its_way,
+        words.stopped,
         words.complete,
     ];
     output.table(words.do_both_agree, &headers, rows, 1);

@@ -57,7 +57,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     once: bool,
     /// Seconds to wait for deliveries
-    #[arg(long, default_value_t = 300, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 300, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=604_800))]
     wait: u64,
 }
 
@@ -75,15 +75,28 @@ pub(super) async fn run(
         temporary = tempfile::tempdir().context("making a temporary folder")?;
         temporary.path()
     };
+    if is_somebodys(folder) {
+        output.note(&format!("{}: {}", folder.display(), output.words.not_a_demo));
+        return Ok(Exit::Configuration);
+    }
     prepare(folder).with_context(|| format!("preparing the folder {}", folder.display()))?;
     let mut node = Node::open(parts, Config::load(folder)?).await?;
-    node.start_workers();
+    node.start_work().await?;
     let cycle = work(&node, arguments, output).await?;
     if !arguments.once {
         show_page(&node, folder, output).await?;
     }
     node.close().await;
     Ok(if cycle.is_clean() { Exit::Done } else { Exit::Failed })
+}
+
+/// Whether the folder belongs to a real installation: the demo brings invented and foreign records,
+/// which must never reach one.
+fn is_somebodys(folder: &Path) -> bool {
+    match std::fs::read(folder.join(FILE_NAME)) {
+        Ok(bytes) => bytes != CONFIGURATION.as_bytes(),
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+    }
 }
 
 /// Writes configuration and data where they are not yet: a second run finds its own work.

@@ -3,13 +3,14 @@
 use super::output::Output;
 use super::{Exit, cycle};
 use crate::node::Node;
+use crate::storage::{Reconciliation, Verdict};
 
 /// Compare with what the targets hold, now.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The target; all of them when absent
     system: Option<String>,
-    /// Make due again what the target lacks or holds differently
+    /// Make due again what the target lacks, holds differently or did not take
     #[arg(long)]
     repair: bool,
 }
@@ -30,11 +31,19 @@ pub(super) async fn run(node: Node, arguments: &Arguments, output: &Output) -> a
         cycle::show_comparison(&results, output);
     }
     node.close().await;
-    let incomplete = results.iter().any(|result| !result.complete);
-    let differing = results.iter().any(|result| !result.discrepancies.is_empty());
-    Ok(match (incomplete, differing) {
-        (true, _) => Exit::Unavailable,
-        (false, true) => Exit::Differences,
-        (false, false) => Exit::Done,
-    })
+    Ok(exit_of(&results))
+}
+
+/// What a machine must know of several comparisons: the gravest verdict wins.
+fn exit_of(results: &[Reconciliation]) -> Exit {
+    let verdicts: Vec<_> = results.iter().map(|result| result.counts.verdict(result.complete)).collect();
+    if verdicts.contains(&Verdict::Incomplete) {
+        Exit::Unavailable
+    } else if verdicts.contains(&Verdict::Differ) {
+        Exit::Differences
+    } else if verdicts.contains(&Verdict::NotYet) {
+        Exit::Unavailable
+    } else {
+        Exit::Done
+    }
 }

@@ -1,5 +1,7 @@
 //! `raccordo serve`: the daemon.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -10,11 +12,14 @@ use crate::http;
 use crate::jobs::schedule;
 use crate::node::Node;
 
+/// How often to look whether the database still takes writes.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 pub(super) async fn run(mut node: Node, output: &Output) -> anyhow::Result<Exit> {
     let listen = node.config.http.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("listening on {listen}"))?;
     let address = listener.local_addr().context("asking for the own address")?;
-    node.start_workers();
+    node.start_work().await?;
     let scheduled = schedule::start(node.flow.clone(), &node.config.schedule);
     let pages = http::serve(listener, node.flow.clone());
     tracing::info!(%address, "serving");
@@ -23,12 +28,34 @@ pub(super) async fn run(mut node: Node, output: &Output) -> anyhow::Result<Exit>
     } else {
         output.note(&format!("{} http://{address}/ – {}", output.words.page_at, output.words.stop_hint));
     }
-    stop_signal().await?;
+    tokio::select! {
+        stopped = stop_signal() => stopped?,
+        problem = storage_failed(&node) => {
+            tracing::error!(problem, "the database can no longer be written: ending, to be started again");
+            return Ok(Exit::Unavailable);
+        }
+    }
     tracing::info!("stopping");
-    scheduled.stop().await;
-    pages.stop().await;
-    node.close().await;
-    Ok(Exit::Done)
+    let closing = async {
+        tokio::join!(scheduled.stop(), pages.stop());
+        node.close().await;
+    };
+    // Asked twice, it stops at once: what was under way is found again at the next start.
+    tokio::select! {
+        () = closing => Ok(Exit::Done),
+        again = stop_signal() => again.map(|()| Exit::Failed),
+    }
+}
+
+/// Returns when the database can no longer be written: only a new start finds out what reached the
+/// disk.
+async fn storage_failed(node: &Node) -> String {
+    loop {
+        if let Some(problem) = node.flow.store.failure() {
+            return problem;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 /// Waits for Ctrl+C or for the service manager.

@@ -16,7 +16,7 @@ pub(super) struct Arguments {
     /// The source to read; all of them when absent. Deliveries go to every target
     system: Option<String>,
     /// Seconds to wait for deliveries
-    #[arg(long, default_value_t = 300, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 300, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=604_800))]
     wait: u64,
 }
 
@@ -28,7 +28,7 @@ pub(super) async fn run(mut node: Node, arguments: &Arguments, output: &Output) 
         Some(system) => vec![system.clone()],
         None => cycle::names(&node.flow.systems, |adapter| adapter.source().is_some()),
     };
-    node.start_workers();
+    node.start_work().await?;
     let mut totals = BTreeMap::new();
     let mut refused = false;
     for source in sources {
@@ -51,9 +51,11 @@ pub(super) async fn run(mut node: Node, arguments: &Arguments, output: &Output) 
         }
     }
     node.close().await;
-    Ok(match (quiet, refused) {
-        (false, _) => Exit::Unavailable,
-        (true, true) => Exit::Failed,
-        (true, false) => Exit::Done,
+    let stopped = facts.deliveries.values().any(|states| states.contains_key("refused") || states.contains_key("parked"));
+    Ok(match (quiet, refused, stopped) {
+        (false, ..) => Exit::Unavailable,
+        (true, true, _) => Exit::Failed,
+        (true, false, true) => Exit::Differences,
+        (true, false, false) => Exit::Done,
     })
 }

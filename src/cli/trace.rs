@@ -95,7 +95,7 @@ fn explain(state: &DeliveryState, words: &Words) -> String {
     match state {
         DeliveryState::Refused { code, message } => format!("{name} – {code}: {message}"),
         DeliveryState::InDoubt { code, at } | DeliveryState::Retry { code, at } => format!("{name} – {code}, {at}"),
-        DeliveryState::Parked { reason } => format!("{name} – {reason}"),
+        DeliveryState::Parked { reason, .. } => format!("{name} – {reason}"),
         DeliveryState::Due | DeliveryState::Sent | DeliveryState::Acknowledged => name.to_owned(),
     }
 }

@@ -41,7 +41,8 @@ words! {
     different: "Diverse", "Different";
     missing_there: "Mancano là", "Missing there";
     missing_here: "Mancano qui", "Missing here";
-    skipped: "Non confrontate", "Skipped";
+    on_its_way: "In viaggio", "On their way";
+    stopped: "Ferme", "Stopped";
     complete: "Completo", "Complete";
     first_discrepancies: "Prime discordanze", "First discrepancies";
     rule: "Regola", "Rule";
@@ -88,6 +89,8 @@ words! {
     folder: "Cartella", "Folder";
     listening: "in ascolto su", "listening on";
     still_open: "Consegne non ancora concluse allo scadere dell'attesa", "Deliveries still open when patience ended";
+    not_a_demo: "la cartella ha già una sua configurazione; la demo scrive solo in cartelle nuove o sue",
+        "the folder has a configuration of its own; the demo writes only in new folders or its own";
     clean: "Tutto quadra: nulla è andato perso e le due parti concordano.",
         "All balances: nothing was lost and both sides agree.";
     not_clean: "Qualcosa non quadra: vedi le tabelle qui sopra.", "Something does not balance: see the tables above.";

@@ -25,10 +25,10 @@ pub async fn deliver(flow: &Flow, delivery: DeliveryId, lease: Lease) -> Result<
     }
     let step = Step { flow, lease, loaded };
     let Some(adapter) = flow.systems.get(&step.loaded.target) else {
-        return step.park("the target is no longer configured").await;
+        return step.wait_for_configuration();
     };
     let Some(target) = adapter.target() else {
-        return step.park("the system is configured, but is not a target").await;
+        return step.wait_for_configuration();
     };
     match step.loaded.state {
         DeliveryState::Sent | DeliveryState::InDoubt { .. } => step.observe(target).await,
@@ -52,6 +52,12 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
+    /// The target is not configured today: the delivery stays as it is until it is again.
+    fn wait_for_configuration(self) -> Result<JobEnd, FlowError> {
+        tracing::warn!(target_system = self.loaded.target, unit = %self.loaded.unit, "target not configured");
+        Ok(JobEnd::RetryAt(clock::after(self.flow.clock.now(), self.flow.patience.longest())))
+    }
+
     /// The answer to an earlier attempt was lost: ask before sending anything.
     async fn observe(self, target: &dyn Target) -> Result<JobEnd, FlowError> {
         let Some(shipment) = self.loaded.last_shipment.clone() else {
@@ -73,7 +79,7 @@ impl Step<'_> {
                 self.send(target, shipment).await
             }
             Err(error) => {
-                let state = receipt::in_doubt(&error, self.tried(self.loaded.attempts), self.flow.patience.as_ref());
+                let state = receipt::in_doubt(&error, self.tried(&shipment, 0), self.flow.patience.as_ref());
                 self.conclude(None, shipment.revision, state, None).await
             }
         }
@@ -101,18 +107,24 @@ impl Step<'_> {
         };
         let answer: Result<Outcome, AdapterError> =
             AssertUnwindSafe(target.send(&shipment)).catch_unwind().await.unwrap_or_else(|_| Err(panicked()));
-        let judged = receipt::judge(answer, self.tried(self.loaded.attempts + 1), self.flow.patience.as_ref());
+        let judged = receipt::judge(answer, self.tried(&shipment, 1), self.flow.patience.as_ref());
         self.conclude(Some(attempt), revision, judged.state, judged.receipt).await
     }
 
-    fn tried(&self, attempts: u32) -> receipt::Tried {
+    /// How patient this shipment was so far, with `more` attempts than are stored. What was tried
+    /// for an earlier revision does not count.
+    fn tried(&self, shipment: &Shipment, more: u32) -> receipt::Tried {
         let now = self.flow.clock.now();
-        let since = self.loaded.first_attempt_at.map_or(Duration::ZERO, |first| clock::between(first, now));
-        receipt::Tried { attempts, since, now }
+        let is_stored = self.loaded.last_shipment.as_ref().is_some_and(|last| last.revision == shipment.revision);
+        let first = self.loaded.first_attempt_at.filter(|_| is_stored);
+        let attempts = if is_stored { self.loaded.attempts } else { 0 };
+        let since = first.map_or(Duration::ZERO, |first| clock::between(first, now));
+        receipt::Tried { attempts: attempts + more, since, now }
     }
 
     async fn park(self, reason: &str) -> Result<JobEnd, FlowError> {
-        let state = DeliveryState::Parked { reason: reason.to_owned() };
+        let in_doubt = self.loaded.state.may_have_arrived();
+        let state = DeliveryState::Parked { reason: reason.to_owned(), in_doubt };
         let revision = self.loaded.desired_revision;
         self.conclude(None, revision, state, None).await
     }

@@ -7,7 +7,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use canonical::values::UtcInstant;
+use canonical::values::{CalendarDate, UtcInstant};
 use canonical::{Finding, Provenance, Record, Rule, SourceName};
 use contract::{RawRecord, SetAside, Source};
 
@@ -30,6 +30,13 @@ pub fn understand(source: &dyn Source, name: &SourceName, raw: &RawRecord, read_
         let set_aside = Some(SetAside { rule: Rule::N03, reason });
         return Understood { records: Vec::new(), findings: Vec::new(), set_aside };
     };
+    let mut findings = normalized.findings;
+    let mut as_of = raw.document.as_of;
+    if as_of.is_some_and(|day| is_after(day, read_at)) {
+        // A date that has not come yet would win over every later document until it comes.
+        findings.push(Finding::new(Rule::N03).at("as_of").detail("date_in_the_future"));
+        as_of = None;
+    }
     let records = normalized
         .records
         .into_iter()
@@ -39,12 +46,18 @@ pub fn understand(source: &dyn Source, name: &SourceName, raw: &RawRecord, read_
                 remote_id: raw.document.remote_id.clone(),
                 document_digest: raw.document.digest.clone(),
                 line: Some(raw.line),
-                as_of: raw.document.as_of,
+                as_of,
                 read_at,
                 raw: draft.raw,
             };
             Record::new(draft.body, provenance)
         })
         .collect();
-    Understood { records, findings: normalized.findings, set_aside: normalized.set_aside }
+    Understood { records, findings, set_aside: normalized.set_aside }
+}
+
+/// Whether a day has not come yet anywhere in Italy.
+fn is_after(day: CalendarDate, now: UtcInstant) -> bool {
+    let today = now.to_offset_date_time().date();
+    day.to_date() > today.next_day().unwrap_or(today)
 }

@@ -64,15 +64,20 @@ pub fn in_doubt(error: &AdapterError, tried: Tried, patience: &dyn Patience) -> 
 fn again_or_parked(error: &AdapterError, tried: Tried, patience: &dyn Patience) -> DeliveryState {
     let code = error.kind.code();
     let pause = match error.advice {
-        Advice::AskPerson => return DeliveryState::Parked { reason: format!("{code}: a person must look") },
+        Advice::AskPerson => return aside(format!("{code}: a person must look")),
         // Nothing is lost by waiting: the records stay where they are until the settings are right.
         Advice::FixConfiguration => Some(patience.longest()),
         Advice::Retry { after } => patience.pause(tried.attempts, tried.since, after),
     };
     match pause {
         Some(pause) => DeliveryState::Retry { code: code.to_owned(), at: after(tried.now, pause) },
-        None => DeliveryState::Parked { reason: format!("{code}: given up after {} attempts", tried.attempts) },
+        None => aside(format!("{code}: given up after {} attempts", tried.attempts)),
     }
+}
+
+/// Set aside with a known outcome: the target did nothing.
+fn aside(reason: String) -> DeliveryState {
+    DeliveryState::Parked { reason, in_doubt: false }
 }
 
 #[cfg(test)]
@@ -131,7 +136,7 @@ mod tests {
     #[test]
     fn attempts_end_parked_with_the_reason() {
         let judged = state(AdapterError::new(ErrorKind::Unavailable, "test"), tried(9, 61));
-        assert_eq!(judged, DeliveryState::Parked { reason: "unavailable: given up after 9 attempts".into() });
+        assert_eq!(judged, aside("unavailable: given up after 9 attempts".into()));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 use std::cmp::Ordering;
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use canonical::Rule;
@@ -16,13 +17,15 @@ use contract::{FieldValue, ObservedUnit, Observer, Row, Target, UnitKey};
 
 use super::{Flow, FlowError};
 use crate::delivery::DeliveryState;
-use crate::storage::{DeliveryId, Discrepancy, DiscrepancyKind, ExpectedUnit, Reconciliation, ReconciliationCounts};
+use crate::storage::{
+    DeliveryId, Discrepancy, DiscrepancyKind, ExpectedUnit, Reconciliation, ReconciliationCounts, StorageError,
+};
 
 /// Expected units per page: a unit may hold thousands of records.
 const PAGE: u32 = 32;
 
 /// Compares the ledger with one target and keeps the result. With `repair`, every unit that the
-/// target lacks or holds differently is made due again.
+/// target lacks, holds differently, or did not take, is made due again.
 pub async fn reconcile(flow: &Flow, name: &str, repair: bool) -> Result<Reconciliation, FlowError> {
     let no_role = |role| FlowError::NoRole { system: name.to_owned(), role };
     let adapter = Arc::clone(flow.systems.get(name).ok_or_else(|| no_role("target"))?);
@@ -58,7 +61,12 @@ pub async fn reconcile(flow: &Flow, name: &str, repair: bool) -> Result<Reconcil
     flow.store.save_reconciliation(&result).await?;
     if repair {
         for delivery in to_repair {
-            flow.store.reopen(delivery, "reconciliation", flow.clock.now()).await?;
+            match flow.store.reopen(delivery, "reconciliation", flow.clock.now()).await {
+                Ok(()) => {}
+                // It moved meanwhile: its next step, or the next comparison, takes care of it.
+                Err(StorageError::Refused { problem }) => tracing::info!(%delivery, problem, "not reopened"),
+                Err(error) => return Err(error.into()),
+            }
         }
     }
     tracing::info!(target_system = name, complete = result.complete, counts = ?result.counts, "reconciled");
@@ -167,33 +175,46 @@ impl<'a> Comparison<'a> {
             self.add(counts, found, None);
             return Ok(());
         };
-        let Some(ours) = self.settled_rows(&expected) else {
-            self.skip(&expected, theirs.len());
-            return Ok(());
+        let ours = match self.rows(&expected) {
+            Ok(rows) => rows,
+            Err(why) => {
+                tracing::warn!(target_system = self.name, unit = %expected.key, why, "unit not composed");
+                self.skip(&expected, 1, theirs.len());
+                return Ok(());
+            }
         };
+        if expected.state != DeliveryState::Acknowledged || expected.held_revision != expected.desired_revision {
+            self.skip(&expected, ours.len(), theirs.len());
+            return Ok(());
+        }
         let (counts, found) = compare_rows(&expected.key, &ours, theirs);
         if !found.is_empty() && moved_on(flow, &expected).await? {
-            self.skip(&expected, theirs.len());
+            self.skip(&expected, ours.len(), theirs.len());
         } else {
             self.add(counts, found, Some(expected.delivery));
         }
         Ok(())
     }
 
-    /// The rows that the target should hold now; none while the delivery is on its way, was
-    /// refused, or cannot be composed: those are told by the state of the delivery.
-    fn settled_rows(&self, expected: &ExpectedUnit) -> Option<Vec<Row>> {
-        let settled = expected.state == DeliveryState::Acknowledged && expected.held_revision == expected.desired_revision;
-        let composed = settled.then(|| self.target.compose(&expected.key, expected.desired_revision, &expected.members));
-        composed.and_then(Result::ok).map(|composed| composed.rows)
+    /// The rows that the target should hold, or why they cannot be composed.
+    fn rows(&self, expected: &ExpectedUnit) -> Result<Vec<Row>, String> {
+        let compose = || self.target.compose(&expected.key, expected.desired_revision, &expected.members);
+        // One record that stops a mapping must not end the comparison of all the others.
+        let composed = catch_unwind(AssertUnwindSafe(compose)).map_err(|_| "the mapping stopped".to_owned())??;
+        Ok(composed.rows)
     }
 
-    fn skip(&mut self, expected: &ExpectedUnit, theirs: usize) {
-        let composed = self.target.compose(&expected.key, expected.desired_revision, &expected.members);
-        let ours = composed.map_or(1, |composed| composed.rows.len());
+    /// Leaves a unit out of the comparison, and says whether it will arrive by itself.
+    fn skip(&mut self, expected: &ExpectedUnit, ours: usize, theirs: usize) {
+        let rows = ours.max(theirs) as u64;
         self.counts.expected += ours as u64;
         self.counts.observed += theirs as u64;
-        self.counts.skipped += ours.max(theirs) as u64;
+        if expected.state.is_open() || expected.state == DeliveryState::Acknowledged {
+            self.counts.on_its_way += rows;
+        } else {
+            self.counts.stopped += rows;
+            self.to_repair.push(expected.delivery);
+        }
     }
 
     fn add(&mut self, counts: ReconciliationCounts, found: Vec<Discrepancy>, delivery: Option<DeliveryId>) {
@@ -215,7 +236,7 @@ impl<'a> Comparison<'a> {
         if !complete {
             // What was not read is not missing.
             self.discrepancies.retain(|found| found.kind != DiscrepancyKind::MissingThere);
-            self.counts.skipped += std::mem::take(&mut self.counts.missing_there);
+            self.counts.on_its_way += std::mem::take(&mut self.counts.missing_there);
             self.to_repair.clear();
         }
         let result = Reconciliation {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Flow, FlowError};
-use crate::storage::{Reconciliation, ReconciliationCounts, RunTotals};
+use crate::storage::{Reconciliation, ReconciliationCounts, RunTotals, Verdict};
 
 /// One whole cycle: what was read, where it went, and whether both sides agree.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -43,8 +43,7 @@ pub struct Agreement {
 impl Agreement {
     /// Whether both sides were read completely and agree in every row.
     pub fn is_clean(&self) -> bool {
-        let counts = &self.counts;
-        self.complete && counts.different + counts.missing_there + counts.missing_here + counts.skipped == 0
+        self.counts.verdict(self.complete) == Verdict::Agree
     }
 }
 

@@ -86,6 +86,10 @@ async fn overview_page(State(flow): State<Arc<Flow>>) -> Response {
 }
 
 async fn ready(State(flow): State<Arc<Flow>>) -> Response {
+    if let Some(problem) = flow.store.failure() {
+        tracing::error!(problem, "not ready");
+        return (StatusCode::SERVICE_UNAVAILABLE, "archivio non scrivibile\n").into_response();
+    }
     match flow.store.delivery_counts().await {
         Ok(_) => "pronto\n".into_response(),
         Err(error) => failed(&error),

@@ -5,7 +5,7 @@ use canonical::Rule;
 use contract::ContractStatus;
 
 use crate::flow::Flow;
-use crate::storage::Overview;
+use crate::storage::{Overview, Verdict};
 
 #[derive(Template)]
 #[template(path = "overview.html", config = "src/http/ui/askama.toml")]
@@ -41,7 +41,8 @@ struct Comparison {
     different: String,
     missing_there: String,
     missing_here: String,
-    skipped: String,
+    on_its_way: String,
+    stopped: String,
 }
 
 struct Run {
@@ -130,21 +131,17 @@ fn targets(facts: &Overview, flow: &Flow) -> Vec<Target> {
                 .collect();
             let comparison = facts.reconciliations.iter().find(|result| result.target == *name).map(|result| {
                 let counts = &result.counts;
-                let agrees = counts.different + counts.missing_here + counts.missing_there == 0;
-                let verdict = match (result.complete, agrees) {
-                    (false, _) => "confronto incompleto: l'altra parte non è stata letta tutta",
-                    (true, true) => "le due parti concordano",
-                    (true, false) => "ci sono discordanze",
-                };
+                let verdict = counts.verdict(result.complete);
                 Comparison {
                     finished_at: italian(result.finished_at),
-                    verdict,
-                    is_clean: result.complete && agrees,
+                    verdict: verdict_title(verdict),
+                    is_clean: verdict == Verdict::Agree,
                     equal: number(counts.equal),
                     different: number(counts.different),
                     missing_there: number(counts.missing_there),
                     missing_here: number(counts.missing_here),
-                    skipped: number(counts.skipped),
+                    on_its_way: number(counts.on_its_way),
+                    stopped: number(counts.stopped),
                 }
             });
             let is_assumed = adapter.capability().status == ContractStatus::Assumed;
@@ -159,6 +156,15 @@ fn tile(label: &'static str, value: u64, note: &str) -> Tile {
 
 fn is_open(state: &str) -> bool {
     matches!(state, "due" | "sent" | "retry" | "in_doubt")
+}
+
+fn verdict_title(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Agree => "le due parti concordano",
+        Verdict::Differ => "ci sono discordanze",
+        Verdict::NotYet => "consegne ancora in viaggio",
+        Verdict::Incomplete => "confronto incompleto: l'altra parte non è stata letta tutta",
+    }
 }
 
 fn state_title(state: &str) -> &'static str {
@@ -190,6 +196,7 @@ fn kind_title(kind: &str) -> &'static str {
 fn withheld_title(code: &str) -> &'static str {
     match code {
         "smartcig" => "SmartCIG: non previsto dalle piattaforme di esecuzione (R09)",
+        "mapping_stopped" => "la mappatura si è fermata: serve uno sviluppatore",
         "no_period" => "manca l'anno di riferimento",
         "no_authority" => "manca il codice fiscale della stazione appaltante",
         "not_a_body" => "il codice fiscale della stazione appaltante non è di un ente",

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 
 use super::{Handler, WorkerSettings, Workers};
 use crate::clock::after;
-use crate::flow::{Flow, deliver};
-use crate::storage::{ClaimedJob, JobEnd, JobSubject};
+use crate::flow::{Flow, FlowError, deliver};
+use crate::storage::{ClaimedJob, DeliveryId, JobEnd, JobSubject, Lease, StorageError};
 
 /// The pause after a failure of our own, of the database most of all: nothing was asked of a target.
 const AFTER_OWN_FAILURE: Duration = Duration::from_secs(5);
@@ -16,11 +16,28 @@ const AFTER_OWN_FAILURE: Duration = Duration::from_secs(5);
 /// Starts the workers of a flow: so many deliveries at the same time, under leases of this length.
 pub fn start(flow: &Flow, slots: usize, lease: Duration) -> Workers {
     let handler = Arc::new(FlowHandler(flow.clone()));
-    let settings = WorkerSettings { slots, window: 2 * slots, lease, ..WorkerSettings::default() };
+    let settings = WorkerSettings { slots, window: slots, lease, ..WorkerSettings::default() };
     Workers::start(flow.store.clone(), handler, flow.clock.clone(), settings)
 }
 
 struct FlowHandler(Flow);
+
+impl FlowHandler {
+    /// Our own side failed. The delivery stays as it was written, and the next attempt begins by
+    /// reading it; what time cannot mend is set aside, so that its lane goes on.
+    async fn interrupted(&self, delivery: DeliveryId, lease: Lease, error: &FlowError) -> JobEnd {
+        tracing::error!(%delivery, %error, "delivery interrupted");
+        let FlowError::Storage(StorageError::Damaged { .. } | StorageError::Refused { .. }) = error else {
+            return self.later();
+        };
+        let reason = format!("the ledger refused a step: {error}");
+        deliver::park(&self.0, delivery, lease, &reason).await.unwrap_or_else(|_| self.later())
+    }
+
+    fn later(&self) -> JobEnd {
+        JobEnd::RetryAt(after(self.0.clock.now(), AFTER_OWN_FAILURE))
+    }
+}
 
 #[async_trait]
 impl Handler for FlowHandler {
@@ -28,11 +45,10 @@ impl Handler for FlowHandler {
         match job.subject {
             JobSubject::Nothing(_) => JobEnd::Done,
             JobSubject::Deliver(delivery) => {
-                deliver::deliver(&self.0, delivery, job.lease).await.unwrap_or_else(|error| {
-                    // The delivery stays as it was written: the next attempt begins by reading it.
-                    tracing::error!(%delivery, %error, "delivery interrupted");
-                    JobEnd::RetryAt(after(self.0.clock.now(), AFTER_OWN_FAILURE))
-                })
+                match deliver::deliver(&self.0, delivery, job.lease).await {
+                    Ok(end) => end,
+                    Err(error) => self.interrupted(delivery, job.lease, &error).await,
+                }
             }
         }
     }
@@ -40,6 +56,12 @@ impl Handler for FlowHandler {
     async fn panicked(&self, job: ClaimedJob, _message: String) -> JobEnd {
         let JobSubject::Deliver(delivery) = job.subject else { return JobEnd::Parked };
         let reason = "a delivery stopped the program: a developer must look";
-        deliver::park(&self.0, delivery, job.lease, reason).await.unwrap_or(JobEnd::Parked)
+        match deliver::park(&self.0, delivery, job.lease, reason).await {
+            Ok(end) => end,
+            Err(error) => {
+                tracing::error!(%delivery, %error, "delivery not set aside");
+                self.later()
+            }
+        }
     }
 }

@@ -4,9 +4,11 @@
 //! round that fails is told in the log, and the next one comes at its time.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use canonical::SourceName;
+use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -52,7 +54,10 @@ async fn every<F: Future<Output = ()>>(
     loop {
         let once = async {
             tokio::time::sleep(wait).await;
-            round().await;
+            // One bad record must not end the schedule for all the others.
+            if AssertUnwindSafe(round()).catch_unwind().await.is_err() {
+                tracing::error!("a round of the schedule stopped: the next one comes at its time");
+            }
         };
         tokio::select! {
             () = once => wait = period,

@@ -11,7 +11,7 @@ pub mod sqlite;
 
 use async_trait::async_trait;
 use canonical::values::UtcInstant;
-use canonical::SourceName;
+use canonical::{Record, SourceName};
 use contract::{DocumentHeader, Refusal, UnitKey};
 use tokio::sync::watch;
 
@@ -82,6 +82,16 @@ pub trait Ledger: Send + Sync {
 
     /// Closes a run and returns its totals, which balance or the run stays open.
     async fn finish_run(&self, run: RunId, at: UtcInstant) -> Result<RunTotals, StorageError>;
+
+    /// Gives standing records new routes, without a new version: units and withheld records change
+    /// only where the routes say something else than before. Returns how many records moved.
+    async fn reroute(&self, records: Vec<(RecordId, Vec<Route>)>, at: UtcInstant) -> Result<u64, StorageError>;
+
+    /// By which targets and rules the standing records were last routed.
+    async fn routing(&self) -> Result<Option<String>, StorageError>;
+
+    /// Remembers by which targets and rules all standing records are routed.
+    async fn save_routing(&self, routing: &str, at: UtcInstant) -> Result<(), StorageError>;
 
     /// Where the last complete read of a source ended.
     async fn cursor(&self, source: &SourceName) -> Result<Option<String>, StorageError>;
@@ -160,6 +170,13 @@ pub trait Views: Send + Sync {
     /// The life of the records with this key, or whose key begins with it and a slash.
     async fn trace(&self, key: &str) -> Result<Trace, StorageError>;
 
+    /// Current versions of all records, in the order of their ids, after an id.
+    async fn current_records(
+        &self,
+        after: Option<RecordId>,
+        limit: u32,
+    ) -> Result<Vec<(RecordId, Record)>, StorageError>;
+
     /// Units of a target with their members, in ascending order of unit key (byte order), after a
     /// key.
     async fn expected_units(
@@ -181,4 +198,7 @@ pub trait Views: Send + Sync {
 pub trait Store: Ledger + Deliveries + Queue + Views {
     /// Ends it: what was accepted is written, and nothing is accepted any more.
     async fn close(&self);
+
+    /// Why nothing can be written any more, after a commit failed; reads may go on.
+    fn failure(&self) -> Option<String>;
 }

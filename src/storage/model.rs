@@ -29,6 +29,8 @@ ids! {
     RunId;
     /// A received document.
     DocumentId;
+    /// A record, whatever its version.
+    RecordId;
     /// A delivery: one unit of one target.
     DeliveryId;
     /// One attempt to send.
@@ -116,7 +118,8 @@ pub struct Arrival {
 pub struct RoutedRecord {
     /// The record.
     pub record: Record,
-    /// Where each target should hold it, when this version is stored.
+    /// Where each configured target should hold it, when this version is stored. Targets that are
+    /// not named here were not asked: what they hold of the record stays.
     pub routes: Vec<Route>,
 }
 
@@ -132,6 +135,8 @@ pub struct Route {
 /// Where a routed record goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
+    /// Nowhere: the target takes no such records. What it held of them leaves its unit.
+    Nowhere,
     /// Into a unit, to be delivered not before `due_at`.
     Unit {
         /// The unit.
@@ -488,8 +493,39 @@ pub struct ReconciliationCounts {
     pub missing_there: u64,
     /// Rows that the target holds and we do not know.
     pub missing_here: u64,
-    /// Rows not compared because their delivery is still on its way, or was refused.
-    pub skipped: u64,
+    /// Rows not compared: their delivery is still on its way, or the other side was not read so far.
+    pub on_its_way: u64,
+    /// Rows not compared because their delivery was refused or stands aside.
+    pub stopped: u64,
+}
+
+/// What a comparison says, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Both sides were read completely and hold the same.
+    Agree,
+    /// Both sides differ, or the target does not take what it should hold.
+    Differ,
+    /// Nothing differs, but deliveries are still on their way.
+    NotYet,
+    /// A side could not be read completely.
+    Incomplete,
+}
+
+impl ReconciliationCounts {
+    /// What these counts say. The order matters: what was not read cannot agree.
+    pub fn verdict(&self, complete: bool) -> Verdict {
+        if !complete {
+            Verdict::Incomplete
+        } else if self.different + self.missing_there + self.missing_here + self.stopped > 0 {
+            Verdict::Differ
+        } else if self.on_its_way > 0 {
+            Verdict::NotYet
+        } else {
+            Verdict::Agree
+        }
+    }
 }
 
 /// A discrepancy: one field of one row, or a row that is missing on one side.

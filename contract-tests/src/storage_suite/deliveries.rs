@@ -177,7 +177,7 @@ pub async fn members_come_in_key_order(database: &dyn Database) {
 pub async fn a_parked_delivery_is_due_when_reopened(database: &dyn Database) {
     let (scene, delivery, lease) = due(database).await;
     let attempt = scene.begin(&delivery, lease, 2).await;
-    scene.conclude(&delivery, attempt, lease, DeliveryState::Parked { reason: "x".to_owned() }, 3).await;
+    scene.conclude(&delivery, attempt, lease, DeliveryState::Parked { reason: "x".to_owned(), in_doubt: false }, 3).await;
     assert!(scene.settle(lease, JobEnd::Parked, 3).await);
     assert!(scene.claim_at(10_000, 10).await.is_empty());
     scene.store.reopen(delivery.id, "corrected by hand", at(4)).await.expect("it is reopened");
@@ -222,5 +222,18 @@ pub async fn a_parked_job_is_not_swept_up_before_something_changes(database: &dy
     assert!(scene.settle(lease, JobEnd::Parked, 2).await);
     assert_eq!(scene.store.sweep(at(3)).await.expect("a sweep"), 0);
     changed(&scene, "b", "2024-02-29").await;
+    scene.claim_one(4).await;
+}
+
+pub async fn what_is_parked_in_doubt_is_observed_when_reopened(database: &dyn Database) {
+    let (scene, delivery, lease) = due(database).await;
+    let attempt = scene.begin(&delivery, lease, 2).await;
+    let parked = DeliveryState::Parked { reason: "no answer for days".to_owned(), in_doubt: true };
+    scene.conclude(&delivery, attempt, lease, parked, 3).await;
+    assert!(scene.settle(lease, JobEnd::Parked, 3).await);
+    scene.store.reopen(delivery.id, "looked at by hand", at(4)).await.expect("it is reopened");
+    let reopened = scene.delivery("pico", cig(KEY).as_str()).await;
+    assert!(matches!(reopened.state, DeliveryState::InDoubt { .. }), "{:?}", reopened.state);
+    assert_eq!(reopened.desired_revision, 1, "the revision that may have arrived");
     scene.claim_one(4).await;
 }

@@ -69,6 +69,9 @@ macro_rules! storage_suite {
                 a_settled_unit_is_due_again
                 a_unit_on_its_way_keeps_its_state
                 a_burst_is_due_when_its_first_change_was
+                a_record_that_goes_nowhere_leaves_its_unit
+                a_target_that_was_not_asked_keeps_what_it_holds
+                a_unit_parked_in_doubt_is_observed_when_it_changes
             ]
             deliveries: [
                 an_attempt_ends_with_a_receipt
@@ -83,6 +86,7 @@ macro_rules! storage_suite {
                 reopening_wakes_the_job_that_waits_for_a_retry
                 a_due_delivery_without_a_job_is_swept_up
                 a_parked_job_is_not_swept_up_before_something_changes
+                what_is_parked_in_doubt_is_observed_when_reopened
             ]
             queue: [
                 a_job_is_not_claimed_before_its_time
@@ -94,6 +98,8 @@ macro_rules! storage_suite {
                 a_claimed_job_outlives_the_process_that_claimed_it
                 tokens_rise_over_restarts
                 a_job_that_never_answers_ends_aside_with_its_delivery
+                a_new_process_takes_back_what_the_last_one_held
+                a_job_that_ends_the_process_ends_aside_in_doubt
                 a_released_job_is_ready_at_once_and_not_counted
                 a_renewed_lease_holds_and_a_lost_one_is_named
                 one_job_waits_for_a_delivery_and_a_leased_one_does_not_count

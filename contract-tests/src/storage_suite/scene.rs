@@ -87,6 +87,11 @@ pub fn withheld(target: &str, code: &'static str) -> Route {
     Route { target: target.to_owned(), destination: Destination::Withheld { code } }
 }
 
+/// A route that leads nowhere.
+pub fn nowhere(target: &str) -> Route {
+    Route { target: target.to_owned(), destination: Destination::Nowhere }
+}
+
 /// The lot with this number, into the unit of its own CIG at the target `pico`.
 pub fn routed_lotto(document: &Document, number: u32, oggetto: &str) -> Arrival {
     let route = to_unit("pico", cig(number).as_str());

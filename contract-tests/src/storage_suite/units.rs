@@ -2,7 +2,7 @@
 
 use raccordo::delivery::DeliveryState;
 
-use super::scene::{to_unit, to_unit_at, withheld};
+use super::scene::{nowhere, to_unit, to_unit_at, withheld};
 use super::{Database, Scene};
 use crate::records::{at, contratto, lotto};
 
@@ -42,7 +42,7 @@ pub async fn a_record_that_moves_bumps_both_units(database: &dyn Database) {
             first.says_to(2, lotto(2, "stays"), vec![to_unit("pico", "2023")]),
         ])
         .await;
-    scene.store(vec![second.says_to(1, lotto(1, "moved"), vec![to_unit("pico", "2024")])]).await;
+    scene.store(vec![second.says_to(1, lotto(1, "moved"), vec![to_unit("pico", "2024"), to_unit("hub", "2024")])]).await;
     let (old, new) = (scene.delivery("pico", "2023").await, scene.delivery("pico", "2024").await);
     assert_eq!((old.desired_revision, old.members.len()), (2, 1));
     assert_eq!((new.desired_revision, new.members.len()), (1, 1));
@@ -78,7 +78,7 @@ pub async fn a_record_that_is_withheld_no_more_enters_its_unit(database: &dyn Da
 pub async fn a_settled_unit_is_due_again(database: &dyn Database) {
     let scene = Scene::open(database).await;
     let refused = DeliveryState::Refused { code: "E1".to_owned(), message: "no".to_owned() };
-    let parked = DeliveryState::Parked { reason: "not composed".to_owned() };
+    let parked = DeliveryState::Parked { reason: "not composed".to_owned(), in_doubt: false };
     let dates = ["2024-01-31", "2024-02-29", "2024-03-31", "2024-04-30"];
     let ends = [DeliveryState::Acknowledged, refused, parked];
     let mut seconds = 10;
@@ -123,4 +123,43 @@ pub async fn a_burst_is_due_when_its_first_change_was(database: &dyn Database) {
     }
     assert!(scene.claim_at(29, 10).await.is_empty());
     assert_eq!(scene.claim_at(30, 10).await.len(), 1);
+}
+
+pub async fn a_record_that_goes_nowhere_leaves_its_unit(database: &dyn Database) {
+    let scene = Scene::open(database).await;
+    let first = scene.document("a", Some("2024-01-31")).await;
+    let second = scene.document("b", Some("2024-02-29")).await;
+    let routes = vec![to_unit("pico", "2024"), withheld("hub", "smartcig")];
+    scene.store(vec![first.says_to(1, lotto(1, "sent"), routes)]).await;
+    scene.store(vec![second.says_to(1, lotto(1, "gone"), vec![nowhere("pico"), nowhere("hub")])]).await;
+    let delivery = scene.delivery("pico", "2024").await;
+    assert_eq!((delivery.desired_revision, delivery.members.len()), (2, 0));
+    assert!(scene.store.overview().await.expect("an overview").withheld.is_empty());
+}
+
+pub async fn a_target_that_was_not_asked_keeps_what_it_holds(database: &dyn Database) {
+    let scene = Scene::open(database).await;
+    let first = scene.document("a", Some("2024-01-31")).await;
+    let second = scene.document("b", Some("2024-02-29")).await;
+    let routes = vec![to_unit("pico", "2024"), withheld("hub", "smartcig")];
+    scene.store(vec![first.says_to(1, lotto(1, "sent"), routes)]).await;
+    scene.store(vec![second.says_to(1, lotto(1, "changed"), Vec::new())]).await;
+    let delivery = scene.delivery("pico", "2024").await;
+    assert_eq!((delivery.desired_revision, delivery.members.len()), (1, 1));
+    assert_eq!(scene.store.overview().await.expect("an overview").withheld["hub"]["smartcig"], 1);
+}
+
+pub async fn a_unit_parked_in_doubt_is_observed_when_it_changes(database: &dyn Database) {
+    let scene = Scene::open(database).await;
+    let first = scene.document("a", Some("2024-01-31")).await;
+    let second = scene.document("b", Some("2024-02-29")).await;
+    scene.store(vec![first.says_to(1, lotto(1, "1"), vec![to_unit("pico", "2024")])]).await;
+    let parked = DeliveryState::Parked { reason: "no answer for days".to_owned(), in_doubt: true };
+    scene.deliver("pico", "2024", parked.clone(), 10).await;
+    assert_eq!(scene.delivery("pico", "2024").await.state, parked);
+    scene.store(vec![second.says_to(1, lotto(1, "2"), vec![to_unit("pico", "2024")])]).await;
+    let delivery = scene.delivery("pico", "2024").await;
+    assert!(matches!(delivery.state, DeliveryState::InDoubt { .. }), "{:?}", delivery.state);
+    assert_eq!(delivery.desired_revision, 2);
+    scene.claim_one(20).await;
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 
+use super::bulk::Bulk;
 use super::open::writing;
 
 /// Runs one statement behind the back of the store. Gives the number of rows touched, or what the
@@ -104,4 +105,33 @@ impl BareQueue {
             }
         }
     }
+}
+
+/// Upserts rows of a key and a body in batches, with the digest test in the statement and nothing
+/// around it. Gives how long it took.
+pub async fn upsert(path: &Path, rows: &[(String, Vec<u8>, String)], batch: usize) -> Result<Duration, sqlx::Error> {
+    static ROWS: Bulk = Bulk::new(
+        "insert into bare_record (key, digest, body)",
+        3,
+        "on conflict (key) do update set digest = excluded.digest, body = excluded.body
+          where excluded.digest <> bare_record.digest",
+    );
+    let mut connection = writing(path).connect().await?;
+    sqlx::raw_sql("create table if not exists bare_record (key text primary key, digest blob not null, body text not null)")
+        .execute(&mut connection)
+        .await?;
+    let begun = Instant::now();
+    for batch in rows.chunks(batch) {
+        let mut batch: Vec<_> = batch.iter().collect();
+        batch.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        sqlx::query("begin immediate").execute(&mut connection).await?;
+        ROWS.run(&mut connection, batch, |(key, digest, body), values| {
+            values.push(key.as_str()).push(digest.as_slice()).push(body.as_str());
+        })
+        .await?;
+        sqlx::query("commit").execute(&mut connection).await?;
+    }
+    let took = begun.elapsed();
+    connection.close().await?;
+    Ok(took)
 }

@@ -12,7 +12,7 @@ use sqlx::{Row as _, SqliteExecutor};
 use super::SqliteStore;
 use super::audit::Entry;
 use super::orders::{Order, lane_of};
-use super::rows::{StateColumns, count, json, optional_instant, record, state, stored};
+use super::rows::{StateColumns, count, instant, json, optional_instant, record, state, stored};
 use super::trouble::Trouble;
 use super::writer::Desk;
 use crate::delivery::DeliveryState;
@@ -23,14 +23,17 @@ use crate::storage::{
 /// Deliveries given a job by one sweep: the next one goes on.
 const SWEPT_AT_ONCE: u32 = 10_000;
 
+/// The code of what a person sends to be observed again.
+const REOPENED: &str = "reopened";
+
 /// Due work without a job. Where a job was parked, nothing happens until something changes.
 const FORGOTTEN: &str = "
     select d.id, d.target, d.lane, coalesce(d.not_before, d.due_at) from delivery d
      where d.state in ('due', 'sent', 'in_doubt', 'retry')
-       and not exists (select 1 from job j where j.delivery = d.id and j.state in ('ready', 'blocked'))
-       and not exists (select 1 from job j where j.delivery = d.id and j.state = 'leased')
        and not exists (select 1 from job j
-                        where j.delivery = d.id and j.state = 'parked' and j.ended_at >= d.state_since)
+                        where j.delivery = d.id
+                          and (j.state in ('ready', 'blocked', 'leased')
+                               or (j.state = 'parked' and j.ended_at >= d.state_since)))
      order by d.id limit ?1";
 
 #[async_trait]
@@ -265,7 +268,7 @@ async fn conclude(desk: &mut Desk, conclusion: Conclusion, at: i64) -> Result<Fe
     }
     let mut entries = vec![Entry::new("delivery_state", format!("delivery/{delivery}"), detail(&state, revision)?)];
     put_state(desk, delivery, &state, at).await?;
-    if standing.desired > revision && !state.is_open() {
+    if standing.desired > revision && !state.is_open() && !state.may_have_arrived() {
         // Newer changes arrived while this revision was on its way.
         let due = state.to(DeliveryState::Due)?;
         entries.push(Entry::new("delivery_state", format!("delivery/{delivery}"), detail(&due, standing.desired)?));
@@ -360,28 +363,31 @@ async fn give_job(desk: &mut Desk, delivery: DeliveryId, standing: &Standing, ru
 
 async fn reopen(desk: &mut Desk, delivery: DeliveryId, reason: String, at: i64) -> Result<(), Trouble> {
     let standing = standing(desk, delivery).await?;
-    standing.state.to(DeliveryState::Due)?;
-    sqlx::query(
-        "update delivery set desired_revision = desired_revision + 1, state = 'due', code = null, message = null,
-                not_before = null, state_since = ?2, due_at = ?2
-          where id = ?1",
-    )
-    .bind(delivery.0)
-    .bind(at)
-    .execute(&mut desk.connection)
-    .await?;
-    if !give_job(desk, delivery, &standing, at).await? {
-        // The job that waits for a retry waits no longer: somebody asked.
-        sqlx::query(
-            "update job set run_at = ?2 where delivery = ?1 and state in ('ready', 'blocked') and run_at > ?2",
-        )
+    let (state, revision) = match &standing.state {
+        // What may have arrived is observed first, as the revision that it is.
+        DeliveryState::Parked { in_doubt: true, .. } => {
+            (DeliveryState::InDoubt { code: REOPENED.to_owned(), at: instant(at)? }, standing.desired)
+        }
+        _ => (DeliveryState::Due, standing.desired + 1),
+    };
+    let state = standing.state.to(state)?;
+    put_state(desk, delivery, &state, at).await?;
+    sqlx::query("update delivery set desired_revision = ?2, due_at = ?3 where id = ?1")
         .bind(delivery.0)
+        .bind(revision)
         .bind(at)
         .execute(&mut desk.connection)
         .await?;
+    if !give_job(desk, delivery, &standing, at).await? {
+        // The job that waits for a retry waits no longer: somebody asked.
+        sqlx::query("update job set run_at = ?2 where waits_for = ?1 and run_at > ?2")
+            .bind(delivery.0)
+            .bind(at)
+            .execute(&mut desk.connection)
+            .await?;
         desk.memory.has_woken = true;
     }
-    let detail = json(&serde_json::json!({ "reason": reason, "revision": standing.desired + 1 }))?;
+    let detail = json(&serde_json::json!({ "reason": reason, "state": state.name(), "revision": revision }))?;
     desk.audit(vec![Entry::new("delivery_reopened", format!("delivery/{delivery}"), detail)], at).await
 }
 
@@ -406,7 +412,8 @@ impl Desk {
         let mut entries = Vec::new();
         for delivery in deliveries.iter().copied().map(DeliveryId) {
             let standing = standing(self, delivery).await?;
-            let Ok(parked) = standing.state.to(DeliveryState::Parked { reason: reason.to_owned() }) else {
+            let in_doubt = standing.state.may_have_arrived();
+            let Ok(parked) = standing.state.to(DeliveryState::Parked { reason: reason.to_owned(), in_doubt }) else {
                 continue;
             };
             put_state(self, delivery, &parked, at).await?;

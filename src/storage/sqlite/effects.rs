@@ -20,6 +20,8 @@ use crate::storage::{Destination, Route};
 pub(super) struct Changed {
     pub(super) record: i64,
     pub(super) existed: bool,
+    /// Whether it has a new version: then targets that were not asked are owed it too.
+    pub(super) is_new: bool,
     pub(super) routes: Vec<Route>,
 }
 
@@ -32,12 +34,6 @@ struct Bump {
     /// None for a unit that this transaction makes.
     state: Option<DeliveryState>,
     revision: i64,
-}
-
-/// Where a record goes on one target.
-enum Goal {
-    Unit(i64),
-    Withheld(&'static str),
 }
 
 /// What a record leaves behind: its units by target, and the targets that withhold it.
@@ -67,31 +63,48 @@ impl Desk {
     /// Moves members, bumps units and adds jobs. Gives the audit entries of what changed state.
     pub(super) async fn cause_deliveries(&mut self, changed: Vec<Changed>, at: i64) -> Result<Vec<Entry>, Trouble> {
         let mut left = self.left_behind(&changed).await?;
+        // Targets that were not asked keep their members, and are owed what is new of them.
+        let asked: HashSet<_> = changed
+            .iter()
+            .flat_map(|changed| changed.routes.iter().map(|route| (changed.record, route.target.clone())))
+            .collect();
+        let new: HashSet<_> = changed.iter().filter(|changed| changed.is_new).map(|changed| changed.record).collect();
+        let mut owed = HashSet::new();
+        left.units.retain(|place, unit| {
+            let is_asked = asked.contains(place);
+            if !is_asked && new.contains(&place.0) {
+                owed.insert(*unit);
+            }
+            is_asked
+        });
+        left.withheld.retain(|place, _| asked.contains(place));
         let mut bumps = BTreeMap::new();
         let units = self.wanted_units(&changed, &mut bumps, at).await?;
         let mut members = Vec::new();
         let mut withheld = Vec::new();
         for Changed { record, routes, .. } in changed {
             for Route { target, destination } in routes {
-                let goal = match destination {
-                    Destination::Unit { key, .. } => Goal::Unit(units[&(target.clone(), key.0)]),
-                    Destination::Withheld { code } => Goal::Withheld(code),
-                };
                 let place = (record, target);
-                match goal {
-                    Goal::Unit(unit) if left.units.get(&place) == Some(&unit) => {
-                        left.units.remove(&place);
-                    }
-                    Goal::Unit(unit) => members.push((place, unit)),
-                    Goal::Withheld(code) => {
+                match destination {
+                    Destination::Nowhere => {}
+                    Destination::Withheld { code } => {
                         if left.withheld.remove(&place).is_none_or(|before| before != code) {
                             withheld.push((place, code));
+                        }
+                    }
+                    Destination::Unit { key, .. } => {
+                        let unit = units[&(place.1.clone(), key.0)];
+                        if left.units.get(&place) == Some(&unit) {
+                            left.units.remove(&place);
+                        } else {
+                            members.push((place, unit));
                         }
                     }
                 }
             }
         }
-        self.bump_units_left(&left, &mut bumps, at).await?;
+        owed.extend(left.units.values());
+        self.bump_others(owed, &mut bumps, at).await?;
         self.leave(left, &members).await?;
         let entries = self.bump(bumps, at).await?;
         MEMBERS
@@ -212,14 +225,14 @@ impl Desk {
         Ok(())
     }
 
-    /// A unit that a record left must be sent again without it.
-    async fn bump_units_left(
+    /// Bumps units that no route names: a record left them, or changed inside them.
+    async fn bump_others(
         &mut self,
-        left: &Left,
+        mut units: HashSet<i64>,
         bumps: &mut BTreeMap<i64, Bump>,
         at: i64,
     ) -> Result<(), Trouble> {
-        let units: HashSet<_> = left.units.values().filter(|unit| !bumps.contains_key(unit)).collect();
+        units.retain(|unit| !bumps.contains_key(unit));
         if units.is_empty() {
             return Ok(());
         }
@@ -270,25 +283,21 @@ impl Desk {
 
     /// Asks for a new revision of units, and makes due those that had come to rest.
     async fn bump(&mut self, bumps: BTreeMap<i64, Bump>, at: i64) -> Result<Vec<Entry>, Trouble> {
-        let mut entries = Vec::new();
+        let mut due = Vec::new();
         let mut woken = Vec::new();
+        let mut doubted = Vec::new();
         let mut kept = Vec::new();
         for (id, bump) in &bumps {
-            let is_due = match &bump.state {
-                None => true,
-                Some(state) if state.is_open() => {
-                    kept.push(id);
-                    false
-                }
+            match &bump.state {
+                None => due.push((id, bump.revision)),
+                Some(state) if state.is_open() => kept.push(id),
+                // What may have arrived is observed before anything new is sent.
+                Some(state) if state.may_have_arrived() => doubted.push((id, bump.due_at)),
                 Some(state) => {
                     state.to(DeliveryState::Due)?;
                     woken.push((id, bump.due_at));
-                    true
+                    due.push((id, bump.revision));
                 }
-            };
-            if is_due {
-                let detail = format!(r#"{{"state":"due","revision":{}}}"#, bump.revision);
-                entries.push(Entry::new("delivery_state", format!("delivery/{id}"), detail));
             }
         }
         if !kept.is_empty() {
@@ -310,6 +319,24 @@ impl Desk {
             .bind(at)
             .execute(&mut self.connection)
             .await?;
+        }
+        if !doubted.is_empty() {
+            sqlx::query(
+                "update delivery set desired_revision = desired_revision + 1, state = 'in_doubt', code = 'changed',
+                        message = null, not_before = d.value ->> 1, state_since = ?2, due_at = d.value ->> 1
+                   from json_each(?1) d where delivery.id = d.value ->> 0",
+            )
+            .bind(json(&doubted)?)
+            .bind(at)
+            .execute(&mut self.connection)
+            .await?;
+        }
+        // One entry for all of a kind: delivery and revision, or delivery and instant, of each.
+        let mut entries = Vec::new();
+        for (kind, changed) in [("deliveries_due", &due), ("deliveries_in_doubt", &doubted)] {
+            if !changed.is_empty() {
+                entries.push(Entry::new(kind, "deliveries", json(changed)?));
+            }
         }
         let known: Vec<_> = bumps.iter().filter(|(_, bump)| bump.state.is_some()).map(|(id, _)| *id).collect();
         let waiting = self.waiting_jobs(&known).await?;

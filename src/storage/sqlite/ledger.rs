@@ -13,8 +13,10 @@ use super::rows::{count, json, stored};
 use super::trouble::Trouble;
 use super::versions::Prepared;
 use super::writer::Desk;
-use super::SqliteStore;
-use crate::storage::{Arrival, DocumentId, Ledger, RunId, RunKind, RunTotals, StorageError, Stored};
+use super::{SqliteStore, reroute};
+use crate::storage::{
+    Arrival, DocumentId, Ledger, RecordId, Route, RunId, RunKind, RunTotals, StorageError, Stored,
+};
 
 #[async_trait]
 impl Ledger for SqliteStore {
@@ -35,11 +37,9 @@ impl Ledger for SqliteStore {
     }
 
     async fn store(&self, run: RunId, arrivals: Vec<Arrival>, at: UtcInstant) -> Result<Vec<Stored>, StorageError> {
-        const ATTEMPTED: &str = "store records";
-        let prepared = arrivals.into_iter().map(Prepared::from_arrival).collect::<Result<Vec<_>, _>>();
-        let prepared = prepared.map_err(|trouble| trouble.during(ATTEMPTED))?;
+        let prepared = arrivals.into_iter().map(Prepared::from).collect();
         let at = at.unix_micros();
-        self.write(ATTEMPTED, move |desk| desk.store(run.0, prepared, at).boxed()).await
+        self.write("store records", move |desk| desk.store(run.0, prepared, at).boxed()).await
     }
 
     async fn refuse_document(
@@ -69,6 +69,23 @@ impl Ledger for SqliteStore {
             .fetch_optional(&self.readers)
             .await
             .map_err(|error| Trouble::from(error).during("read the cursor of a source"))
+    }
+
+    async fn reroute(&self, records: Vec<(RecordId, Vec<Route>)>, at: UtcInstant) -> Result<u64, StorageError> {
+        let at = at.unix_micros();
+        self.write("route records again", move |desk| reroute::reroute(desk, records, at).boxed()).await
+    }
+
+    async fn routing(&self) -> Result<Option<String>, StorageError> {
+        sqlx::query_scalar("select routing from routing")
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(|error| Trouble::from(error).during("read the routing"))
+    }
+
+    async fn save_routing(&self, routing: &str, at: UtcInstant) -> Result<(), StorageError> {
+        let (routing, at) = (routing.to_owned(), at.unix_micros());
+        self.write("save the routing", move |desk| reroute::save_routing(desk, routing, at).boxed()).await
     }
 
     async fn save_cursor(&self, source: &SourceName, cursor: &str, at: UtcInstant) -> Result<(), StorageError> {

@@ -14,7 +14,9 @@ mod rows;
 mod bulk;
 mod ledger;
 mod versions;
+mod raw_records;
 mod effects;
+mod reroute;
 mod deliveries;
 mod orders;
 mod queue;
@@ -97,6 +99,10 @@ impl SqliteStore {
 impl Store for SqliteStore {
     async fn close(&self) {
         Self::close(self).await;
+    }
+
+    fn failure(&self) -> Option<String> {
+        Self::failure(self)
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) fn lane_of(target: &str, lane: &str) -> String {
     format!("{target}/{lane}")
 }
 
-static INSERT: Bulk = Bulk::new("insert into job (id, delivery, number, lane, holds, run_at, state)", 7, "");
+static INSERT: Bulk = Bulk::new("insert into job (id, delivery, waits_for, number, lane, holds, behind, run_at, state)", 9, "");
 
 impl Desk {
     /// Adds jobs, in order. A job whose lane is taken waits behind the one that holds it.
@@ -35,14 +35,15 @@ impl Desk {
         let mut rows = Vec::with_capacity(orders.len());
         for order in orders {
             let holds = order.lane.clone().filter(|lane| taken.insert(lane.clone()));
-            let is_blocked = order.lane.is_some() && holds.is_none();
-            self.memory.may_be_blocked |= is_blocked;
-            rows.push((self.memory.job.next(), order, holds, if is_blocked { "blocked" } else { "ready" }));
+            let behind = if holds.is_none() { order.lane.clone() } else { None };
+            self.memory.may_be_blocked |= behind.is_some();
+            rows.push((self.memory.job.next(), order, holds, behind));
         }
         INSERT
-            .run(&mut self.connection, rows, |(id, order, holds, state), values| {
-                values.push(id).push(order.delivery).push(order.number).push(order.lane).push(holds);
-                values.push(order.run_at).push(state);
+            .run(&mut self.connection, rows, |(id, order, holds, behind), values| {
+                let state = if behind.is_some() { "blocked" } else { "ready" };
+                values.push(id).push(order.delivery).push(order.delivery).push(order.number);
+                values.push(order.lane).push(holds).push(behind).push(order.run_at).push(state);
             })
             .await?;
         self.memory.has_woken = true;
@@ -67,8 +68,7 @@ impl Desk {
             return Ok(HashSet::new());
         }
         let rows = sqlx::query(
-            "select j.delivery from json_each(?1) d cross join job j
-              where j.delivery = d.value and j.state in ('ready', 'blocked')",
+            "select j.waits_for from json_each(?1) d cross join job j where j.waits_for = d.value",
         )
         .bind(json(&deliveries)?)
         .fetch_all(&mut self.connection)

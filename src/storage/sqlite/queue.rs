@@ -12,6 +12,7 @@ use sqlx::sqlite::SqliteRow;
 use tokio::sync::watch;
 
 use super::SqliteStore;
+use super::bulk::rows_of_json;
 use super::orders::{Order, lane_of};
 use super::rows::{json, optional_instant, subject};
 use super::trouble::Trouble;
@@ -96,23 +97,34 @@ async fn round(desk: &mut Desk, settlements: Vec<Settlement>, claim: ClaimReques
 
 async fn claim(desk: &mut Desk, claim: ClaimRequest) -> Result<Vec<ClaimedJob>, Trouble> {
     let token = desk.memory.token.next();
-    let rows = sqlx::query(
-        "update job set state = 'leased', token = ?1, lease_until = ?2, attempts = attempts + 1
-          where id in (select id from job where state = 'ready' and run_at <= ?3 order by run_at, id limit ?4)
-         returning id, attempts, delivery, number",
+    let lease_until = claim.lease_until.unix_micros();
+    let claimed = sqlx::query(
+        "update job set state = 'leased', token = ?1, lease_until = ?2, attempts = attempts + 1, waits_for = null
+          where id in (select id from job where state = 'ready' and run_at <= ?3 order by run_at, id limit ?4)",
     )
     .bind(token)
-    .bind(claim.lease_until.unix_micros())
+    .bind(lease_until)
     .bind(claim.now.unix_micros())
     .bind(claim.limit)
-    .fetch_all(&mut desk.connection)
-    .await?;
-    let claimed = |row: &SqliteRow| {
-        let lease = Lease { job: JobId(row.try_get(0)?), token };
-        Ok(ClaimedJob { lease, subject: subject(row, 2)?, attempts: row.try_get(1)? })
+    .execute(&mut desk.connection)
+    .await?
+    .rows_affected();
+    if claimed == 0 {
+        return Ok(Vec::new());
+    }
+    let query = sqlx::query_scalar(
+        "select json_group_array(json_array(id, attempts, delivery, number)) from job
+          where state = 'leased' and lease_until = ?1 and token = ?2",
+    );
+    let rows: Vec<ClaimedRow> = rows_of_json(&mut desk.connection, query.bind(lease_until).bind(token)).await?;
+    let claimed = |(id, attempts, delivery, number): ClaimedRow| {
+        Ok(ClaimedJob { lease: Lease { job: JobId(id), token }, subject: subject(delivery, number)?, attempts })
     };
-    rows.iter().map(claimed).collect()
+    rows.into_iter().map(claimed).collect()
 }
+
+/// Id, attempts, delivery, number.
+type ClaimedRow = (i64, u32, Option<i64>, Option<i64>);
 
 /// Ends jobs, and says how many had been lost meanwhile.
 async fn settle(desk: &mut Desk, settlements: &[Settlement], now: i64) -> Result<u64, Trouble> {
@@ -164,8 +176,8 @@ async fn pass_lanes_on(desk: &mut Desk, pairs: String) -> Result<(), Trouble> {
         return Ok(());
     }
     let passed = sqlx::query(
-        "update job set state = 'ready', holds = lane
-          where id in (select (select min(b.id) from job b where b.lane = j.lane and b.state = 'blocked')
+        "update job set state = 'ready', holds = lane, behind = null
+          where id in (select (select min(b.id) from job b where b.behind = j.lane)
                          from json_each(?1) e cross join job j
                         where j.id = e.value ->> 0 and j.lane is not null and j.holds is null
                           and not exists (select 1 from job h where h.holds = j.lane))",
@@ -176,7 +188,7 @@ async fn pass_lanes_on(desk: &mut Desk, pairs: String) -> Result<(), Trouble> {
     .rows_affected();
     if passed > 0 {
         desk.memory.has_woken = true;
-        desk.memory.may_be_blocked = sqlx::query_scalar("select exists (select 1 from job where state = 'blocked')")
+        desk.memory.may_be_blocked = sqlx::query_scalar("select exists (select 1 from job where behind is not null)")
             .fetch_one(&mut desk.connection)
             .await?;
     }
@@ -207,7 +219,7 @@ fn leased(row: &SqliteRow) -> Result<Leased, Trouble> {
 async fn find_leased(desk: &mut Desk, pairs: &str) -> Result<Vec<Leased>, Trouble> {
     let rows = sqlx::query(
         "select j.id, j.token, j.attempts, j.delivery,
-                (select o.id from job o where o.delivery = j.delivery and o.state in ('ready', 'blocked'))
+                (select o.id from job o where o.waits_for = j.delivery)
            from json_each(?1) e cross join job j
           where j.id = e.value ->> 0 and j.token = e.value ->> 1 and j.state = 'leased'",
     )
@@ -242,7 +254,9 @@ async fn run_again(
     }
     let alone: Vec<_> = found.iter().filter(|job| job.other.is_none()).map(|job| job.id).collect();
     sqlx::query(
-        "update job set state = 'ready', run_at = e.value ->> 2, token = null, lease_until = null
+        // It answered: what counts against it begins anew.
+        "update job set state = 'ready', run_at = e.value ->> 2, token = null, lease_until = null, attempts = 0,
+                waits_for = delivery
            from json_each(?1) e
           where job.id = e.value ->> 0 and job.id in (select value from json_each(?2))",
     )
@@ -259,7 +273,7 @@ async fn run_again(
 async fn give_back(desk: &mut Desk, jobs: &[Leased], attempts_back: u32) -> Result<(), Trouble> {
     let alone: Vec<_> = jobs.iter().filter(|job| job.other.is_none()).map(|job| job.id).collect();
     sqlx::query(
-        "update job set state = 'ready', token = null, lease_until = null, attempts = attempts - ?2
+        "update job set state = 'ready', token = null, lease_until = null, attempts = attempts - ?2, waits_for = delivery
           where id in (select value from json_each(?1))",
     )
     .bind(json(&alone)?)
@@ -306,7 +320,7 @@ async fn renew(desk: &mut Desk, leases: Vec<Lease>, until: i64) -> Result<Vec<Le
 async fn expire(desk: &mut Desk, until: i64, at: i64, max_attempts: u32) -> Result<u64, Trouble> {
     let rows = sqlx::query(
         "select j.id, j.token, j.attempts, j.delivery,
-                (select o.id from job o where o.delivery = j.delivery and o.state in ('ready', 'blocked'))
+                (select o.id from job o where o.waits_for = j.delivery)
            from job j where j.state = 'leased' and j.lease_until <= ?1",
     )
     .bind(until)
@@ -314,6 +328,9 @@ async fn expire(desk: &mut Desk, until: i64, at: i64, max_attempts: u32) -> Resu
     .await?;
     let expired = rows.iter().map(leased).collect::<Result<Vec<_>, _>>()?;
     let touched = expired.len() as u64;
+    if touched == 0 {
+        return Ok(0);
+    }
     let (given_up, again): (Vec<_>, Vec<_>) =
         expired.into_iter().partition(|job| job.attempts >= max_attempts && job.other.is_none());
     give_back(desk, &again, 0).await?;

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::trouble::Trouble;
 use crate::delivery::DeliveryState;
-use crate::storage::JobSubject;
+use crate::storage::{DeliveryId, JobSubject};
 
 pub(super) fn instant(micros: i64) -> Result<UtcInstant, Trouble> {
     Ok(UtcInstant::from_unix_micros(micros)?)
@@ -35,8 +35,12 @@ pub(super) fn json(values: &impl Serialize) -> Result<String, Trouble> {
 
 pub(super) fn hex(bytes: &[u8; 32]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    let mut text = String::with_capacity(64);
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
 }
 
 /// The columns of a state: name, code, message, instant.
@@ -55,7 +59,9 @@ impl<'a> From<&'a DeliveryState> for StateColumns<'a> {
             DeliveryState::InDoubt { code, at } | DeliveryState::Retry { code, at } => {
                 (Some(code.as_str()), None, Some(at.unix_micros()))
             }
-            DeliveryState::Parked { reason } => (None, Some(reason.as_str()), None),
+            DeliveryState::Parked { reason, in_doubt } => {
+                (in_doubt.then_some("in_doubt"), Some(reason.as_str()), None)
+            }
         };
         Self { name: state.name(), code, message, not_before }
     }
@@ -74,7 +80,7 @@ pub(super) fn state(row: &SqliteRow, first: usize) -> Result<DeliveryState, Trou
         "refused" => DeliveryState::Refused { code: code()?, message: message()? },
         "in_doubt" => DeliveryState::InDoubt { code: code()?, at: at()? },
         "retry" => DeliveryState::Retry { code: code()?, at: at()? },
-        "parked" => DeliveryState::Parked { reason: message()? },
+        "parked" => DeliveryState::Parked { reason: message()?, in_doubt: !code()?.is_empty() },
         other => return Err(Trouble::Damaged(format!("unknown delivery state {other}"))),
     })
 }
@@ -95,9 +101,9 @@ pub(super) fn record(row: &SqliteRow, first: usize) -> Result<Record, Trouble> {
 }
 
 /// What a job is about, from two columns of which one holds a value.
-pub(super) fn subject(row: &SqliteRow, first: usize) -> Result<JobSubject, Trouble> {
-    match (row.try_get(first)?, row.try_get(first + 1)?) {
-        (Some(delivery), None) => Ok(JobSubject::Deliver(crate::storage::DeliveryId(delivery))),
+pub(super) fn subject(delivery: Option<i64>, number: Option<i64>) -> Result<JobSubject, Trouble> {
+    match (delivery, number) {
+        (Some(delivery), None) => Ok(JobSubject::Deliver(DeliveryId(delivery))),
         (None, Some(number)) => Ok(JobSubject::Nothing(number)),
         _ => Err(Trouble::Damaged("a job about nothing, or about two things".to_owned())),
     }

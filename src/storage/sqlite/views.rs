@@ -15,10 +15,10 @@ use super::ledger::totals;
 use super::rows::{count, instant, json, optional_instant, record, state, stored};
 use super::trouble::Trouble;
 use super::writer::Desk;
-use super::{SqliteStore, trace};
+use super::{SqliteStore, reroute, trace};
 use crate::storage::{
     DeliveryCount, DeliveryId, ExpectedUnit, Overview, Reconciliation, ReconciliationCounts, ReconciliationId,
-    ReconciliationView, RunId, RunView, StorageError, Trace, Views,
+    ReconciliationView, RecordId, RunId, RunView, StorageError, Trace, Views,
 };
 
 #[async_trait]
@@ -41,6 +41,15 @@ impl Views for SqliteStore {
     ) -> Result<Vec<ExpectedUnit>, StorageError> {
         let units = async { expected_units(&mut *self.snapshot().await?, target, after, limit).await };
         units.await.map_err(|trouble: Trouble| trouble.during("read the units of a target"))
+    }
+
+    async fn current_records(
+        &self,
+        after: Option<RecordId>,
+        limit: u32,
+    ) -> Result<Vec<(RecordId, Record)>, StorageError> {
+        let records = async { reroute::current_records(&mut *self.readers.acquire().await?, after, limit).await };
+        records.await.map_err(|trouble: Trouble| trouble.during("read the standing records"))
     }
 
     async fn save_reconciliation(&self, result: &Reconciliation) -> Result<ReconciliationId, StorageError> {
@@ -80,7 +89,7 @@ async fn overview(connection: &mut SqliteConnection) -> Result<Overview, Trouble
     }
     let reconciliations = "
         select id, target, finished_at, complete, expected, observed, equal, different, missing_there, missing_here,
-               skipped
+               on_its_way, stopped
           from reconciliation where id in (select max(id) from reconciliation group by target) order by target";
     for row in all(connection, reconciliations).await? {
         overview.reconciliations.push(reconciliation(&row)?);
@@ -137,7 +146,8 @@ fn reconciliation(row: &SqliteRow) -> Result<ReconciliationView, Trouble> {
             different: count(row.try_get(7)?),
             missing_there: count(row.try_get(8)?),
             missing_here: count(row.try_get(9)?),
-            skipped: count(row.try_get(10)?),
+            on_its_way: count(row.try_get(10)?),
+            stopped: count(row.try_get(11)?),
         },
     })
 }
@@ -219,8 +229,8 @@ async fn save_reconciliation(desk: &mut Desk, result: Reconciliation) -> Result<
     let Reconciliation { target, started_at, finished_at, complete, incomplete_because, counts, discrepancies } = result;
     let id = sqlx::query(
         "insert into reconciliation (target, started_at, finished_at, complete, incomplete_because, expected,
-                observed, equal, different, missing_there, missing_here, skipped)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                observed, equal, different, missing_there, missing_here, on_its_way, stopped)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )
     .bind(&target)
     .bind(started_at.unix_micros())
@@ -233,7 +243,8 @@ async fn save_reconciliation(desk: &mut Desk, result: Reconciliation) -> Result<
     .bind(stored(counts.different))
     .bind(stored(counts.missing_there))
     .bind(stored(counts.missing_here))
-    .bind(stored(counts.skipped))
+    .bind(stored(counts.on_its_way))
+    .bind(stored(counts.stopped))
     .execute(&mut desk.connection)
     .await?
     .last_insert_rowid();

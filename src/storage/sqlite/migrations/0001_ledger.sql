@@ -65,15 +65,15 @@ create trigger refused_document_is_append_only_d before delete on refused_docume
 begin select raise(abort, 'refused_document is append-only'); end;
 
 -- A raw record as received, kept when it gave a version or stands aside. Several may begin on the
--- same line of a document written on one line: the digest of the text tells them apart.
+-- same line of a document written on one line: a fingerprint of the text tells them apart.
 create table raw_record (
     id integer primary key,
     document integer not null references source_document (id),
     line integer not null,
-    digest blob not null check (length(digest) = 32),
+    fingerprint blob not null check (length(fingerprint) = 16),
     occurrence integer not null,
     text text not null,
-    unique (document, line, digest)
+    unique (document, line, fingerprint)
 );
 create trigger raw_record_is_append_only_u before update on raw_record
 begin select raise(abort, 'raw_record is append-only'); end;
@@ -117,6 +117,13 @@ begin select raise(abort, 'record_version is append-only'); end;
 create trigger record_version_is_append_only_d before delete on record_version
 begin select raise(abort, 'record_version is append-only'); end;
 
+-- By which targets and rules the standing records were last routed: one row.
+create table routing (
+    id integer primary key check (id = 1),
+    routing text not null,
+    at integer not null
+);
+
 -- Records that a target takes in general and not in this case.
 create table withheld (
     record integer not null references record (id),
@@ -142,7 +149,8 @@ create table delivery (
     due_at integer not null,
     unique (target, unit_key),
     check ((state in ('retry', 'in_doubt')) = (not_before is not null)),
-    check ((state in ('retry', 'in_doubt', 'refused')) = (code is not null)),
+    -- A parked delivery has a code when an attempt may have arrived.
+    check (state = 'parked' or (state in ('retry', 'in_doubt', 'refused')) = (code is not null)),
     check ((state in ('parked', 'refused')) = (message is not null))
 );
 create index delivery_by_state on delivery (state, target, state_since);
@@ -224,33 +232,40 @@ create table quarantine (
 create index quarantine_open on quarantine (document) where resolved_at is null;
 
 -- Work. A job with a lane is blocked until it is the oldest open one of its lane; then it holds
--- the lane until it ends. What a finished job leaves behind is in no index, so that the queue is
--- as fast with many finished rows as with none.
+-- the lane until it ends. One job at most waits for a delivery: while it does, it says so.
+--
+-- Every update of a job looks at every index whose columns or condition it touches, so conditions
+-- name the state where nothing else will do. What a finished job leaves behind is in no index that
+-- a claim or an ending touches: the queue is as fast with many finished rows as with none.
 create table job (
     id integer primary key,
     delivery integer references delivery (id),
     number integer,
     lane text,
+    behind text,
     holds text,
+    waits_for integer,
     run_at integer not null,
-    state text not null check (state in ('blocked', 'ready', 'leased', 'done', 'parked')),
+    state text not null,
     attempts integer not null default 0,
     token integer,
     lease_until integer,
     ended_at integer,
     check ((delivery is null) <> (number is null)),
-    check ((state = 'leased') = (token is not null)),
-    check ((state = 'leased') = (lease_until is not null)),
-    check ((state in ('done', 'parked')) = (ended_at is not null)),
-    check (holds is null or (holds = lane and state in ('ready', 'leased')))
+    check (case state
+        when 'ready' then token is null and holds is lane and waits_for is delivery
+        when 'leased' then token is not null and lease_until is not null and holds is lane
+        when 'blocked' then token is null and behind = lane and waits_for is delivery
+        when 'done' then token is null and holds is null and ended_at is not null
+        when 'parked' then token is null and holds is null and ended_at is not null
+        else false end)
 );
 create index job_ready on job (run_at, id) where state = 'ready';
 create index job_leased on job (lease_until) where state = 'leased';
-create index job_blocked on job (lane, id) where state = 'blocked';
-create index job_parked on job (delivery) where state = 'parked';
+create index job_behind on job (behind, id) where behind is not null;
+create index job_of on job (delivery) where delivery is not null;
 create unique index job_lane on job (holds) where holds is not null;
-create unique index job_waiting on job (delivery) where delivery is not null and state in ('ready', 'blocked');
-create index job_running on job (delivery) where delivery is not null and state = 'leased';
+create unique index job_waiting on job (waits_for) where waits_for is not null;
 
 -- Where the last complete read of a source ended.
 create table source_cursor (
@@ -272,7 +287,8 @@ create table reconciliation (
     different integer not null,
     missing_there integer not null,
     missing_here integer not null,
-    skipped integer not null
+    on_its_way integer not null,
+    stopped integer not null
 );
 create index reconciliation_of on reconciliation (target, id);
 

@@ -1,0 +1,111 @@
+//! Routing standing records again: the same effects as a new version, where the routes say
+//! something else than before.
+
+use std::collections::HashMap;
+
+use sqlx::{Row as _, SqliteConnection};
+
+use super::effects::Changed;
+use super::rows::{json, record};
+use super::trouble::Trouble;
+use super::writer::Desk;
+use crate::storage::{Destination, RecordId, Route};
+
+/// Where a record is on one target: the key of its unit, or the code that withholds it.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    Unit(String),
+    Withheld(String),
+}
+
+impl Place {
+    fn wanted(destination: &Destination) -> Option<Self> {
+        match destination {
+            Destination::Nowhere => None,
+            Destination::Unit { key, .. } => Some(Self::Unit(key.0.clone())),
+            Destination::Withheld { code } => Some(Self::Withheld((*code).to_owned())),
+        }
+    }
+}
+
+pub(super) async fn reroute(
+    desk: &mut Desk,
+    records: Vec<(RecordId, Vec<Route>)>,
+    at: i64,
+) -> Result<u64, Trouble> {
+    let ids: Vec<_> = records.iter().map(|(record, _)| record.0).collect();
+    let places = places(&mut desk.connection, &json(&ids)?).await?;
+    let changed: Vec<_> = records
+        .into_iter()
+        .filter_map(|(record, mut routes)| {
+            routes.retain(|route| {
+                let today = places.get(&(record.0, route.target.clone()));
+                today != Place::wanted(&route.destination).as_ref()
+            });
+            (!routes.is_empty()).then_some(Changed { record: record.0, existed: true, is_new: false, routes })
+        })
+        .collect();
+    let moved = changed.len() as u64;
+    if moved > 0 {
+        let entries = desk.cause_deliveries(changed, at).await?;
+        desk.audit(entries, at).await?;
+    }
+    Ok(moved)
+}
+
+async fn places(
+    connection: &mut SqliteConnection,
+    records: &str,
+) -> Result<HashMap<(i64, String), Place>, Trouble> {
+    let mut places = HashMap::new();
+    let rows = sqlx::query(
+        "select m.record, m.target, d.unit_key
+           from json_each(?1) r cross join delivery_member m join delivery d on d.id = m.delivery
+          where m.record = r.value",
+    )
+    .bind(records)
+    .fetch_all(&mut *connection)
+    .await?;
+    for row in rows {
+        places.insert((row.try_get(0)?, row.try_get(1)?), Place::Unit(row.try_get(2)?));
+    }
+    let rows = sqlx::query(
+        "select w.record, w.target, w.code from json_each(?1) r cross join withheld w where w.record = r.value",
+    )
+    .bind(records)
+    .fetch_all(connection)
+    .await?;
+    for row in rows {
+        places.insert((row.try_get(0)?, row.try_get(1)?), Place::Withheld(row.try_get(2)?));
+    }
+    Ok(places)
+}
+
+pub(super) async fn save_routing(desk: &mut Desk, routing: String, at: i64) -> Result<(), Trouble> {
+    sqlx::query(
+        "insert into routing (id, routing, at) values (1, ?1, ?2)
+         on conflict (id) do update set routing = excluded.routing, at = excluded.at",
+    )
+    .bind(routing)
+    .bind(at)
+    .execute(&mut desk.connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn current_records(
+    connection: &mut SqliteConnection,
+    after: Option<RecordId>,
+    limit: u32,
+) -> Result<Vec<(RecordId, canonical::Record)>, Trouble> {
+    let rows = sqlx::query(
+        "select r.id, r.kind, v.schema_version, v.body, v.provenance
+           from record r join record_version v on v.record = r.id and v.number = r.version
+          where r.id > ?1 order by r.id limit ?2",
+    )
+    .bind(after.map_or(0, |after| after.0))
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| Ok((RecordId(row.try_get(0)?), record(row, 1)?))).collect()
+}
