@@ -85,7 +85,8 @@ pub enum Received {
     Record(RawRecord),
     /// The current document ends; it was read completely.
     End,
-    /// A document, the current one or one that never began, is refused.
+    /// A document, the current one or one that never began, is refused. A source that can know
+    /// before it begins gives none of its records.
     Refused {
         /// File name, address or identifier on the side of the system.
         remote_id: String,

@@ -1,10 +1,11 @@
 //! From one file to raw records, in order, with memory that does not grow with the file.
 //!
-//! The file is opened once and read twice: once for its digest, which stands on every record, and
-//! once for its records. Whether it changed meanwhile is asked at the end.
+//! The file is opened once and read twice. The first time says whether it can be read to its end,
+//! and its digest, which stands on every record: a file that is refused gives no record at all. The
+//! second time gives the records. Whether the file changed meanwhile is asked after each.
 
 use std::fs::{File, Metadata};
-use std::io::{Read, Seek};
+use std::io::{Cursor, Read, Seek};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -47,7 +48,12 @@ pub(crate) fn take(
     let mut giver = Giver { give, is_closed: false };
     let outcome = open(path, links, max_bytes).and_then(|mut file| {
         let opened = metadata(&file)?;
-        let outcome = take_open(&mut file, opened.len(), &remote_id, &mut giver);
+        let checked = check(&mut file, opened.len());
+        if !is_same(&opened, &metadata(&file)?) {
+            return Err(changed());
+        }
+        let (promise, digest) = checked?;
+        let outcome = give_all(&mut file, opened.len(), promise, digest, &remote_id, &mut giver);
         // A file that changed was read half before and half after: whatever else is wrong with it.
         if is_same(&opened, &metadata(&file)?) { outcome } else { Err(changed()) }
     });
@@ -61,14 +67,61 @@ pub(crate) fn take(
     (giver.give)(last)
 }
 
-fn take_open(
+/// Reads a file to its end, and says what it is and its digest.
+fn check(file: &mut File, length: u64) -> Result<(Promise, String), Refusal> {
+    let (promise, prefix) = sniff(file)?;
+    let rest = length.saturating_sub(prefix.len() as u64);
+    let mut source = Hashing { source: Cursor::new(prefix).chain(file.take(rest)), hasher: Sha256::new() };
+    match promise {
+        Promise::Xml => {
+            let mut parser = Parser::new(Nobody);
+            strict_xml::parse(&mut source, &mut parser)?;
+            parser.finish()?;
+        }
+        Promise::Json => ndjson::read_lines(&mut source, |_| Ok(()))?,
+    }
+    std::io::copy(&mut source, &mut std::io::sink()).map_err(|error| not_readable(&error))?;
+    let digest = canonical::Digest::from_bytes(&source.hasher.finalize());
+    Ok((promise, digest.map(|digest| digest.to_string()).unwrap_or_default()))
+}
+
+/// A source whose bytes are digested as they are read.
+struct Hashing<R> {
+    source: R,
+    hasher: Sha256,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.source.read(buffer)?;
+        self.hasher.update(&buffer[..read]);
+        Ok(read)
+    }
+}
+
+/// Takes everything, to see whether it can be read.
+struct Nobody;
+
+impl Receiver for Nobody {
+    const WANTS_TEXT: bool = false;
+
+    fn envelope(&mut self, _: Document, _: &MetadataL190, _: L190Version) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn lotto(&mut self, _: &LottoL190, _: u64, _: &str) -> Result<(), Refusal> {
+        Ok(())
+    }
+}
+
+fn give_all(
     file: &mut File,
     length: u64,
+    promise: Promise,
+    digest: String,
     remote_id: &str,
     giver: &mut Giver<'_, impl FnMut(Received) -> Result<(), Closed>>,
 ) -> Result<(), Refusal> {
-    let (promise, prefix) = sniff(file)?;
-    let digest = digest(prefix, file)?;
     file.rewind().map_err(|error| not_readable(&error))?;
     let source = file.take(length);
     let header = DocumentHeader {
@@ -195,20 +248,4 @@ fn is_same(before: &Metadata, after: &Metadata) -> bool {
     #[cfg(not(unix))]
     let is_same_file = true;
     is_same_file && before.len() == after.len() && before.modified().ok() == after.modified().ok()
-}
-
-fn digest(prefix: Vec<u8>, rest: &mut impl Read) -> Result<String, Refusal> {
-    let mut hasher = Sha256::new();
-    hasher.update(&prefix);
-    let mut chunk = prefix;
-    chunk.resize(128 * 1024, 0);
-    loop {
-        match rest.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(read) => hasher.update(&chunk[..read]),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(not_readable(&error)),
-        }
-    }
-    Ok(canonical::Digest::from_bytes(&hasher.finalize()).map(|digest| digest.to_string()).unwrap_or_default())
 }
