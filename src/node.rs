@@ -144,13 +144,7 @@ impl Node {
             systems.insert(name.clone(), Arc::from(adapter));
         }
         let collapse = config.work.collapse_seconds.map(|seconds| Duration::from_secs(seconds.into()));
-        let flow = Flow {
-            store,
-            systems: Arc::new(systems),
-            clock,
-            patience: Arc::new(jobs::Backoff),
-            collapse,
-        };
+        let flow = Flow { store, systems: Arc::new(systems), clock, patience: Arc::new(jobs::Backoff), collapse };
         Ok(Self { config, flow, work: None, simulators })
     }
 

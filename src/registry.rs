@@ -11,11 +11,8 @@ use crate::node::{Inspected, OpenStore, Parts};
 use crate::storage::sqlite::SqliteStore;
 
 /// Everything that the daemon is made of.
-pub const PARTS: Parts = Parts {
-    adapters: &[file_drop::FACTORY, pico::FACTORY, scp_esecuzione::FACTORY],
-    open_store,
-    inspect,
-};
+pub const PARTS: Parts =
+    Parts { adapters: &[file_drop::FACTORY, pico::FACTORY, scp_esecuzione::FACTORY], open_store, inspect };
 
 fn open_store(path: PathBuf) -> BoxFuture<'static, OpenStore> {
     Box::pin(async move {

@@ -13,8 +13,8 @@ use raccordo::delivery::DeliveryState;
 use raccordo::flow::{Flow, Patience, Systems, deliver, intake, reconcile, route};
 use raccordo::storage::sqlite::SqliteStore;
 use raccordo::storage::{
-    ClaimRequest, DiscrepancyKind, Fenced, Intent, JobEnd, JobSubject, RunKind, RunTotals, Settlement,
-    TracedDelivery, Verdict,
+    ClaimRequest, DiscrepancyKind, Fenced, Intent, JobEnd, JobSubject, RunKind, RunTotals, Settlement, TracedDelivery,
+    Verdict,
 };
 use simulated::{Fault, PANIC, SET_ASIDE, Simulated, document, header};
 
@@ -272,9 +272,11 @@ async fn an_adapter_that_panics_while_sending_is_in_doubt_and_its_neighbours_go_
 #[tokio::test]
 async fn a_record_that_panics_the_mapping_is_set_aside_not_dropped() {
     let test = TestFlow::new().await;
-    let totals = test.read("a", &[lotto(1, "una scuola"), PANIC.to_owned(), SET_ASIDE.to_owned(), lotto(2, "un ponte")]).await;
+    let totals =
+        test.read("a", &[lotto(1, "una scuola"), PANIC.to_owned(), SET_ASIDE.to_owned(), lotto(2, "un ponte")]).await;
     assert_eq!((totals.read, totals.new, totals.quarantined), (4, 2, 2));
-    let again = test.read("a", &[lotto(1, "una scuola"), PANIC.to_owned(), SET_ASIDE.to_owned(), lotto(2, "un ponte")]).await;
+    let again =
+        test.read("a", &[lotto(1, "una scuola"), PANIC.to_owned(), SET_ASIDE.to_owned(), lotto(2, "un ponte")]).await;
     assert_eq!((again.unchanged, again.quarantined), (2, 2));
     assert_eq!(test.flow.store.overview().await.expect("facts").quarantined, 2, "once each");
     test.work().await;
@@ -409,11 +411,14 @@ async fn what_was_changed_lost_or_added_there_is_found_with_its_rule_and_repaire
 
     let result = reconcile::reconcile(&test.flow, "target", true).await.expect("compared");
     let found: Vec<_> = result.discrepancies.iter().map(|found| (found.rule, found.kind, found.unit.clone())).collect();
-    assert_eq!(found, [
-        (Rule::R12, DiscrepancyKind::Differs, unit(1)),
-        (Rule::R01, DiscrepancyKind::MissingThere, unit(2)),
-        (Rule::R01, DiscrepancyKind::MissingHere, UnitKey("lotto/Z".to_owned())),
-    ]);
+    assert_eq!(
+        found,
+        [
+            (Rule::R12, DiscrepancyKind::Differs, unit(1)),
+            (Rule::R01, DiscrepancyKind::MissingThere, unit(2)),
+            (Rule::R01, DiscrepancyKind::MissingHere, UnitKey("lotto/Z".to_owned())),
+        ]
+    );
     test.work().await;
     test.target.forget(&UnitKey("lotto/Z".to_owned()));
     let again = reconcile::reconcile(&test.flow, "target", true).await.expect("compared");

@@ -136,7 +136,9 @@ pub(super) fn show_deliveries(cycle: &Cycle, output: &Output) {
         .deliveries
         .iter()
         .flat_map(|(target, states)| {
-            states.iter().map(move |(state, count)| vec![target.clone(), words.state(state).to_owned(), count.to_string()])
+            states
+                .iter()
+                .map(move |(state, count)| vec![target.clone(), words.state(state).to_owned(), count.to_string()])
         })
         .collect();
     output.table(words.where_it_went, &[words.target, words.state, words.deliveries], rows, 2);

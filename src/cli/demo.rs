@@ -126,7 +126,8 @@ async fn work(node: &Node, arguments: &Arguments, output: &Output) -> anyhow::Re
         totals.insert(source, report.totals);
     }
     let quiet = cycle::deliver_until_quiet(node, Duration::from_secs(arguments.wait), output).await?;
-    let targets = cycle::names(&node.flow.systems, |adapter| adapter.target().is_some() && adapter.observer().is_some());
+    let targets =
+        cycle::names(&node.flow.systems, |adapter| adapter.target().is_some() && adapter.observer().is_some());
     let results = cycle::compare(node, &targets, false, output).await?;
     let mut facts = Cycle::of_sources(totals).with_deliveries(&node.flow).await?;
     for result in &results {

@@ -23,8 +23,11 @@ pub(super) async fn run(node: Node, arguments: &Arguments, output: &Output) -> a
     let report = cycle::read(&node, &arguments.system, RunKind::Import, files, output).await?;
     if output.is_json() {
         let totals = report.totals;
-        let refused: Vec<_> =
-            report.refused.iter().map(|(document, refusal)| serde_json::json!({ "document": document, "refusal": refusal })).collect();
+        let refused: Vec<_> = report
+            .refused
+            .iter()
+            .map(|(document, refusal)| serde_json::json!({ "document": document, "refusal": refusal }))
+            .collect();
         output.json(&serde_json::json!({
             "source": arguments.system,
             "read": totals.read,

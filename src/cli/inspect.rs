@@ -66,12 +66,11 @@ fn show(files: &[serde_json::Value], output: &Output) {
     let words = output.words;
     for facts in files {
         let text = |name: &str| facts[name].as_str().unwrap_or("–").to_owned();
-        let mut rows = vec![
-            vec![words.format.to_owned(), format!("{} {}", text("format"), text("version"))],
-        ];
+        let mut rows = vec![vec![words.format.to_owned(), format!("{} {}", text("format"), text("version"))]];
         flatten("", &facts["counts"], &mut rows);
         for (rule, count) in facts["findings"].as_object().into_iter().flatten() {
-            let summary = canonical::Rule::ALL.iter().find(|known| known.code() == rule).map_or("", |known| known.summary());
+            let summary =
+                canonical::Rule::ALL.iter().find(|known| known.code() == rule).map_or("", |known| known.summary());
             rows.push(vec![format!("{} {rule} ({summary})", words.findings), count.to_string()]);
         }
         if let Some(refused) = facts["refused"].as_object() {

@@ -74,7 +74,7 @@ struct Arguments {
     /// Print JSON for machines
     #[arg(long, global = true)]
     json: bool,
-    /// Language of tables and pages
+    /// Language of tables and messages; pages are Italian
     #[arg(long, global = true, env = "RACCORDO_LANG", default_value = "it", value_name = "LANG")]
     lang: Language,
     #[command(subcommand)]

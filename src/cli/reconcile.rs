@@ -18,9 +18,7 @@ pub(super) struct Arguments {
 pub(super) async fn run(node: Node, arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     let targets = match &arguments.system {
         Some(system) => vec![system.clone()],
-        None => {
-            cycle::names(&node.flow.systems, |adapter| adapter.target().is_some() && adapter.observer().is_some())
-        }
+        None => cycle::names(&node.flow.systems, |adapter| adapter.target().is_some() && adapter.observer().is_some()),
     };
     let results = cycle::compare(&node, &targets, arguments.repair, output).await?;
     if output.is_json() {

@@ -31,8 +31,10 @@ pub(super) async fn run(parts: &Parts, arguments: &Arguments, output: &Output) -
     let faults = match &arguments.faults {
         None => None,
         Some(file) => {
-            let text = std::fs::read_to_string(file).with_context(|| format!("reading faults from {}", file.display()))?;
-            let faults = serde_json::from_str(&text).with_context(|| format!("understanding faults of {}", file.display()))?;
+            let text =
+                std::fs::read_to_string(file).with_context(|| format!("reading faults from {}", file.display()))?;
+            let faults =
+                serde_json::from_str(&text).with_context(|| format!("understanding faults of {}", file.display()))?;
             Some(faults)
         }
     };

@@ -51,7 +51,8 @@ pub(super) async fn run(mut node: Node, arguments: &Arguments, output: &Output) 
         }
     }
     node.close().await;
-    let stopped = facts.deliveries.values().any(|states| states.contains_key("refused") || states.contains_key("parked"));
+    let stopped =
+        facts.deliveries.values().any(|states| states.contains_key("refused") || states.contains_key("parked"));
     Ok(match (quiet, refused, stopped) {
         (false, ..) => Exit::Unavailable,
         (true, true, _) => Exit::Failed,

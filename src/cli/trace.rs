@@ -64,9 +64,10 @@ fn show(trace: &Trace, output: &Output) {
             String::new(),
         ]);
         for attempt in &delivery.attempts {
-            let receipt = attempt.receipt.as_ref().map(|receipt| {
-                format!("{} {}", receipt.status, receipt.remote_id.as_deref().unwrap_or_default())
-            });
+            let receipt = attempt
+                .receipt
+                .as_ref()
+                .map(|receipt| format!("{} {}", receipt.status, receipt.remote_id.as_deref().unwrap_or_default()));
             rows.push(vec![
                 String::new(),
                 String::new(),
@@ -84,7 +85,13 @@ fn show(trace: &Trace, output: &Output) {
         let rows = trace
             .quarantined
             .iter()
-            .map(|aside| vec![format!("{} {}:{}", aside.source, aside.document, aside.line), aside.rule.clone(), aside.reason.clone()])
+            .map(|aside| {
+                vec![
+                    format!("{} {}:{}", aside.source, aside.document, aside.line),
+                    aside.rule.clone(),
+                    aside.reason.clone(),
+                ]
+            })
             .collect();
         output.table(words.aside, &[words.origin, words.rule, words.reason], rows, 3);
     }

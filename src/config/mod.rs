@@ -154,8 +154,8 @@ impl Config {
     /// Reads the configuration: a file, or a folder that holds a `raccordo.toml`.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let file = if path.is_dir() { path.join(FILE_NAME) } else { path.to_owned() };
-        let text = std::fs::read_to_string(&file)
-            .map_err(|source| ConfigError::Unreadable { path: file.clone(), source })?;
+        let text =
+            std::fs::read_to_string(&file).map_err(|source| ConfigError::Unreadable { path: file.clone(), source })?;
         let folder = file.parent().map(Path::to_owned).unwrap_or_default();
         Self::parse(&text, &folder).map_err(|problem| ConfigError::Invalid { path: file, problem })
     }

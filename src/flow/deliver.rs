@@ -25,10 +25,10 @@ pub async fn deliver(flow: &Flow, delivery: DeliveryId, lease: Lease) -> Result<
     }
     let step = Step { flow, lease, loaded };
     let Some(adapter) = flow.systems.get(&step.loaded.target) else {
-        return step.wait_for_configuration();
+        return Ok(step.wait_for_configuration());
     };
     let Some(target) = adapter.target() else {
-        return step.wait_for_configuration();
+        return Ok(step.wait_for_configuration());
     };
     match step.loaded.state {
         DeliveryState::Sent | DeliveryState::InDoubt { .. } => step.observe(target).await,
@@ -53,9 +53,9 @@ struct Step<'a> {
 
 impl Step<'_> {
     /// The target is not configured today: the delivery stays as it is until it is again.
-    fn wait_for_configuration(self) -> Result<JobEnd, FlowError> {
+    fn wait_for_configuration(self) -> JobEnd {
         tracing::warn!(target_system = self.loaded.target, unit = %self.loaded.unit, "target not configured");
-        Ok(JobEnd::RetryAt(clock::after(self.flow.clock.now(), self.flow.patience.longest())))
+        JobEnd::RetryAt(clock::after(self.flow.clock.now(), self.flow.patience.longest()))
     }
 
     /// The answer to an earlier attempt was lost: ask before sending anything.
@@ -63,7 +63,8 @@ impl Step<'_> {
         let Some(shipment) = self.loaded.last_shipment.clone() else {
             return self.park("in doubt without a stored shipment").await;
         };
-        let asked = AssertUnwindSafe(target.look_up(&shipment)).catch_unwind().await.unwrap_or_else(|_| Err(panicked()));
+        let asked =
+            AssertUnwindSafe(target.look_up(&shipment)).catch_unwind().await.unwrap_or_else(|_| Err(panicked()));
         match asked {
             Ok(Held::Same(proof)) => {
                 self.conclude(None, shipment.revision, DeliveryState::Acknowledged, Some(proof)).await
@@ -161,15 +162,15 @@ impl Step<'_> {
         state: DeliveryState,
         receipt: Option<contract::Receipt>,
     ) -> Result<Fenced<()>, FlowError> {
-        let conclusion =
-            Conclusion { delivery: self.loaded.id, attempt, lease: self.lease, revision, state, receipt };
+        let conclusion = Conclusion { delivery: self.loaded.id, attempt, lease: self.lease, revision, state, receipt };
         Ok(self.flow.store.conclude(conclusion, self.flow.clock.now()).await?)
     }
 }
 
 fn compose(target: &dyn Target, loaded: &LoadedDelivery, revision: u64) -> Result<Shipment, String> {
-    let composed = std::panic::catch_unwind(AssertUnwindSafe(|| target.compose(&loaded.unit, revision, &loaded.members)))
-        .unwrap_or_else(|_| Err("the mapping stopped on this unit".to_owned()))?;
+    let composed =
+        std::panic::catch_unwind(AssertUnwindSafe(|| target.compose(&loaded.unit, revision, &loaded.members)))
+            .unwrap_or_else(|_| Err("the mapping stopped on this unit".to_owned()))?;
     Ok(Shipment {
         unit: loaded.unit.clone(),
         revision,

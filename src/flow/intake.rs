@@ -128,7 +128,8 @@ impl Intake<'_> {
         if self.batch.is_empty() {
             return Ok(());
         }
-        let document = self.document.ok_or(FlowError::Interrupted { task: "a source that gave records of no document" })?;
+        let document =
+            self.document.ok_or(FlowError::Interrupted { task: "a source that gave records of no document" })?;
         let now = self.flow.clock.now();
         let arrivals = self
             .batch

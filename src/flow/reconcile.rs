@@ -381,10 +381,10 @@ mod tests {
     fn a_row_on_one_side_only_is_missing_on_the_other() {
         let (counts, found) = compare_rows(&unit(), &[row("a", "x")], &[row("b", "x")]);
         assert_eq!((counts.missing_there, counts.missing_here), (1, 1));
-        assert_eq!(found.iter().map(|found| found.kind).collect::<Vec<_>>(), [
-            DiscrepancyKind::MissingThere,
-            DiscrepancyKind::MissingHere
-        ]);
+        assert_eq!(
+            found.iter().map(|found| found.kind).collect::<Vec<_>>(),
+            [DiscrepancyKind::MissingThere, DiscrepancyKind::MissingHere]
+        );
     }
 
     #[test]

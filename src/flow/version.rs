@@ -21,11 +21,7 @@ pub fn arrival(
 ) -> Arrival {
     let records = match understood.set_aside {
         Some(_) => Vec::new(),
-        None => understood
-            .records
-            .into_iter()
-            .map(|record| RoutedRecord { routes: route(&record), record })
-            .collect(),
+        None => understood.records.into_iter().map(|record| RoutedRecord { routes: route(&record), record }).collect(),
     };
     Arrival {
         document,

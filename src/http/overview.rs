@@ -65,8 +65,12 @@ struct FindingRow {
 /// Renders the page.
 pub(super) fn page(facts: &Overview, flow: &Flow) -> Result<String, askama::Error> {
     let open: u64 = facts.deliveries.iter().filter(|count| is_open(&count.state)).map(|count| count.count).sum();
-    let stopped: u64 =
-        facts.deliveries.iter().filter(|count| matches!(count.state.as_str(), "refused" | "parked")).map(|count| count.count).sum();
+    let stopped: u64 = facts
+        .deliveries
+        .iter()
+        .filter(|count| matches!(count.state.as_str(), "refused" | "parked"))
+        .map(|count| count.count)
+        .sum();
     let disagreeing: u64 = facts
         .reconciliations
         .iter()

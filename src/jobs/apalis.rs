@@ -122,11 +122,7 @@ impl Backend for PumpBackend {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_next(
-        &mut self,
-        cx: &mut Context<'_>,
-        _: &WorkerContext,
-    ) -> Poll<Option<Result<Self::Task, Self::Error>>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>, _: &WorkerContext) -> Poll<Option<Result<Self::Task, Self::Error>>> {
         self.shelf.poll_take(cx).map(|job| job.map(|job| Ok(TaskBuilder::new(job).build())))
     }
 

@@ -44,12 +44,10 @@ impl Handler for FlowHandler {
     async fn run(&self, job: ClaimedJob) -> JobEnd {
         match job.subject {
             JobSubject::Nothing(_) => JobEnd::Done,
-            JobSubject::Deliver(delivery) => {
-                match deliver::deliver(&self.0, delivery, job.lease).await {
-                    Ok(end) => end,
-                    Err(error) => self.interrupted(delivery, job.lease, &error).await,
-                }
-            }
+            JobSubject::Deliver(delivery) => match deliver::deliver(&self.0, delivery, job.lease).await {
+                Ok(end) => end,
+                Err(error) => self.interrupted(delivery, job.lease, &error).await,
+            },
         }
     }
 

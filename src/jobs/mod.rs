@@ -95,7 +95,10 @@ impl Workers {
         self.stop.send_replace(true);
         let mut monitor = self.monitor;
         if tokio::time::timeout(GRACE, &mut monitor).await.is_err() {
-            tracing::warn!(running = self.shared.in_flight(), "handlers still run: their leases will end by themselves");
+            tracing::warn!(
+                running = self.shared.in_flight(),
+                "handlers still run: their leases will end by themselves"
+            );
             self.shared.abandon();
             monitor.abort();
         }

@@ -89,10 +89,16 @@ pub async fn the_bytes_of_a_revision_never_change(database: &dyn Database) {
     assert_eq!(database.number("select count(*) from shipment").await, 1);
     let again = scene.delivery("pico", cig(KEY).as_str()).await;
     assert_eq!((again.attempts, again.first_attempt_at), (2, Some(at(2))));
-    done(scene.store.conclude(
-        Conclusion { delivery: delivery.id, attempt: None, lease, revision: 1, state: retry(5), receipt: None },
-        at(4),
-    ).await.expect("an answer"));
+    done(
+        scene
+            .store
+            .conclude(
+                Conclusion { delivery: delivery.id, attempt: None, lease, revision: 1, state: retry(5), receipt: None },
+                at(4),
+            )
+            .await
+            .expect("an answer"),
+    );
     let mut other = intent(&delivery, lease, 1);
     other.shipment.body.push(b' ');
     let refused = scene.store.begin_attempt(other, at(5)).await;
@@ -117,14 +123,8 @@ pub async fn changes_during_an_attempt_make_it_due_again(database: &dyn Database
 
 pub async fn what_the_life_of_a_delivery_does_not_admit_is_refused(database: &dyn Database) {
     let (scene, delivery, lease) = due(database).await;
-    let conclusion = |state, revision| Conclusion {
-        delivery: delivery.id,
-        attempt: None,
-        lease,
-        revision,
-        state,
-        receipt: None,
-    };
+    let conclusion =
+        |state, revision| Conclusion { delivery: delivery.id, attempt: None, lease, revision, state, receipt: None };
     for (state, revision) in [(in_doubt(5), 1), (retry(5), 1), (DeliveryState::Acknowledged, 2)] {
         let refused = scene.store.conclude(conclusion(state, revision), at(2)).await;
         assert!(matches!(refused, Err(StorageError::Refused { .. })), "{refused:?}");
@@ -177,7 +177,9 @@ pub async fn members_come_in_key_order(database: &dyn Database) {
 pub async fn a_parked_delivery_is_due_when_reopened(database: &dyn Database) {
     let (scene, delivery, lease) = due(database).await;
     let attempt = scene.begin(&delivery, lease, 2).await;
-    scene.conclude(&delivery, attempt, lease, DeliveryState::Parked { reason: "x".to_owned(), in_doubt: false }, 3).await;
+    scene
+        .conclude(&delivery, attempt, lease, DeliveryState::Parked { reason: "x".to_owned(), in_doubt: false }, 3)
+        .await;
     assert!(scene.settle(lease, JobEnd::Parked, 3).await);
     assert!(scene.claim_at(10_000, 10).await.is_empty());
     scene.store.reopen(delivery.id, "corrected by hand", at(4)).await.expect("it is reopened");

@@ -37,8 +37,13 @@ pub async fn a_job_is_not_claimed_before_its_time(database: &dyn Database) {
 }
 
 pub async fn only_the_oldest_open_job_of_a_lane_is_claimed(database: &dyn Database) {
-    let jobs =
-        [nothing(1, Some("a"), 1), nothing(2, Some("a"), 0), nothing(3, Some("b"), 0), nothing(4, None, 0), nothing(5, Some("a"), 0)];
+    let jobs = [
+        nothing(1, Some("a"), 1),
+        nothing(2, Some("a"), 0),
+        nothing(3, Some("b"), 0),
+        nothing(4, None, 0),
+        nothing(5, Some("a"), 0),
+    ];
     let scene = with_jobs(database, &jobs).await;
     let free = scene.claim_at(0, 10).await;
     assert_eq!(numbers(&free), [3, 4], "the oldest of lane a is not ready, and nothing passes it");

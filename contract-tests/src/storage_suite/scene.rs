@@ -7,7 +7,7 @@ use contract::{DocumentHeader, Lane, Receipt, SetAside, Shipment, UnitKey};
 use raccordo::delivery::DeliveryState;
 use raccordo::storage::{
     Arrival, AttemptId, ClaimRequest, ClaimedJob, Conclusion, Destination, DocumentId, Fenced, Intent, JobEnd,
-    JobSubject, Lease, LoadedDelivery, Round, RoutedRecord, Route, RunId, RunKind, Settlement, Store, Stored,
+    JobSubject, Lease, LoadedDelivery, Round, Route, RoutedRecord, RunId, RunKind, Settlement, Store, Stored,
 };
 
 use super::Database;

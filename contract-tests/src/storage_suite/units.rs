@@ -42,7 +42,9 @@ pub async fn a_record_that_moves_bumps_both_units(database: &dyn Database) {
             first.says_to(2, lotto(2, "stays"), vec![to_unit("pico", "2023")]),
         ])
         .await;
-    scene.store(vec![second.says_to(1, lotto(1, "moved"), vec![to_unit("pico", "2024"), to_unit("hub", "2024")])]).await;
+    scene
+        .store(vec![second.says_to(1, lotto(1, "moved"), vec![to_unit("pico", "2024"), to_unit("hub", "2024")])])
+        .await;
     let (old, new) = (scene.delivery("pico", "2023").await, scene.delivery("pico", "2024").await);
     assert_eq!((old.desired_revision, old.members.len()), (2, 1));
     assert_eq!((new.desired_revision, new.members.len()), (1, 1));

@@ -3,9 +3,7 @@
 use canonical::{Kind, Rule};
 use contract::UnitKey;
 use raccordo::delivery::DeliveryState;
-use raccordo::storage::{
-    DeliveryCount, Discrepancy, DiscrepancyKind, Reconciliation, ReconciliationCounts, RunTotals,
-};
+use raccordo::storage::{DeliveryCount, Discrepancy, DiscrepancyKind, Reconciliation, ReconciliationCounts, RunTotals};
 
 use super::scene::{finding, routed_lotto, to_unit, withheld};
 use super::{Database, Scene};
@@ -115,7 +113,16 @@ pub async fn the_overview_counts(database: &dyn Database) {
 
 pub async fn a_reconciliation_is_kept_with_its_discrepancies(database: &dyn Database) {
     let scene = Scene::open(database).await;
-    let counts = ReconciliationCounts { expected: 9, observed: 8, equal: 7, different: 1, missing_there: 1, on_its_way: 2, stopped: 3, ..Default::default() };
+    let counts = ReconciliationCounts {
+        expected: 9,
+        observed: 8,
+        equal: 7,
+        different: 1,
+        missing_there: 1,
+        on_its_way: 2,
+        stopped: 3,
+        ..Default::default()
+    };
     let missing = Discrepancy {
         rule: Rule::R01,
         kind: DiscrepancyKind::MissingThere,

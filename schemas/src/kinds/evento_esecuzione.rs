@@ -114,13 +114,7 @@ pub struct EventoEsecuzione {
 
 impl EventoEsecuzione {
     pub(crate) fn key(&self) -> String {
-        format!(
-            "{}/{}/{}/{}",
-            self.cig.as_str(),
-            self.id_aggiudicazione,
-            self.fase().code(),
-            self.progressivo
-        )
+        format!("{}/{}/{}/{}", self.cig.as_str(), self.id_aggiudicazione, self.fase().code(), self.progressivo)
     }
 
     /// The phase, which the detail decides.

@@ -20,9 +20,9 @@ pub use aggiudicazione::{Aggiudicazione, Partecipazione, RuoloRaggruppamento};
 pub use contratto::Contratto;
 pub use ente::{Ente, TipoEnte};
 pub use evento_esecuzione::{
-    AccordoBonario, AvanzamentoLavori, AvvioEsecuzione, Collaudo, Conclusione, ConclusioneSubappalto,
-    Dettaglio, EsitoSubappalto, EventoEsecuzione, Fase, Modifica, Recesso, RichiestaSubappalto, Ripresa,
-    Sospensione, StatoEvento, StipulaContratto, SuperamentoQuarto,
+    AccordoBonario, AvanzamentoLavori, AvvioEsecuzione, Collaudo, Conclusione, ConclusioneSubappalto, Dettaglio,
+    EsitoSubappalto, EventoEsecuzione, Fase, Modifica, Recesso, RichiestaSubappalto, Ripresa, Sospensione, StatoEvento,
+    StipulaContratto, SuperamentoQuarto,
 };
 pub use lotto::{Lotto, StatoCig};
 pub use operatore_economico::{IdentificativoOperatore, OperatoreEconomico};
@@ -114,10 +114,6 @@ impl fmt::Display for Kind {
 impl Body {
     /// The digest of kind, schema version and canonical JSON of this body.
     pub fn digest(&self, schema_version: u16) -> Digest {
-        Digest::of_parts([
-            self.kind().name().as_bytes(),
-            &schema_version.to_be_bytes(),
-            self.to_json().as_bytes(),
-        ])
+        Digest::of_parts([self.kind().name().as_bytes(), &schema_version.to_be_bytes(), self.to_json().as_bytes()])
     }
 }

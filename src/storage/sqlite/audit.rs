@@ -3,8 +3,8 @@
 
 use canonical::Digest;
 use futures_util::TryStreamExt as _;
-use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 use super::bulk::Bulk;
 use super::rows::hex;
@@ -22,7 +22,8 @@ impl Head {
     const START: Self = Self { seq: 0, hash: [0; 32] };
 
     pub(super) async fn load(connection: &mut SqliteConnection) -> Result<Self, Trouble> {
-        let last = sqlx::query("select seq, hash from audit order by seq desc limit 1").fetch_optional(connection).await?;
+        let last =
+            sqlx::query("select seq, hash from audit order by seq desc limit 1").fetch_optional(connection).await?;
         let Some(row) = last else { return Ok(Self::START) };
         let hash: &[u8] = row.try_get(1)?;
         let hash = hash.try_into().map_err(|_| Trouble::Damaged("audit hash of another length".to_owned()))?;

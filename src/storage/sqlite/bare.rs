@@ -117,9 +117,11 @@ pub async fn upsert(path: &Path, rows: &[(String, Vec<u8>, String)], batch: usiz
           where excluded.digest <> bare_record.digest",
     );
     let mut connection = writing(path).connect().await?;
-    sqlx::raw_sql("create table if not exists bare_record (key text primary key, digest blob not null, body text not null)")
-        .execute(&mut connection)
-        .await?;
+    sqlx::raw_sql(
+        "create table if not exists bare_record (key text primary key, digest blob not null, body text not null)",
+    )
+    .execute(&mut connection)
+    .await?;
     let begun = Instant::now();
     for batch in rows.chunks(batch) {
         let mut batch: Vec<_> = batch.iter().collect();

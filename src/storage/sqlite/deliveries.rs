@@ -85,7 +85,8 @@ async fn load(connection: &mut SqliteConnection, id: DeliveryId) -> Result<Optio
     let shipment = sqlx::query(
         "select s.revision, s.idempotency_key, s.body, count(a.id), min(a.started_at)
            from shipment s left join attempt a on a.shipment = s.id
-          where s.delivery = ?1 group by s.id order by s.revision desc limit 1",
+          where s.id = (select id from shipment where delivery = ?1 order by revision desc limit 1)
+          group by s.id",
     )
     .bind(id.0)
     .fetch_optional(&mut *connection)
@@ -185,17 +186,16 @@ async fn begin_attempt(desk: &mut Desk, intent: Intent, at: i64) -> Result<Fence
         return Err(Trouble::Refused(problem));
     }
     let shipment = put_shipment(desk, delivery, &shipment, at).await?;
-    let attempt = sqlx::query(
-        "insert into attempt (delivery, shipment, job, token, started_at) values (?1, ?2, ?3, ?4, ?5)",
-    )
-    .bind(delivery.0)
-    .bind(shipment)
-    .bind(lease.job.0)
-    .bind(lease.token)
-    .bind(at)
-    .execute(&mut desk.connection)
-    .await?
-    .last_insert_rowid();
+    let attempt =
+        sqlx::query("insert into attempt (delivery, shipment, job, token, started_at) values (?1, ?2, ?3, ?4, ?5)")
+            .bind(delivery.0)
+            .bind(shipment)
+            .bind(lease.job.0)
+            .bind(lease.token)
+            .bind(at)
+            .execute(&mut desk.connection)
+            .await?
+            .last_insert_rowid();
     put_state(desk, delivery, &sent, at).await?;
     let detail = format!(r#"{{"state":"sent","revision":{revision},"attempt":{attempt}}}"#);
     desk.audit(vec![Entry::new("delivery_state", format!("delivery/{delivery}"), detail)], at).await?;
@@ -206,15 +206,14 @@ async fn begin_attempt(desk: &mut Desk, intent: Intent, at: i64) -> Result<Fence
 async fn put_shipment(desk: &mut Desk, delivery: DeliveryId, shipment: &Shipment, at: i64) -> Result<i64, Trouble> {
     let digest = shipment.digest();
     let revision = stored(shipment.revision);
-    let known =
-        sqlx::query("select id, idempotency_key, digest from shipment where delivery = ?1 and revision = ?2")
-            .bind(delivery.0)
-            .bind(revision)
-            .fetch_optional(&mut desk.connection)
-            .await?;
+    let known = sqlx::query("select id, idempotency_key, digest from shipment where delivery = ?1 and revision = ?2")
+        .bind(delivery.0)
+        .bind(revision)
+        .fetch_optional(&mut desk.connection)
+        .await?;
     if let Some(row) = known {
-        let is_same = row.try_get::<&str, _>(1)? == shipment.idempotency_key
-            && row.try_get::<&[u8], _>(2)? == digest.as_bytes();
+        let is_same =
+            row.try_get::<&str, _>(1)? == shipment.idempotency_key && row.try_get::<&[u8], _>(2)? == digest.as_bytes();
         return if is_same {
             Ok(row.try_get(0)?)
         } else {

@@ -43,11 +43,8 @@ struct Left {
     withheld: HashMap<(i64, String), String>,
 }
 
-static DELIVERIES: Bulk = Bulk::new(
-    "insert into delivery (id, target, unit_key, lane, desired_revision, state, state_since, due_at)",
-    8,
-    "",
-);
+static DELIVERIES: Bulk =
+    Bulk::new("insert into delivery (id, target, unit_key, lane, desired_revision, state, state_since, due_at)", 8, "");
 static MEMBERS: Bulk = Bulk::new(
     "insert into delivery_member (record, target, delivery)",
     3,
@@ -191,7 +188,8 @@ impl Desk {
         let mut fresh = Vec::new();
         for (number, ((target, key), lane, due_at)) in (0..).zip(wanted) {
             let name = (target.to_owned(), key.to_owned());
-            let bump = |state, revision| Bump { target: target.to_owned(), lane: lane.to_owned(), due_at, state, revision };
+            let bump =
+                |state, revision| Bump { target: target.to_owned(), lane: lane.to_owned(), due_at, state, revision };
             let id = if let Some(row) = found.get(&number) {
                 let id = row.try_get(1)?;
                 bumps.insert(id, bump(Some(state(row, 4)?), row.try_get::<i64, _>(2)? + 1));

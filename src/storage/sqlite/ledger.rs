@@ -14,9 +14,7 @@ use super::trouble::Trouble;
 use super::versions::Prepared;
 use super::writer::Desk;
 use super::{SqliteStore, reroute};
-use crate::storage::{
-    Arrival, DocumentId, Ledger, RecordId, Route, RunId, RunKind, RunTotals, StorageError, Stored,
-};
+use crate::storage::{Arrival, DocumentId, Ledger, RecordId, Route, RunId, RunKind, RunTotals, StorageError, Stored};
 
 #[async_trait]
 impl Ledger for SqliteStore {

@@ -42,7 +42,9 @@ pub(super) async fn open(path: &Path) -> Result<Opened, StorageError> {
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
         .after_connect(|connection, _| {
-            Box::pin(async move { demanded(connection).await?.map_or(Ok(()), |problem| Err(sqlx::Error::Protocol(problem))) })
+            Box::pin(async move {
+                demanded(connection).await?.map_or(Ok(()), |problem| Err(sqlx::Error::Protocol(problem)))
+            })
         })
         .connect_with(reading(path))
         .await
@@ -66,10 +68,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
 }
 
 pub(super) fn writing(path: &Path) -> SqliteConnectOptions {
-    options(path)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .pragma("cache_size", "-65536")
+    options(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal).pragma("cache_size", "-65536")
 }
 
 fn reading(path: &Path) -> SqliteConnectOptions {
@@ -96,8 +95,9 @@ fn take_lock(path: &Path) -> Result<File, StorageError> {
     })?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(StorageError::Refused {
-            problem: format!("another process has {} open: stop it first, or name another file", path.display()),
+        Err(TryLockError::WouldBlock) => Err(StorageError::Unavailable {
+            attempted: "open it",
+            source: format!("another process has {} open: stop it first, or name another file", path.display()).into(),
         }),
         Err(TryLockError::Error(error)) => Err(unavailable(error)),
     }

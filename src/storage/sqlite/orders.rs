@@ -23,7 +23,8 @@ pub(super) fn lane_of(target: &str, lane: &str) -> String {
     format!("{target}/{lane}")
 }
 
-static INSERT: Bulk = Bulk::new("insert into job (id, delivery, waits_for, number, lane, holds, behind, run_at, state)", 9, "");
+static INSERT: Bulk =
+    Bulk::new("insert into job (id, delivery, waits_for, number, lane, holds, behind, run_at, state)", 9, "");
 
 impl Desk {
     /// Adds jobs, in order. A job whose lane is taken waits behind the one that holds it.
@@ -67,12 +68,10 @@ impl Desk {
         if deliveries.is_empty() {
             return Ok(HashSet::new());
         }
-        let rows = sqlx::query(
-            "select j.waits_for from json_each(?1) d cross join job j where j.waits_for = d.value",
-        )
-        .bind(json(&deliveries)?)
-        .fetch_all(&mut self.connection)
-        .await?;
+        let rows = sqlx::query("select j.waits_for from json_each(?1) d cross join job j where j.waits_for = d.value")
+            .bind(json(&deliveries)?)
+            .fetch_all(&mut self.connection)
+            .await?;
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 }

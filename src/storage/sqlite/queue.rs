@@ -4,6 +4,8 @@
 //! of the program begins above all tokens before it. A lane is held by its oldest open job until
 //! that job ends; the next one is made ready in the same transaction.
 
+use std::collections::{BTreeMap, HashMap, HashSet};
+
 use async_trait::async_trait;
 use canonical::values::UtcInstant;
 use futures_util::FutureExt as _;
@@ -151,27 +153,35 @@ async fn settle(desk: &mut Desk, settlements: &[Settlement], now: i64) -> Result
     Ok(lost)
 }
 
-/// Ends jobs as done or parked, and makes the next of their lanes ready.
+/// Ends jobs as done or parked, and makes the next of their lanes ready. Jobs that were claimed
+/// together share a token, and what was claimed together ends more or less together: there is a
+/// statement for each token.
 async fn finish(desk: &mut Desk, state: &str, pairs: Vec<(i64, i64)>, now: i64) -> Result<u64, Trouble> {
-    let sent = pairs.len() as u64;
-    let pairs = json(&pairs)?;
-    let touched = sqlx::query(
-        "update job set state = ?2, token = null, lease_until = null, holds = null, ended_at = ?3
-           from json_each(?1) e
-          where job.id = e.value ->> 0 and job.token = e.value ->> 1 and job.state = 'leased'",
-    )
-    .bind(&pairs)
-    .bind(state)
-    .bind(now)
-    .execute(&mut desk.connection)
-    .await?
-    .rows_affected();
-    pass_lanes_on(desk, pairs).await?;
-    Ok(sent - touched)
+    let mut lost = pairs.len() as u64;
+    let mut claims = BTreeMap::<i64, Vec<i64>>::new();
+    for (job, token) in pairs {
+        claims.entry(token).or_default().push(job);
+    }
+    for (token, jobs) in claims {
+        let jobs = json(&jobs)?;
+        let ended = sqlx::query(
+            "update job set state = ?3, token = null, lease_until = null, holds = null, ended_at = ?4
+              where id in (select value from json_each(?1)) and token = ?2 and state = 'leased'",
+        )
+        .bind(&jobs)
+        .bind(token)
+        .bind(state)
+        .bind(now)
+        .execute(&mut desk.connection)
+        .await?;
+        lost -= ended.rows_affected();
+        pass_lanes_on(desk, jobs).await?;
+    }
+    Ok(lost)
 }
 
 /// Makes ready the oldest blocked job of each lane that these jobs have left.
-async fn pass_lanes_on(desk: &mut Desk, pairs: String) -> Result<(), Trouble> {
+async fn pass_lanes_on(desk: &mut Desk, jobs: String) -> Result<(), Trouble> {
     if !desk.memory.may_be_blocked {
         return Ok(());
     }
@@ -179,10 +189,10 @@ async fn pass_lanes_on(desk: &mut Desk, pairs: String) -> Result<(), Trouble> {
         "update job set state = 'ready', holds = lane, behind = null
           where id in (select (select min(b.id) from job b where b.behind = j.lane)
                          from json_each(?1) e cross join job j
-                        where j.id = e.value ->> 0 and j.lane is not null and j.holds is null
+                        where j.id = e.value and j.lane is not null and j.holds is null
                           and not exists (select 1 from job h where h.holds = j.lane))",
     )
-    .bind(pairs)
+    .bind(jobs)
     .execute(&mut desk.connection)
     .await?
     .rows_affected();
@@ -231,11 +241,7 @@ async fn find_leased(desk: &mut Desk, pairs: &str) -> Result<Vec<Leased>, Troubl
 
 /// Makes jobs ready again at an instant. Where another job already waits for the same delivery,
 /// one is enough: this one is done and the other waits for the later of the two instants.
-async fn run_again(
-    desk: &mut Desk,
-    again: Vec<(i64, i64, i64)>,
-    done: &mut Vec<(i64, i64)>,
-) -> Result<u64, Trouble> {
+async fn run_again(desk: &mut Desk, again: Vec<(i64, i64, i64)>, done: &mut Vec<(i64, i64)>) -> Result<u64, Trouble> {
     let triples = json(&again)?;
     let found = find_leased(desk, &triples).await?;
     let lost = (again.len() - found.len()) as u64;
@@ -312,7 +318,8 @@ async fn renew(desk: &mut Desk, leases: Vec<Lease>, until: i64) -> Result<Vec<Le
     .bind(until)
     .fetch_all(&mut desk.connection)
     .await?;
-    let renewed = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<std::collections::HashSet<i64>, Trouble>>()?;
+    let renewed =
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<HashSet<i64>, Trouble>>()?;
     Ok(leases.into_iter().filter(|lease| !renewed.contains(&lease.job.0)).collect())
 }
 
@@ -353,7 +360,7 @@ async fn enqueue(desk: &mut Desk, jobs: Vec<NewJob>) -> Result<(), Trouble> {
         .collect();
     let mut waiting = desk.waiting_jobs(&deliveries).await?;
     deliveries.retain(|delivery| !waiting.contains(delivery));
-    let mut lanes = std::collections::HashMap::new();
+    let mut lanes = HashMap::new();
     if !deliveries.is_empty() {
         let rows = sqlx::query(
             "select d.id, d.target, d.lane from json_each(?1) i cross join delivery d where d.id = i.value",

@@ -109,7 +109,8 @@ impl Desk {
             .await?;
             for row in rows {
                 let fingerprint = row.try_get::<&[u8], _>(2)?.try_into();
-                let fingerprint = fingerprint.map_err(|_| Trouble::Damaged("fingerprint of another length".to_owned()))?;
+                let fingerprint =
+                    fingerprint.map_err(|_| Trouble::Damaged("fingerprint of another length".to_owned()))?;
                 known.insert((document, row.try_get(1)?, fingerprint), row.try_get(0)?);
             }
         }

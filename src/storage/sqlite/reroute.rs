@@ -28,11 +28,7 @@ impl Place {
     }
 }
 
-pub(super) async fn reroute(
-    desk: &mut Desk,
-    records: Vec<(RecordId, Vec<Route>)>,
-    at: i64,
-) -> Result<u64, Trouble> {
+pub(super) async fn reroute(desk: &mut Desk, records: Vec<(RecordId, Vec<Route>)>, at: i64) -> Result<u64, Trouble> {
     let ids: Vec<_> = records.iter().map(|(record, _)| record.0).collect();
     let places = places(&mut desk.connection, &json(&ids)?).await?;
     let changed: Vec<_> = records
@@ -53,10 +49,7 @@ pub(super) async fn reroute(
     Ok(moved)
 }
 
-async fn places(
-    connection: &mut SqliteConnection,
-    records: &str,
-) -> Result<HashMap<(i64, String), Place>, Trouble> {
+async fn places(connection: &mut SqliteConnection, records: &str) -> Result<HashMap<(i64, String), Place>, Trouble> {
     let mut places = HashMap::new();
     let rows = sqlx::query(
         "select m.record, m.target, d.unit_key

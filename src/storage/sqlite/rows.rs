@@ -59,9 +59,7 @@ impl<'a> From<&'a DeliveryState> for StateColumns<'a> {
             DeliveryState::InDoubt { code, at } | DeliveryState::Retry { code, at } => {
                 (Some(code.as_str()), None, Some(at.unix_micros()))
             }
-            DeliveryState::Parked { reason, in_doubt } => {
-                (in_doubt.then_some("in_doubt"), Some(reason.as_str()), None)
-            }
+            DeliveryState::Parked { reason, in_doubt } => (in_doubt.then_some("in_doubt"), Some(reason.as_str()), None),
         };
         Self { name: state.name(), code, message, not_before }
     }

@@ -9,9 +9,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::rows::{count, instant, json, kind, optional_instant, record, state};
 use super::trouble::Trouble;
-use crate::storage::{
-    AttemptId, DeliveryId, Trace, TracedAttempt, TracedDelivery, TracedQuarantine, TracedVersion,
-};
+use crate::storage::{AttemptId, DeliveryId, Trace, TracedAttempt, TracedDelivery, TracedQuarantine, TracedVersion};
 
 /// The records whose key is the one asked for, or begins with it and a slash. The character after
 /// the slash closes the range.

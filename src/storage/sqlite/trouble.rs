@@ -57,7 +57,13 @@ impl From<TransitionRefused> for Trouble {
 
 impl From<serde_json::Error> for Trouble {
     fn from(error: serde_json::Error) -> Self {
-        Self::Damaged(error.to_string())
+        // The words of the error may quote the value, which may be personal.
+        Self::Damaged(format!(
+            "{:?} error of JSON at line {} column {}",
+            error.classify(),
+            error.line(),
+            error.column()
+        ))
     }
 }
 

@@ -51,8 +51,7 @@ pub(super) struct Place {
 
 impl From<Arrival> for Prepared {
     fn from(arrival: Arrival) -> Self {
-        let place =
-            Place { document: arrival.document.0, line: stored(arrival.line), occurrence: arrival.occurrence };
+        let place = Place { document: arrival.document.0, line: stored(arrival.line), occurrence: arrival.occurrence };
         // What stands aside as a whole says nothing.
         let records = if arrival.set_aside.is_some() { Vec::new() } else { arrival.records };
         let records = records.into_iter().map(|routed| PreparedRecord::new(routed.record, routed.routes)).collect();
@@ -154,7 +153,12 @@ static VERSIONS: Bulk = Bulk::new(
 );
 impl Desk {
     /// Stores arrivals in order, and says what each of them turned out to be.
-    pub(super) async fn store(&mut self, run: i64, mut arrivals: Vec<Prepared>, at: i64) -> Result<Vec<Stored>, Trouble> {
+    pub(super) async fn store(
+        &mut self,
+        run: i64,
+        mut arrivals: Vec<Prepared>,
+        at: i64,
+    ) -> Result<Vec<Stored>, Trouble> {
         let (mut slots, slot_of) = self.standings(&arrivals).await?;
         let mut answers = Vec::with_capacity(arrivals.len());
         let mut versions = Vec::new();
@@ -276,7 +280,11 @@ impl Desk {
             .run(&mut self.connection, rows, |(kind, key, source, standing), values| {
                 let Standing { id, version, digest, as_of, place } = standing;
                 values.push(id).push(kind).push(key).push(source).push(version).push(digest.as_bytes().to_vec());
-                values.push(as_of.map(|day| day.to_string())).push(place.document).push(place.line).push(place.occurrence);
+                values
+                    .push(as_of.map(|day| day.to_string()))
+                    .push(place.document)
+                    .push(place.line)
+                    .push(place.occurrence);
             })
             .await?;
         Ok(())

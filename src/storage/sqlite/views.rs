@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use canonical::{Finding, Record};
+use canonical::Record;
 use contract::UnitKey;
 use futures_util::FutureExt as _;
 use sqlx::Row as _;
@@ -103,19 +103,14 @@ async fn overview(connection: &mut SqliteConnection) -> Result<Overview, Trouble
 async fn findings(connection: &mut SqliteConnection) -> Result<BTreeMap<String, u64>, Trouble> {
     let rows = all(
         connection,
-        "select max(v.id), v.findings
-           from record_version v join record r on r.id = v.record and r.version = v.number
-          where v.findings is not null group by v.raw_record",
+        "with last as (
+            select max(v.id), v.findings
+              from record_version v join record r on r.id = v.record and r.version = v.number
+             where v.findings is not null group by v.raw_record)
+         select f.value ->> 'rule', count(*) from last, json_each(last.findings) f group by 1",
     )
     .await?;
-    let mut counts = BTreeMap::new();
-    for row in rows {
-        let findings: Vec<Finding> = serde_json::from_str(row.try_get(1)?)?;
-        for finding in findings {
-            *counts.entry(finding.rule.code().to_owned()).or_default() += 1;
-        }
-    }
-    Ok(counts)
+    rows.iter().map(|row| Ok((row.try_get(0)?, count(row.try_get(1)?)))).collect()
 }
 
 async fn all(connection: &mut SqliteConnection, sql: &'static str) -> Result<Vec<SqliteRow>, Trouble> {
@@ -226,7 +221,8 @@ static DISCREPANCIES: Bulk = Bulk::new(
 );
 
 async fn save_reconciliation(desk: &mut Desk, result: Reconciliation) -> Result<ReconciliationId, Trouble> {
-    let Reconciliation { target, started_at, finished_at, complete, incomplete_because, counts, discrepancies } = result;
+    let Reconciliation { target, started_at, finished_at, complete, incomplete_because, counts, discrepancies } =
+        result;
     let id = sqlx::query(
         "insert into reconciliation (target, started_at, finished_at, complete, incomplete_because, expected,
                 observed, equal, different, missing_there, missing_here, on_its_way, stopped)
