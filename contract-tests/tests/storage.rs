@@ -69,8 +69,9 @@ async fn a_second_process_on_the_same_file_is_refused() {
     let database = SqliteFile::fresh();
     let scene = Scene::open(&database).await;
     let refused = SqliteStore::open(database.path()).await;
-    let problem = refused.expect_err("one process owns the file").to_string();
-    assert!(problem.contains("another process"), "{problem}");
+    let problem = refused.expect_err("one process owns the file");
+    let cause = std::error::Error::source(&problem).map(ToString::to_string).unwrap_or_default();
+    assert!(cause.contains("another process"), "{problem}: {cause}");
     let scene = scene.restart(&database).await;
     drop(scene);
 }

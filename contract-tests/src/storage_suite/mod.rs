@@ -70,7 +70,7 @@ macro_rules! storage_suite {
                 a_unit_on_its_way_keeps_its_state
                 a_burst_is_due_when_its_first_change_was
                 a_record_that_goes_nowhere_leaves_its_unit
-                a_target_that_was_not_asked_keeps_what_it_holds
+                a_target_that_was_not_asked_keeps_its_members_and_is_owed_the_new_version
                 a_unit_parked_in_doubt_is_observed_when_it_changes
             ]
             deliveries: [

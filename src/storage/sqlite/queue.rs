@@ -318,8 +318,7 @@ async fn renew(desk: &mut Desk, leases: Vec<Lease>, until: i64) -> Result<Vec<Le
     .bind(until)
     .fetch_all(&mut desk.connection)
     .await?;
-    let renewed =
-        rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<HashSet<i64>, Trouble>>()?;
+    let renewed = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<HashSet<i64>, Trouble>>()?;
     Ok(leases.into_iter().filter(|lease| !renewed.contains(&lease.job.0)).collect())
 }
 
