@@ -59,7 +59,7 @@ pub enum NodeError {
         known: String,
     },
     /// The settings of a system do not work.
-    #[error("system {system}: {source}")]
+    #[error("system {system} not built")]
     Settings {
         /// The system.
         system: String,
@@ -68,7 +68,7 @@ pub enum NodeError {
         source: contract::SettingsError,
     },
     /// The system has no simulator.
-    #[error("adapter {adapter} has no simulator")]
+    #[error("adapter {adapter} has no simulator: take `simulated = true` away")]
     NoSimulator {
         /// The adapter.
         adapter: String,

@@ -7,12 +7,15 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use canonical::values::UtcInstant;
 use raccordo::clock::{Clock, SystemClock, after};
 use raccordo::jobs::{Handler, WorkerSettings, Workers, run_until_quiet};
 use raccordo::storage::sqlite::{SqliteStore, bare};
-use raccordo::storage::{ClaimRequest, ClaimedJob, JobEnd, JobSubject, NewJob, Queue};
+use raccordo::storage::{
+    ClaimRequest, ClaimedJob, JobEnd, JobSubject, Lease, NewJob, Queue, Round, Settlement, StorageError,
+};
 use tempfile::TempDir;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 const SETTINGS: WorkerSettings =
     WorkerSettings { slots: 8, window: 32, lease: Duration::from_secs(90), poll: Duration::from_millis(500) };
@@ -203,6 +206,74 @@ async fn a_stop_gives_back_what_has_not_started_and_waits_for_what_runs() {
     assert_eq!(queued.count("leased").await, 0);
     let attempts = bare::number(&file(queued.folder.path()), "select sum(attempts) from job").await;
     assert_eq!(attempts, Ok(8), "what never started was not counted");
+}
+
+/// A queue whose database fails every other round.
+struct Moody {
+    queue: Arc<SqliteStore>,
+    rounds: AtomicU32,
+}
+
+impl Moody {
+    fn mood(&self) -> Result<(), StorageError> {
+        if self.rounds.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) {
+            return Err(StorageError::Unavailable { attempted: "be reliable", source: "not today".into() });
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Queue for Moody {
+    async fn round(&self, settlements: &[Settlement], claim: ClaimRequest) -> Result<Round, StorageError> {
+        self.mood()?;
+        self.queue.round(settlements, claim).await
+    }
+
+    async fn release(&self, leases: &[Lease]) -> Result<(), StorageError> {
+        self.mood()?;
+        self.queue.release(leases).await
+    }
+
+    async fn renew(&self, leases: &[Lease], until: UtcInstant) -> Result<Vec<Lease>, StorageError> {
+        self.queue.renew(leases, until).await
+    }
+
+    async fn expire(&self, at: UtcInstant, max_attempts: u32) -> Result<u64, StorageError> {
+        self.queue.expire(at, max_attempts).await
+    }
+
+    async fn take_back(&self, at: UtcInstant, max_attempts: u32) -> Result<u64, StorageError> {
+        self.queue.take_back(at, max_attempts).await
+    }
+
+    async fn next_ready(&self) -> Result<Option<UtcInstant>, StorageError> {
+        self.queue.next_ready().await
+    }
+
+    async fn enqueue(&self, jobs: &[NewJob], at: UtcInstant) -> Result<(), StorageError> {
+        self.queue.enqueue(jobs, at).await
+    }
+
+    async fn prune(&self, before: UtcInstant, limit: u32) -> Result<u64, StorageError> {
+        self.queue.prune(before, limit).await
+    }
+
+    fn wake_ups(&self) -> watch::Receiver<u64> {
+        self.queue.wake_ups()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_fails_now_and_then_loses_and_repeats_nothing() {
+    let queued = Queued::with(&jobs(0..100, 3)).await;
+    let diary = Arc::new(Diary { lane_of: 3, pause: Duration::from_millis(1), ..Diary::default() });
+    let handler: Arc<dyn Handler> = Arc::<Diary>::clone(&diary);
+    let queue = Arc::new(Moody { queue: Arc::clone(&queued.store), rounds: AtomicU32::new(0) });
+    let workers = Workers::start(queue, handler, Arc::new(SystemClock), SETTINGS);
+    eventually("all are done", async || queued.count("done").await == 100).await;
+    workers.stop().await;
+    assert_eq!((diary.numbers().len(), diary.overlaps.load(Ordering::SeqCst)), (100, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

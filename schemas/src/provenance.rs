@@ -79,7 +79,7 @@ impl fmt::Display for FieldPath {
 }
 
 /// The origin of a record, and of each of its values.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Provenance {
     /// Which source said it.
     pub source: SourceName,
@@ -100,8 +100,22 @@ pub struct Provenance {
     pub raw: BTreeMap<FieldPath, String>,
 }
 
+impl fmt::Debug for Provenance {
+    /// Received texts may be personal: only the fields that have one are named.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provenance")
+            .field("source", &self.source)
+            .field("remote_id", &self.remote_id)
+            .field("line", &self.line)
+            .field("as_of", &self.as_of)
+            .field("read_at", &self.read_at)
+            .field("raw", &self.raw.keys())
+            .finish_non_exhaustive()
+    }
+}
+
 /// The answer of [`Provenance::of`] for one field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ValueOrigin<'a> {
     /// Which source said it.
     pub source: &'a SourceName,
@@ -113,6 +127,16 @@ pub struct ValueOrigin<'a> {
     pub read_at: UtcInstant,
     /// The received text, when it differs from the canonical spelling of the value.
     pub raw: Option<&'a str>,
+}
+
+impl fmt::Debug for ValueOrigin<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ValueOrigin")
+            .field("source", &self.source)
+            .field("remote_id", &self.remote_id)
+            .field("line", &self.line)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Provenance {

@@ -31,6 +31,7 @@ pub(super) async fn read(
     output: &Output,
 ) -> Result<IntakeReport, FlowError> {
     let no_role = || FlowError::NoRole { system: name.to_owned(), role: "source" };
+    node.flow.system(name)?;
     let source = SourceName::parse(name).ok_or_else(no_role)?;
     let words = output.words;
     let bar = output.progress(&format!("{} {name}", words.reading));

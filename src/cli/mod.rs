@@ -163,13 +163,15 @@ fn exit_of(error: &Error) -> Exit {
         if let Some(node) = cause.downcast_ref::<NodeError>() {
             return match node {
                 NodeError::Storage(StorageError::Unavailable { .. }) => Exit::Unavailable,
-                NodeError::UnknownAdapter { .. } | NodeError::Settings { .. } => Exit::Configuration,
+                NodeError::UnknownAdapter { .. } | NodeError::Settings { .. } | NodeError::NoSimulator { .. } => {
+                    Exit::Configuration
+                }
                 _ => Exit::Failed,
             };
         }
         if let Some(flow) = cause.downcast_ref::<FlowError>() {
             return match flow {
-                FlowError::NoRole { .. } => Exit::Configuration,
+                FlowError::NoRole { .. } | FlowError::UnknownSystem { .. } => Exit::Configuration,
                 FlowError::Adapter(_) | FlowError::Storage(StorageError::Unavailable { .. }) => Exit::Unavailable,
                 _ => Exit::Failed,
             };

@@ -28,6 +28,9 @@ pub(super) async fn run(node: Node, arguments: &Arguments, output: &Output) -> a
     } else {
         cycle::show_comparison(&results, output);
     }
+    if results.iter().any(|result| result.counts.on_its_way > 0) {
+        output.note(output.words.not_yet);
+    }
     node.close().await;
     Ok(exit_of(&results))
 }

@@ -21,18 +21,30 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(mut node: Node, arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
+    if node.flow.systems.is_empty() {
+        output.note(output.words.no_systems);
+    }
     let sources = match &arguments.system {
-        Some(system) if !node.flow.systems.contains_key(system) => {
-            return Err(FlowError::NoRole { system: system.clone(), role: "source" }.into());
+        Some(system) => {
+            node.flow.system(system)?;
+            vec![system.clone()]
         }
-        Some(system) => vec![system.clone()],
         None => cycle::names(&node.flow.systems, |adapter| adapter.source().is_some()),
     };
     node.start_work().await?;
     let mut totals = BTreeMap::new();
-    let mut refused = false;
+    let (mut refused, mut unread) = (false, false);
     for source in sources {
-        let report = cycle::read(&node, &source, RunKind::Sync, None, output).await?;
+        let report = match cycle::read(&node, &source, RunKind::Sync, None, output).await {
+            Ok(report) => report,
+            // One source that cannot be read holds up neither the others nor the deliveries.
+            Err(error @ FlowError::Adapter(_)) => {
+                output.problem(&error.into());
+                unread = true;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
         if !output.is_json() {
             cycle::show_refused(&report, output);
         }
@@ -53,6 +65,9 @@ pub(super) async fn run(mut node: Node, arguments: &Arguments, output: &Output) 
     node.close().await;
     let stopped =
         facts.deliveries.values().any(|states| states.contains_key("refused") || states.contains_key("parked"));
+    if unread {
+        return Ok(Exit::Unavailable);
+    }
     Ok(match (quiet, refused, stopped) {
         (false, ..) => Exit::Unavailable,
         (true, true, _) => Exit::Failed,

@@ -91,6 +91,10 @@ words! {
     still_open: "Consegne non ancora concluse allo scadere dell'attesa", "Deliveries still open when patience ended";
     not_a_demo: "la cartella ha già una sua configurazione; la demo scrive solo in cartelle nuove o sue",
         "the folder has a configuration of its own; the demo writes only in new folders or its own";
+    no_systems: "La configurazione non nomina alcun sistema: vedi README.md, «Configuration»",
+        "The configuration names no system: see README.md, Configuration";
+    not_yet: "Ci sono consegne ancora in viaggio: «raccordo sync» le porta a termine",
+        "Some deliveries are still on their way: `raccordo sync` brings them to their end";
     clean: "Tutto quadra: nulla è andato perso e le due parti concordano.",
         "All balances: nothing was lost and both sides agree.";
     not_clean: "Qualcosa non quadra: vedi le tabelle qui sopra.", "Something does not balance: see the tables above.";

@@ -38,7 +38,7 @@ pub async fn read_source(
     progress: &(dyn Fn(RunTotals) + Send + Sync),
 ) -> Result<IntakeReport, FlowError> {
     let no_role = || FlowError::NoRole { system: name.to_string(), role: "source" };
-    let adapter = Arc::clone(flow.systems.get(name.as_str()).ok_or_else(no_role)?);
+    let adapter = Arc::clone(flow.system(name.as_str())?);
     adapter.source().ok_or_else(no_role)?;
 
     let run = flow.store.begin_run(kind, name, flow.clock.now()).await?;
@@ -69,7 +69,8 @@ pub async fn read_source(
     intake.drain(receiver).await?;
     reading.await.map_err(|_| FlowError::Interrupted { task: "reading a source" })??;
     intake.report.totals = flow.store.finish_run(run, flow.clock.now()).await?;
-    tracing::info!(source = %name, run = %run, totals = ?intake.report.totals, "source read");
+    let RunTotals { read, new, unchanged, quarantined, refused } = intake.report.totals;
+    tracing::info!(source = %name, run = %run, read, new, unchanged, quarantined, refused, "source read");
     Ok(intake.report)
 }
 

@@ -40,6 +40,16 @@ pub struct Flow {
     pub collapse: Option<Duration>,
 }
 
+impl Flow {
+    /// The system with this name.
+    pub fn system(&self, name: &str) -> Result<&Arc<dyn Adapter>, FlowError> {
+        self.systems.get(name).ok_or_else(|| FlowError::UnknownSystem {
+            system: name.to_owned(),
+            known: self.systems.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
+        })
+    }
+}
+
 /// How long to wait before trying again. The stations ask; the jobs decide.
 pub trait Patience: Send + Sync {
     /// The pause after attempt number `attempts`, made `since` the first one, when the other side
@@ -65,6 +75,14 @@ pub enum FlowError {
     /// The system.
     #[error(transparent)]
     Adapter(#[from] AdapterError),
+    /// The configuration has no system of this name.
+    #[error("no system is called {system}; the configured ones are: {known}")]
+    UnknownSystem {
+        /// The name.
+        system: String,
+        /// The names that exist.
+        known: String,
+    },
     /// The system has not the role that was asked of it.
     #[error("system {system} has no {role} role")]
     NoRole {

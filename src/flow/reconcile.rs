@@ -28,7 +28,7 @@ const PAGE: u32 = 32;
 /// target lacks, holds differently, or did not take, is made due again.
 pub async fn reconcile(flow: &Flow, name: &str, repair: bool) -> Result<Reconciliation, FlowError> {
     let no_role = |role| FlowError::NoRole { system: name.to_owned(), role };
-    let adapter = Arc::clone(flow.systems.get(name).ok_or_else(|| no_role("target"))?);
+    let adapter = Arc::clone(flow.system(name)?);
     let target = adapter.target().ok_or_else(|| no_role("target"))?;
     let observer = adapter.observer().ok_or_else(|| no_role("observer"))?;
 
@@ -69,7 +69,14 @@ pub async fn reconcile(flow: &Flow, name: &str, repair: bool) -> Result<Reconcil
             }
         }
     }
-    tracing::info!(target_system = name, complete = result.complete, counts = ?result.counts, "reconciled");
+    let verdict = result.counts.verdict(result.complete);
+    tracing::info!(
+        target_system = name,
+        ?verdict,
+        expected = result.counts.expected,
+        equal = result.counts.equal,
+        "reconciled"
+    );
     Ok(result)
 }
 

@@ -17,6 +17,15 @@ struct Page {
     runs: Vec<Run>,
     findings: Vec<FindingRow>,
     withheld: Vec<(String, &'static str, String)>,
+    aside: Vec<Aside>,
+}
+
+struct Aside {
+    document: String,
+    line: String,
+    rule: String,
+    text: &'static str,
+    since: String,
 }
 
 struct Tile {
@@ -77,7 +86,15 @@ pub(super) fn page(facts: &Overview, flow: &Flow) -> Result<String, askama::Erro
         .map(|result| result.counts.different + result.counts.missing_here + result.counts.missing_there)
         .sum();
     let tiles = vec![
-        tile("Discordanze", disagreeing, "righe diverse o mancanti all'ultimo confronto"),
+        tile(
+            "Discordanze",
+            disagreeing,
+            if facts.reconciliations.is_empty() {
+                "nessun confronto ancora"
+            } else {
+                "righe diverse o mancanti all'ultimo confronto"
+            },
+        ),
         tile("Consegne ferme", stopped, "rifiutate o in attesa di una persona"),
         tile("In quarantena", facts.quarantined, "righe messe da parte, con il motivo"),
         Tile {
@@ -103,13 +120,24 @@ pub(super) fn page(facts: &Overview, flow: &Flow) -> Result<String, askama::Erro
                 unchanged: number(run.totals.unchanged),
                 quarantined: number(run.totals.quarantined),
                 refused: number(run.totals.refused),
-                is_balanced: run.totals.balanced(),
+                is_balanced: run.finished_at.is_some() && run.totals.balanced(),
             })
             .collect(),
         findings: facts
             .findings
             .iter()
             .map(|(code, count)| FindingRow { code: code.clone(), text: rule_title(code), count: number(*count) })
+            .collect(),
+        aside: facts
+            .newest_quarantined
+            .iter()
+            .map(|aside| Aside {
+                document: format!("{} – {}", aside.source, aside.document),
+                line: number(aside.line),
+                rule: aside.rule.clone(),
+                text: rule_title(&aside.rule),
+                since: italian(aside.since),
+            })
             .collect(),
         withheld: facts
             .withheld
@@ -201,6 +229,7 @@ fn withheld_title(code: &str) -> &'static str {
     match code {
         "smartcig" => "SmartCIG: non previsto dalle piattaforme di esecuzione (R09)",
         "mapping_stopped" => "la mappatura si è fermata: serve uno sviluppatore",
+        "rejected" => "evento scartato dal suo titolare",
         "no_period" => "manca l'anno di riferimento",
         "no_authority" => "manca il codice fiscale della stazione appaltante",
         "not_a_body" => "il codice fiscale della stazione appaltante non è di un ente",

@@ -29,6 +29,9 @@ use crate::storage::{ClaimedJob, JobEnd, Queue};
 /// How long [`Workers::stop`] waits for handlers: a stop takes at most ten seconds in all.
 const GRACE: Duration = Duration::from_secs(9);
 
+/// How long [`Workers::until_quiet`] waits for a look before it asks again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
 /// What is done with a job: load, call a station, answer.
 #[async_trait]
 pub trait Handler: Send + Sync + 'static {
@@ -109,9 +112,13 @@ impl Workers {
         let mut looks = self.shared.looks();
         loop {
             let looked = self.shared.look_again();
-            let seen = looks.wait_for(|look| look.number > looked).await.map(|look| *look);
-            // An error means that the workers have ended: nothing runs here.
-            let Ok(look) = seen else { return };
+            let seen = tokio::time::timeout(ASK_AGAIN, looks.wait_for(|look| look.number > looked)).await;
+            let look = match seen {
+                Ok(Ok(look)) => *look,
+                _ if self.monitor.is_finished() => return,
+                // The database does not answer: the pump looks again by itself.
+                _ => continue,
+            };
             let horizon = after(self.clock.now(), horizon);
             if look.is_idle && look.next_ready.is_none_or(|next| next > horizon) {
                 return;

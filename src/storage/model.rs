@@ -329,6 +329,8 @@ pub struct Overview {
     pub versions: u64,
     /// Raw records that stand aside.
     pub quarantined: u64,
+    /// The newest of them.
+    pub newest_quarantined: Vec<TracedQuarantine>,
     /// Deliveries by target and state.
     pub deliveries: Vec<DeliveryCount>,
     /// Records withheld, by target and code.

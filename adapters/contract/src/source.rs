@@ -5,6 +5,7 @@
 //! so that a record set aside today can be read again tomorrow with a better mapping.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -50,7 +51,7 @@ impl DocumentHeader {
 }
 
 /// One record as received, with all that is needed to understand it again later.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RawRecord {
     /// The document it stands in.
     pub document: Arc<DocumentHeader>,
@@ -61,6 +62,18 @@ pub struct RawRecord {
     pub occurrence: u32,
     /// The received text, decoded.
     pub text: String,
+}
+
+impl fmt::Debug for RawRecord {
+    /// The received text may be personal: only its length is told.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawRecord")
+            .field("document", &self.document.remote_id)
+            .field("line", &self.line)
+            .field("occurrence", &self.occurrence)
+            .field("bytes", &self.text.len())
+            .finish()
+    }
 }
 
 /// Why a document was refused whole.
@@ -101,12 +114,19 @@ pub enum Received {
 pub type RawSink = mpsc::Sender<Received>;
 
 /// A body with the received texts of the values that were not already canonical.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct DraftRecord {
     /// What the record says.
     pub body: Body,
     /// Received text by field path of the body.
     pub raw: BTreeMap<FieldPath, String>,
+}
+
+impl fmt::Debug for DraftRecord {
+    /// Received texts may be personal: only the fields that have one are named.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DraftRecord").field("body", &self.body).field("raw", &self.raw.keys()).finish()
+    }
 }
 
 /// Why a raw record stands aside: it is kept with its text and can be replayed.

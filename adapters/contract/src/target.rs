@@ -60,7 +60,7 @@ pub enum Placement {
 }
 
 /// What is to be sent for a unit: the exact bytes, and the rows they carry.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Composed {
     /// The body of the request. The same members always give the same bytes.
     pub body: Vec<u8>,
@@ -70,8 +70,19 @@ pub struct Composed {
     pub findings: Vec<Finding>,
 }
 
+impl fmt::Debug for Composed {
+    /// What is sent may be personal: only sizes are told.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Composed")
+            .field("bytes", &self.body.len())
+            .field("rows", &self.rows.len())
+            .field("findings", &self.findings)
+            .finish()
+    }
+}
+
 /// A composed unit ready to be sent. It is stored before it is sent, and sent again unchanged.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Shipment {
     /// The unit.
     pub unit: UnitKey,
@@ -81,6 +92,18 @@ pub struct Shipment {
     pub idempotency_key: String,
     /// The body of the request.
     pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Shipment {
+    /// What is sent may be personal: only its size is told.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shipment")
+            .field("unit", &self.unit)
+            .field("revision", &self.revision)
+            .field("idempotency_key", &self.idempotency_key)
+            .field("bytes", &self.body.len())
+            .finish()
+    }
 }
 
 impl Shipment {

@@ -105,7 +105,7 @@ impl Source for FileDrop {
 /// The regular files of a folder, by name, without those that are still being written.
 fn list(folder: &Path) -> Result<Vec<PathBuf>, AdapterError> {
     let failed = |error: std::io::Error| {
-        let attempted = format!("list folder {}", folder.display());
+        let attempted = format!("list folder {} (create it, or correct `folder`)", folder.display());
         AdapterError::new(ErrorKind::Local, attempted).advice(Advice::FixConfiguration).caused_by(error)
     };
     let mut files = Vec::new();

@@ -14,8 +14,12 @@ use canonical::values::text::read_text;
 use canonical::values::{CalendarDate, Importo, Note, Reading};
 use canonical::{FieldPath, Finding, Rule};
 
-use crate::strict_xml::shown;
+use crate::shown::showable;
 use crate::wire::{Campo, CampoOperatore, Elenco, LottoL190, OperatoreL190};
+
+/// How many operators a lot may have, participants and winners together; with more it stands aside.
+/// The longest real ones have several hundred.
+pub(crate) const MOST_OPERATORI: usize = 5_000;
 
 /// Something noticed, before it costs anything to say it.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +30,7 @@ pub(crate) struct Observation<'a> {
     pub place: Place<'a>,
     /// A stable code that says more than the rule.
     pub detail: &'static str,
-    /// The received text, where it can hold nothing personal.
+    /// The received text, where it is not meant to be personal; shown only if it is not.
     pub received: Option<&'a str>,
 }
 
@@ -52,11 +56,11 @@ impl Observation<'_> {
                 Some(format!("{}/{}/{}", elenco.name(), index + 1, campo.name()).into())
             }
             Place::Lotto | Place::Element("") => None,
-            Place::Element(name) => Some(name.into()),
+            Place::Element(name) => showable(name).map(FieldPath::from),
         };
         let mut finding = Finding::new(self.rule).detail(self.detail);
         finding.field = path;
-        finding.received = self.received.map(shown);
+        finding.received = self.received.and_then(showable);
         finding
     }
 }
@@ -99,6 +103,9 @@ pub(crate) fn examine<'a>(lotto: &'a LottoL190, occurrence: u32, sink: &mut impl
     examiner.elenco(Elenco::Partecipanti);
     examiner.elenco(Elenco::Aggiudicatari);
     examiner.winners_among_participants();
+    if has_too_many_operatori(lotto) {
+        examiner.note(Rule::N03, Place::Lotto, "too_many_operators");
+    }
     let aggiudicato = examiner.importo(Campo::ImportoAggiudicazione);
     let inizio = examiner.date(Campo::DataInizio);
     let fine = examiner.date(Campo::DataUltimazione);
@@ -120,6 +127,11 @@ pub(crate) fn examine<'a>(lotto: &'a LottoL190, occurrence: u32, sink: &mut impl
         examiner.note(Rule::N06, Place::Lotto, "windows_1252_bytes");
     }
     LottoReading { cig, struttura, scelta_contraente, aggiudicato, liquidato, inizio, fine }
+}
+
+/// True for a lot that stands aside, because its records could take the memory of thousands.
+pub(crate) fn has_too_many_operatori(lotto: &LottoL190) -> bool {
+    lotto.elenco(Elenco::Partecipanti).len() + lotto.elenco(Elenco::Aggiudicatari).len() > MOST_OPERATORI
 }
 
 /// True for a paid amount above an awarded one. Nothing awarded is "not awarded yet", not a limit.

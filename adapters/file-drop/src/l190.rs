@@ -11,7 +11,8 @@ use canonical::code_lists::L190Version;
 use canonical::code_lists::scelta_contraente::earliest_l190_version;
 use contract::Refusal;
 
-use crate::strict_xml::{At, Event, Handler, Tag, parse_text, shown};
+use crate::shown::shown;
+use crate::strict_xml::{At, Event, Handler, Tag, parse_text};
 use crate::wire::{Campo, CampoOperatore, Elenco, LottoL190, MetadataL190};
 
 /// The namespace of the root of a dataset.
@@ -373,7 +374,7 @@ impl<R: Receiver> Parser<R> {
             }
             Some(Inside::OperatoreField(elenco, campo)) => self.lotto.set_of(elenco, campo, self.field_from),
             Some(Inside::Lotto) => {
-                self.lotto.repaired_bytes = self.stored_repairs + at.repaired - self.repaired;
+                self.lotto.repaired_bytes = self.stored_repairs.saturating_add(at.repaired - self.repaired);
                 if R::WANTS_TEXT && self.lotto.repaired_bytes > 0 {
                     self.raw.insert_str(0, &format!("<?{REPAIRED}{}?>", self.lotto.repaired_bytes));
                 }
@@ -423,7 +424,9 @@ impl<R: Receiver> Handler for Parser<R> {
             Event::Text(text) => self.text(text, at),
             Event::End => self.end(at),
             Event::Instruction(instruction) => {
-                if let (true, Some(count)) = (self.is_fragment, instruction.strip_prefix(REPAIRED)) {
+                // Inside the lot it is the text of whoever wrote the file, and says nothing.
+                let is_ours = self.is_fragment && self.stack.is_empty();
+                if let (true, Some(count)) = (is_ours, instruction.strip_prefix(REPAIRED)) {
                     self.stored_repairs = count.parse().unwrap_or_default();
                 }
                 Ok(())

@@ -9,6 +9,7 @@ mod l190;
 mod ndjson;
 mod occurrences;
 mod read;
+mod shown;
 mod sniff;
 mod strict_xml;
 mod wire;

@@ -147,17 +147,28 @@ fn parse_line(text: &str) -> Result<Body, (&'static str, String)> {
     serde_json::from_str(text).map_err(|error| reason(&error))
 }
 
-/// Why a line is not a record. Messages about values may repeat them, so only those about names pass.
+/// Why a line is not a record: what kind of thing is wrong, and where. The words of the parser may
+/// repeat values and received names, so none of them passes but the name of a missing field, ours.
 fn reason(error: &serde_json::Error) -> (&'static str, String) {
-    let message = error.to_string();
-    let is_about_names =
-        ["missing field", "unknown field", "duplicate field"].iter().any(|start| message.starts_with(start));
-    let detail = if error.is_data() { "not_a_canonical_record" } else { "not_json" };
-    if is_about_names {
-        (detail, format!("the line is not a canonical record: {message}"))
-    } else {
-        (detail, format!("the line is not a canonical record: see column {}", error.column()))
+    let column = error.column();
+    if !error.is_data() {
+        return ("not_json", format!("the line is not JSON: see column {column}"));
     }
+    let message = error.to_string();
+    let what = [
+        ("unknown field", "a field is unknown"),
+        ("duplicate field", "a field is there twice"),
+        ("unknown variant", "a value is not in its list"),
+        ("invalid type", "a value has another type"),
+        ("invalid length", "a list has another length"),
+    ];
+    let what = what.iter().find(|(start, _)| message.starts_with(start));
+    let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+    let what = match missing {
+        Some(name) => format!("the field {name} is missing"),
+        None => what.map_or("a value is not valid", |(_, what)| what).to_owned(),
+    };
+    ("not_a_canonical_record", format!("the line is not a canonical record: {what}, see column {column}"))
 }
 
 #[cfg(test)]
@@ -213,10 +224,22 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_never_repeats_a_value() {
-        let line =
-            r#"{"schema_version":1,"kind":"operatore_economico","body":{"codice_fiscale":["RSSMRA85T10A562S"]}}"#;
-        assert!(!normalize_line(line, 0).set_aside.unwrap().reason.contains("RSSMRA"));
+    fn a_reason_never_repeats_a_value_or_a_name() {
+        for body in [
+            r#""kind":"operatore_economico","body":{"codice_fiscale":["RSSMRA85T10A562S"]}"#,
+            r#""kind":"operatore_economico","body":{"codice_fiscale":"RSSMRA85T10A562"}"#,
+            r#""kind":"lotto","body":{"cig":"5044003AF1","RSSMRA85T10A562S":1}"#,
+            r#""kind":"RSSMRA85T10A562S","body":{}"#,
+            r#""kind":"lotto","body":"RSSMRA85T10A562S""#,
+            r#""kind":"lotto","body":{"cig":RSSMRA85T10A562S}"#,
+        ] {
+            let normalized = normalize_line(&format!("{{\"schema_version\":1,{body}}}"), 0);
+            let reason = normalized.set_aside.expect("set aside").reason;
+            assert!(!reason.contains("RSSMRA") && reason.contains("see column"), "{reason}");
+            assert!(!serde_json::to_string(&normalized.findings).unwrap().contains("RSSMRA"));
+        }
+        let reason = normalize_line("{}", 0).set_aside.expect("set aside").reason;
+        assert_eq!(reason, "the line is not a canonical record: the field schema_version is missing, see column 2");
     }
 
     #[test]

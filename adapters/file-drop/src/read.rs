@@ -13,9 +13,15 @@ use canonical::{Body, FieldPath, Finding, Rule};
 use contract::{DraftRecord, Normalized, SetAside};
 use serde::{Deserialize, Serialize};
 
-use crate::examine::{LottoReading, Observation, Sink, examine, is_masked, role_number};
+use crate::examine::{
+    LottoReading, MOST_OPERATORI, Observation, Sink, examine, has_too_many_operatori, is_masked, role_number,
+};
 use crate::l190::parse_lotto;
 use crate::wire::{Campo, CampoOperatore, Elenco, LottoL190, MetadataL190, OperatoreL190};
+
+/// How many findings of one rule a lot keeps; one more says how many there were beyond. Real lots
+/// with hundreds of participants have hundreds.
+const MOST_FINDINGS: u64 = 1_000;
 
 /// What a lot must know of the document it stands in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +53,9 @@ pub(crate) fn normalize_lotto(lotto: &LottoL190, context: Context, occurrence: u
     let mut collected = Collected::new(lotto);
     let reading = examine(lotto, occurrence, &mut collected);
     let Collected { findings, partecipanti, aggiudicatari, .. } = collected;
-    let cig = match usable(&reading.cig) {
+    let findings = findings.close();
+    let usable = if has_too_many_operatori(lotto) { Err(too_many_operatori()) } else { usable(&reading.cig) };
+    let cig = match usable {
         Ok(cig) => cig,
         Err(set_aside) => return Normalized { records: Vec::new(), findings, set_aside: Some(set_aside) },
     };
@@ -79,6 +87,10 @@ fn usable(reading: &Reading<Cig>) -> Result<Cig, SetAside> {
         (None, None) => Err(set_aside(Rule::R05, "the lot has no CIG")),
         (None, Some(_)) => Err(set_aside(Rule::R04, "the CIG of the lot is malformed")),
     }
+}
+
+fn too_many_operatori() -> SetAside {
+    SetAside { rule: Rule::N03, reason: format!("the lot has more than {MOST_OPERATORI} operators") }
 }
 
 fn ente(lotto: &LottoL190, reading: &LottoReading) -> Option<DraftRecord> {
@@ -163,7 +175,8 @@ fn contratto(lotto: &LottoL190, key: &Key<'_>) -> DraftRecord {
         anno_riferimento: key.context.anno_riferimento,
         numero: None,
         data_stipula: None,
-        importo: raw.value("/importo", lotto.get(Campo::ImportoAggiudicazione), &reading.aggiudicato),
+        // The file knows the awarded amount only: the award carries it.
+        importo: None,
         data_inizio: raw.value("/data_inizio", lotto.get(Campo::DataInizio), &reading.inizio),
         data_fine: raw.value("/data_fine", lotto.get(Campo::DataUltimazione), &reading.fine),
         somme_liquidate: raw.value("/somme_liquidate", lotto.get(Campo::ImportoSommeLiquidate), &reading.liquidato),
@@ -293,25 +306,62 @@ fn ruolo(text: &str) -> Option<RuoloRaggruppamento> {
     })
 }
 
+/// The findings of a lot, which are bounded whatever the lot holds.
+struct Findings {
+    kept: Vec<Finding>,
+    met: [u64; Rule::ALL.len()],
+}
+
+impl Findings {
+    fn add(&mut self, observation: &Observation<'_>) {
+        let met = &mut self.met[observation.rule as usize];
+        *met += 1;
+        if *met <= MOST_FINDINGS {
+            self.kept.push(observation.finding());
+        }
+    }
+
+    /// The findings kept, and for each rule that had more of them, one that says how many.
+    fn close(mut self) -> Vec<Finding> {
+        for (rule, met) in Rule::ALL.iter().zip(self.met) {
+            if met > MOST_FINDINGS {
+                self.kept.push(Finding::new(*rule).detail(format!("and_more:{}", met - MOST_FINDINGS)));
+            }
+        }
+        self.kept
+    }
+}
+
 struct Collected<'a> {
     lotto: &'a LottoL190,
-    findings: Vec<Finding>,
+    /// Whether the operators are wanted: those of a lot that stands aside are not.
+    wants_operatori: bool,
+    findings: Findings,
     partecipanti: Vec<OperatoreRead>,
     aggiudicatari: Vec<OperatoreRead>,
 }
 
 impl<'a> Collected<'a> {
     fn new(lotto: &'a LottoL190) -> Self {
-        Self { lotto, findings: Vec::new(), partecipanti: Vec::new(), aggiudicatari: Vec::new() }
+        Self {
+            lotto,
+            wants_operatori: !has_too_many_operatori(lotto),
+            findings: Findings { kept: Vec::new(), met: [0; Rule::ALL.len()] },
+            partecipanti: Vec::new(),
+            aggiudicatari: Vec::new(),
+        }
     }
 }
 
 impl<'a> Sink<'a> for Collected<'a> {
     fn observe(&mut self, observation: Observation<'a>) {
-        self.findings.push(observation.finding());
+        self.findings.add(&observation);
     }
 
     fn operatore(&mut self, elenco: Elenco, operatore: &'a OperatoreL190, codice_fiscale: Reading<CodiceFiscale>) {
+        if !self.wants_operatori {
+            return;
+        }
         let read = OperatoreRead::new(self.lotto, operatore, &codice_fiscale);
         match elenco {
             Elenco::Partecipanti => self.partecipanti.push(read),

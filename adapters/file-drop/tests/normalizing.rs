@@ -105,7 +105,7 @@ fn an_award_numbers_its_groups_and_keeps_unreadable_texts() {
 fn a_contract_follows_an_award_to_somebody() {
     let normalized = normalize(LOTTO, 0);
     let Body::Contratto(contratto) = &normalized.records[5].body else { panic!("a contract") };
-    assert_eq!(contratto.importo.unwrap().cents(), 4_018_864);
+    assert_eq!(contratto.importo, None, "the amount is that of the award");
     assert_eq!(contratto.somme_liquidate.unwrap().cents(), 4_018_865);
     assert_eq!(contratto.data_inizio.unwrap().to_string(), "2013-02-01");
     assert_eq!(contratto.data_fine.unwrap().to_string(), "2013-01-31");
@@ -141,6 +141,71 @@ fn what_is_noticed_is_told_in_the_order_of_the_document() {
 fn a_finding_never_shows_a_personal_code_or_name() {
     let findings = serde_json::to_string(&normalize(LOTTO, 0).findings).unwrap().to_uppercase();
     assert!(!findings.contains("RSSMRA") && !findings.contains("ROSSI"));
+}
+
+#[test]
+fn a_personal_code_is_not_shown_wherever_it_stands() {
+    for place in [
+        "<cig>5044003AF1",
+        "<sceltaContraente>23-UNA ETICHETTA SBAGLIATA",
+        "<ruolo>09-ALTRO",
+        "<importoAggiudicazione>40188,64",
+        "<importoSommeLiquidate>40188.65",
+        "<dataInizio>01/02/2013",
+        "<dataUltimazione>2013-01-31+01:00",
+    ] {
+        let element = place.split_once('>').unwrap().0;
+        for code in ["RSSMRA85T10A562S", "rss mra  85t10\n-a562s", "xRSSMRA85T10A562S"] {
+            let normalized = normalize(&LOTTO.replace(place, &format!("{element}>{code}")), 0);
+            let told = serde_json::to_string(&normalized.findings).unwrap().to_uppercase();
+            let reason = normalized.set_aside.map(|aside| aside.reason.to_uppercase()).unwrap_or_default();
+            assert!(!told.contains("A562S") && !reason.contains("A562S"), "{element} {told} {reason}");
+        }
+    }
+    for text in ["<RSSMRA85T10A562S/>", "<lotto><cig>5044003AF1</cig><RSSMRA85T10A562S/></lotto>"] {
+        let normalized = normalize(text, 0);
+        assert!(!serde_json::to_string(&normalized.findings).unwrap().contains("RSSMRA"));
+        assert!(!normalized.set_aside.is_some_and(|aside| aside.reason.contains("RSSMRA")));
+    }
+}
+
+#[test]
+fn what_is_shown_of_a_received_text_is_short() {
+    let normalized = normalize(&LOTTO.replace("40188,64", &"x".repeat(10_000)), 0);
+    let longest = normalized.findings.iter().filter_map(|finding| finding.received.as_ref()).map(String::len).max();
+    assert!(longest.is_some_and(|longest| longest <= 42), "{longest:?}");
+}
+
+/// A lot with so many members of a group, of whom nothing is said.
+fn crowded(members: usize) -> String {
+    let members = "<membro/>".repeat(members);
+    LOTTO.replace("<raggruppamento>\n", &format!("<raggruppamento>{members}"))
+}
+
+#[test]
+fn a_hostile_lot_keeps_few_findings_and_no_record() {
+    let text = crowded(440_000);
+    let normalized = normalize(&text, 0);
+    assert_eq!(normalized.set_aside.as_ref().map(|aside| aside.rule), Some(Rule::N03));
+    assert_eq!(normalized.set_aside.unwrap().reason, "the lot has more than 5000 operators");
+    assert!(normalized.records.is_empty());
+    assert!(normalized.findings.len() < 1_100, "{} findings", normalized.findings.len());
+    let last = normalized.findings.iter().rfind(|finding| finding.rule == Rule::N08).unwrap();
+    assert_eq!(last.detail.as_deref(), Some("and_more:1319000"));
+
+    let document = format!("<l:pubblicazione xmlns:l='legge190_1_0'><data>{text}</data></l:pubblicazione>");
+    let inspection = file_drop::inspect(document.as_bytes(), "a.xml");
+    assert_eq!((inspection.refused, inspection.findings[&Rule::N08]), (None, 1_320_000));
+}
+
+#[test]
+fn a_crowded_lot_is_read_up_to_five_thousand_operators() {
+    // The lot has three participants and a winner of its own.
+    let normalized = normalize(&crowded(4_996), 0);
+    assert_eq!((normalized.set_aside, normalized.records.len()), (None, 6));
+    let noticed = normalized.findings.iter().filter(|finding| finding.rule == Rule::N08).count();
+    assert_eq!(noticed, 1_001);
+    assert!(normalize(&crowded(4_997), 0).set_aside.is_some());
 }
 
 #[test]
@@ -189,4 +254,12 @@ fn a_stored_text_that_is_no_lot_stands_aside() {
 fn a_lot_that_was_repaired_says_so_when_it_is_read_again() {
     let normalized = normalize("<?raccordo windows-1252 2?><lotto><cig>5044003AF1</cig></lotto>", 0);
     assert!(told(&normalized).contains(&"N06 - windows_1252_bytes".to_owned()));
+}
+
+#[test]
+fn only_what_stands_in_front_of_a_stored_lot_says_that_it_was_repaired() {
+    let inside = "<lotto><?raccordo windows-1252 2?><cig>5044003AF1<?raccordo windows-1252 3?></cig></lotto>";
+    assert!(!told(&normalize(inside, 0)).contains(&"N06 - windows_1252_bytes".to_owned()));
+    let greedy = "<?raccordo windows-1252 18446744073709551615?><lotto><cig>5044003AF1</cig></lotto>";
+    assert!(told(&normalize(greedy, 0)).contains(&"N06 - windows_1252_bytes".to_owned()));
 }

@@ -66,11 +66,13 @@ impl Answer {
         })
     }
 
-    /// An error that says why this answer is outside the contract.
+    /// An error that says why this answer is outside the contract. In doubt, save for a 413: it
+    /// refuses by itself, often in a proxy's own words, and asking again would find the same size.
     pub fn not_understood(&self, problem: &str) -> AdapterError {
-        AdapterError::new(ErrorKind::NotUnderstood, self.attempted.clone())
+        let error = AdapterError::new(ErrorKind::NotUnderstood, self.attempted.clone())
             .remote_code(self.status.to_string())
-            .caused_by(problem.to_owned())
+            .caused_by(problem.to_owned());
+        if self.status == 413 { error.phase(Phase::Refused).advice(Advice::AskPerson) } else { error }
     }
 
     /// True when the content type is JSON, or one of its dialects.
@@ -103,6 +105,7 @@ impl Answer {
 /// | 401 | authentication | refused |
 /// | 403 | permission | refused |
 /// | 408 | timeout | unknown |
+/// | 413 | not understood: too large as it is, a person must look | refused |
 /// | 429 | rate limited, with the pause | refused |
 /// | 503 with a pause | unavailable | refused |
 /// | other 5xx, 503 without a pause | unavailable | unknown: the effect may have come before the failure |
@@ -120,6 +123,7 @@ pub fn common_error(attempted: &str, answer: &Answer) -> Option<AdapterError> {
         401 => Some(error(ErrorKind::Authentication)),
         403 => Some(error(ErrorKind::Permission)),
         408 => Some(error(ErrorKind::Timeout).advice(pause)),
+        413 => not_understood("too large for the system").map(|it| it.phase(Phase::Refused).advice(Advice::AskPerson)),
         429 => Some(error(ErrorKind::RateLimited).advice(pause)),
         503 if answer.retry_after_raw.is_some() => Some(error(ErrorKind::Unavailable).advice(pause)),
         500..=599 => Some(error(ErrorKind::Unavailable).phase(Phase::Unknown).advice(pause)),
@@ -169,6 +173,7 @@ mod tests {
     #[case(401, ErrorKind::Authentication, Phase::Refused)]
     #[case(403, ErrorKind::Permission, Phase::Refused)]
     #[case(408, ErrorKind::Timeout, Phase::Unknown)]
+    #[case(413, ErrorKind::NotUnderstood, Phase::Refused)]
     #[case(429, ErrorKind::RateLimited, Phase::Refused)]
     #[case(500, ErrorKind::Unavailable, Phase::Unknown)]
     #[case(502, ErrorKind::Unavailable, Phase::Unknown)]
@@ -191,6 +196,17 @@ mod tests {
     fn what_is_not_data_is_not_understood(#[case] status: u16, #[case] content_type: &str, #[case] body: &'static str) {
         let error = common_error("GET /x", &answer(status, content_type, body)).expect("an error");
         assert_eq!((error.kind, error.phase), (ErrorKind::NotUnderstood, Phase::Unknown));
+    }
+
+    #[rstest]
+    #[case("text/html", "<html>413 Request Entity Too Large")]
+    #[case("application/json", "")]
+    fn what_is_too_large_waits_for_a_person_and_not_in_doubt(#[case] content_type: &str, #[case] body: &'static str) {
+        let error = common_error("PUT /x", &answer(413, content_type, body)).expect("an error");
+        assert_eq!((error.phase, error.advice), (Phase::Refused, Advice::AskPerson));
+        // The same for an adapter that reads its problem document first.
+        let error = answer(413, content_type, body).json::<Shape>().expect_err("no problem document");
+        assert_eq!((error.phase, error.advice), (Phase::Refused, Advice::AskPerson));
     }
 
     #[rstest]

@@ -9,16 +9,18 @@
 
 use bytes::Bytes;
 use canonical::Digest;
+use canonical::identifiers::without_personal_codes;
 use contract::{AdapterError, Outcome, Receipt};
 use kit::Secret;
 use kit::answer::{Answer, common_error};
 use kit::http::{HttpClient, Method, Request};
 
-use crate::personal::without_personal_codes;
-use crate::wire::{Elenco, NDJSON_FILE, PUBBLICATO, PackageKey, Problema, Pubblicato, Pubblicazione};
+use crate::wire::{Elenco, NDJSON_FILE, OMITTED, PUBBLICATO, PackageKey, Problema, Pubblicato, Pubblicazione};
 
 /// How many packages a page of the list has: with their rows, they are in memory together.
 pub(crate) const PAGE_LIMIT: &str = "5";
+/// How much of a text of Pi.Co. is told, in characters.
+const LONGEST_TOLD: usize = 500;
 
 /// A client of Pi.Co.
 #[derive(Debug)]
@@ -55,8 +57,7 @@ impl Client {
             }
             400 | 409 | 413 | 422 => {
                 let problema: Problema = answer.json()?;
-                let message = without_personal_codes(&problema.messaggio).unwrap_or(problema.messaggio);
-                Ok(Outcome::Refused { code: problema.codice, message })
+                Ok(Outcome::Refused { code: tellable(&problema.codice), message: tellable(&problema.messaggio) })
             }
             _ => Err(error_of(&answer)),
         }
@@ -129,6 +130,11 @@ impl Client {
 fn receipt(answer: &Answer, id: String) -> Receipt {
     let answer_digest = Digest::of(&answer.body).to_string();
     Receipt { remote_id: Some(id), status: answer.status, answer_digest }
+}
+
+/// A text of Pi.Co. that may be told: no person in it, and no longer than people read.
+fn tellable(text: &str) -> String {
+    without_personal_codes(text, OMITTED).chars().take(LONGEST_TOLD).collect()
 }
 
 fn error_of(answer: &Answer) -> AdapterError {

@@ -4,7 +4,6 @@ mod adapter;
 mod client;
 mod config;
 mod files;
-mod personal;
 mod read;
 mod simulator;
 mod stato;

@@ -20,6 +20,8 @@ pub(crate) const CSV_FILE: (&str, &str) = ("appalti.csv", "text/csv");
 pub(crate) const NDJSON_FILE: (&str, &str) = ("appalti.ndjson", "application/x-ndjson");
 /// The state of a package that is shown.
 pub(crate) const PUBBLICATO: &str = "pubblicato";
+/// What stands where the fiscal code of a person was: no natural person leaves towards Pi.Co.
+pub(crate) const OMITTED: &str = "[codice fiscale omesso]";
 
 /// The key of a package: body, dataset, period. Pi.Co. sorts packages by its text.
 #[derive(Debug, Clone, PartialEq, Eq)]

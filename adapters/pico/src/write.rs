@@ -5,21 +5,22 @@
 //! its events. A lot of which only the award or the contract is known still has its row: without
 //! it the totals would be wrong. The same members give the same bytes, in whatever order they come.
 
+use std::borrow::Cow;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use canonical::identifiers::{Cig, CodiceFiscale};
+use canonical::identifiers::{Cig, CodiceFiscale, without_personal_codes};
 use canonical::kinds::Lotto;
 use canonical::values::Importo;
 use canonical::{Body, Digest, Finding, Record, RecordKey, Rule};
 use contract::{Composed, Lane, Placement, Unit, UnitKey};
 
 use crate::files;
-use crate::personal::without_personal_codes;
 use crate::read::row;
 use crate::stato::{self, Award};
 use crate::wire::{
-    APPALTI, Aggregati, CSV_FILE, FilePacchetto, Manifesto, NDJSON_FILE, Pacchetto, PackageKey, RigaAppalto, SCHEMA,
+    APPALTI, Aggregati, CSV_FILE, FilePacchetto, Manifesto, NDJSON_FILE, OMITTED, Pacchetto, PackageKey, RigaAppalto,
+    SCHEMA,
 };
 
 /// Where a record goes: into the dataset of its body and year.
@@ -125,12 +126,12 @@ fn riga(ente: CodiceFiscale, cig: Cig, group: &Group<'_>, findings: &mut Vec<Fin
     if group.lotto.is_none() {
         findings.push(Finding::new(Rule::N08).at(cig.as_str()).detail("lotto_absent"));
     }
-    let mut clean = |field: &str, text: &str| match without_personal_codes(text) {
-        Some(cleaned) => {
+    let mut clean = |field: &str, text: &str| {
+        let cleaned = without_personal_codes(text, OMITTED);
+        if matches!(cleaned, Cow::Owned(_)) {
             findings.push(Finding::new(Rule::N09).at(format!("{cig}/{field}")).detail("codice_fiscale"));
-            cleaned
         }
-        None => text.to_owned(),
+        cleaned.into_owned()
     };
     let lotto = group.lotto;
     let aggiudicazioni = || group.awards.values().filter_map(|award| award.aggiudicazione);

@@ -86,17 +86,22 @@ impl Target for ScpEsecuzione {
     }
 
     async fn send(&self, shipment: &Shipment) -> Result<Outcome, AdapterError> {
-        match self.client.submit(shipment, sent(shipment)?.versione).await? {
+        let sent = sent(shipment)?;
+        match self.client.submit(shipment, sent.versione).await? {
             Reply::Taken(receipt) => Ok(Outcome::Acknowledged(receipt)),
             Reply::Refused { code, message } => Ok(Outcome::Refused { code, message }),
-            // The platform has told that it did nothing, whatever becomes of the question.
-            Reply::Newer => match self.look_up(shipment).await.map_err(|error| error.phase(Phase::Refused))? {
-                Held::Same(receipt) => Ok(Outcome::Acknowledged(receipt)),
-                Held::Nothing | Held::Other => Ok(Outcome::Refused {
-                    code: "newer_draft".to_owned(),
-                    message: "the platform holds a newer draft with other content".to_owned(),
-                }),
-            },
+            // Whatever becomes of the question, the draft was sent: only what is seen settles it.
+            Reply::Newer(doubt) => {
+                let held = self.client.draft(&shipment.unit).await.map_err(|error| error.phase(Phase::Unknown))?;
+                match held {
+                    Some((held, receipt)) if read::is_same(&sent, &held) => Ok(Outcome::Acknowledged(receipt)),
+                    Some((held, _)) if held.versione >= sent.versione => Ok(Outcome::Refused {
+                        code: "newer_draft".to_owned(),
+                        message: "the platform holds a newer draft with other content".to_owned(),
+                    }),
+                    _ => Err(doubt),
+                }
+            }
         }
     }
 

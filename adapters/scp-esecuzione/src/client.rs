@@ -3,8 +3,9 @@
 //!
 //! | answer | outcome |
 //! |---|---|
-//! | 200, 201 with the draft taken, in our version or a later one, without errors inside | taken |
-//! | 409 | a newer draft is held: look before deciding |
+//! | 200, 201 with the draft taken in our version, without errors inside | taken |
+//! | the same in a later version | a newer draft is told: look before deciding |
+//! | 409 with `VERSIONE_SUPERATA` | a newer draft is told: look before deciding |
 //! | 500 with a permanent `errorData` | refused by the rules (`NOT_FOUND`: not there) |
 //! | 400, 422 with `errorData` | refused by the rules |
 //! | 404, 405 | not this platform: the address is wrong |
@@ -12,7 +13,7 @@
 //! | anything else | in doubt |
 
 use canonical::Digest;
-use canonical::identifiers::CodiceFiscale;
+use canonical::identifiers::without_personal_codes;
 use contract::{AdapterError, Advice, Phase, Receipt, Shipment, UnitKey};
 use kit::Secret;
 use kit::answer::{Answer, common_error};
@@ -32,14 +33,19 @@ const PERMANENT: &[&str] = &[
     "IDEMPOTENCY_MISMATCH",
 ];
 const NOT_FOUND: &str = "NOT_FOUND";
+/// The one reason that a 409 may have.
+const NEWER: &str = "VERSIONE_SUPERATA";
+
+/// Characters kept of a text of the platform.
+const LONGEST_TEXT: usize = 500;
 
 /// What the platform says to a draft.
 #[derive(Debug)]
 pub(crate) enum Reply {
     /// It has taken it.
     Taken(Receipt),
-    /// It holds a newer one.
-    Newer,
+    /// It says that it holds a newer one. The error is what stands when a look does not confirm it.
+    Newer(AdapterError),
     /// It will never take it.
     Refused {
         /// The platform's own code.
@@ -65,13 +71,15 @@ impl Client {
             .json_body(shipment.body.clone());
         let answer = self.http.exchange(request).await?;
         match answer.status {
-            200 | 201 if !answer.is_html() => taken(&answer, versione).map(Reply::Taken),
-            409 => Ok(Reply::Newer),
+            200 | 201 if !answer.is_html() => taken(&answer, versione),
+            409 if no(&answer).is_some_and(|no| no.error_data == NEWER) => {
+                Ok(Reply::Newer(answer.not_understood("refused for a newer draft that is not held")))
+            }
             _ => {
                 let Errore { error_data, esiti, .. } = refusal(&answer).ok_or_else(|| error_of(&answer))?;
                 let remarks: Vec<_> =
                     esiti.iter().map(|esito| format!("{}: {}", esito.codice, esito.messaggio)).collect();
-                Ok(Reply::Refused { code: without_persons(&error_data), message: without_persons(&remarks.join("; ")) })
+                Ok(Reply::Refused { code: bearable(&error_data), message: bearable(&remarks.join("; ")) })
             }
         }
     }
@@ -105,9 +113,9 @@ impl Client {
     }
 }
 
-/// The receipt of a draft that was really taken: the version is ours or later, and no error
-/// stands inside the answer.
-fn taken(answer: &Answer, versione: u64) -> Result<Receipt, AdapterError> {
+/// What an answer of success says: the draft was really taken when the version is ours and no
+/// error stands inside. A later version may have another content: it is not believed unseen.
+fn taken(answer: &Answer, versione: u64) -> Result<Reply, AdapterError> {
     let accolta: BozzaAccolta = answer.json()?;
     if accolta.versione < versione {
         return Err(answer.not_understood("taken in an older version than the one sent"));
@@ -115,7 +123,10 @@ fn taken(answer: &Answer, versione: u64) -> Result<Receipt, AdapterError> {
     if accolta.esiti.iter().any(|esito| esito.tipo != "avviso") {
         return Err(answer.not_understood("taken with errors inside"));
     }
-    Ok(receipt(answer, &accolta.id_bozza))
+    if accolta.versione > versione {
+        return Ok(Reply::Newer(answer.not_understood("taken in a later version that is not held")));
+    }
+    Ok(Reply::Taken(receipt(answer, &accolta.id_bozza)))
 }
 
 fn receipt(answer: &Answer, id_bozza: &str) -> Receipt {
@@ -136,12 +147,16 @@ fn data<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T, AdapterErr
 
 /// The refusal by the rules that an answer carries, if it does.
 fn refusal(answer: &Answer) -> Option<Errore> {
-    let errore = || answer.json::<Errore>().ok().filter(|errore| !errore.esito);
     match answer.status {
-        400 | 422 => errore(),
-        500 => errore().filter(|errore| PERMANENT.contains(&errore.error_data.as_str())),
+        400 | 422 => no(answer),
+        500 => no(answer).filter(|errore| PERMANENT.contains(&errore.error_data.as_str())),
         _ => None,
     }
+}
+
+/// The no inside an answer, whatever its status.
+fn no(answer: &Answer) -> Option<Errore> {
+    answer.json::<Errore>().ok().filter(|errore| !errore.esito)
 }
 
 /// The error behind an answer that is neither data nor a refusal.
@@ -154,22 +169,15 @@ fn error_of(answer: &Answer) -> AdapterError {
         common_error(&answer.attempted, answer).unwrap_or_else(|| answer.not_understood("answer outside the contract"));
     // With status 500 for every failure, the reason says more than the status.
     match answer.json::<Errore>() {
-        Ok(errore) => error.remote_code(without_persons(&errore.error_data)),
+        Ok(errore) => error.remote_code(bearable(&errore.error_data)),
         Err(_) => error,
     }
 }
 
-/// A text of the platform, with the fiscal codes of persons masked and of bearable length.
-fn without_persons(text: &str) -> String {
-    let is_person = |word: &str| CodiceFiscale::parse(&word.to_ascii_uppercase()).is_ok_and(CodiceFiscale::is_person);
-    let words = text.split_inclusive(|character: char| !character.is_alphanumeric());
-    let masked: String = words
-        .map(|word| {
-            let code = word.trim_end_matches(|character: char| !character.is_alphanumeric());
-            if is_person(code) { word.replace(code, &"*".repeat(code.len())) } else { word.to_owned() }
-        })
-        .collect();
-    masked.chars().take(1000).collect()
+/// A text of the platform, without the codes of persons and of bearable length. A code is taken
+/// out before the text is cut, or half of it would stay.
+fn bearable(text: &str) -> String {
+    without_personal_codes(text, "[…]").chars().take(LONGEST_TEXT).collect()
 }
 
 #[cfg(test)]

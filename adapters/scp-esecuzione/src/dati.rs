@@ -44,14 +44,14 @@ impl Dati {
         dati
     }
 
-    /// What a contract says of its own signature (SC1). Sums paid are no part of it.
+    /// What a contract says of its own signature (SC1). Sums paid are no part of it. Its first and
+    /// last day are those of the performance, planned or actual: only the event of the signature
+    /// knows from when and until when the contract runs.
     pub(crate) fn of_contratto(contratto: &Contratto) -> Self {
         let mut dati = Self::default();
         dati.text("codiceFiscaleSA", contratto.stazione_appaltante);
         dati.text("datiContratto.numero", contratto.numero.as_ref());
         dati.text("datiContratto.dataStipula", contratto.data_stipula);
-        dati.text("datiContratto.dataDecorrenza", contratto.data_inizio);
-        dati.text("datiContratto.dataScadenza", contratto.data_fine);
         dati.text("datiContratto.importo", contratto.importo);
         dati
     }

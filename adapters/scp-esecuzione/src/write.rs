@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use canonical::identifiers::{Cig, CigClass};
-use canonical::kinds::{Body, Fase};
+use canonical::kinds::{Body, Fase, StatoEvento};
 use canonical::{Finding, Record, Rule, Severity};
 use contract::{Composed, Lane, Placement, Unit, UnitKey};
 use serde_json::Value;
@@ -16,9 +16,13 @@ use crate::dati::Dati;
 use crate::schede::{self, FieldType, Scheda};
 use crate::wire::BozzaInviata;
 
-/// Where a record goes. A contract is the draft of its own signature.
+/// Where a record goes. A contract is the draft of its own signature. An event that its owner has
+/// not sent yet travels like the others: what is prepared here is a draft too, that a person confirms.
 pub(crate) fn place(record: &Record) -> Placement {
     let (cig, award, fase, progressivo) = match &record.body {
+        Body::EventoEsecuzione(evento) if evento.stato == StatoEvento::Scartato => {
+            return Placement::Withheld { code: "rejected" };
+        }
         Body::EventoEsecuzione(evento) => (evento.cig, evento.id_aggiudicazione, evento.fase(), evento.progressivo),
         Body::Contratto(contratto) => (contratto.cig, contratto.id_aggiudicazione, Fase::Stipula, 1),
         _ => return Placement::Elsewhere,

@@ -100,6 +100,7 @@ mod cui;
 mod cup;
 mod eleven_digits;
 mod partita_iva;
+mod personal;
 
 pub use cig::{Cig, CigClass, CigError};
 pub use codice_ausa::{CodiceAusa, CodiceAusaError};
@@ -111,6 +112,7 @@ pub use cpv::{Cpv, CpvError};
 pub use cui::{Cui, CuiError};
 pub use cup::{Cup, CupError};
 pub use partita_iva::{PartitaIva, PartitaIvaError};
+pub use personal::{holds_personal_code, without_personal_codes};
 
 /// The text of bytes that a parser has already found to be ASCII.
 fn ascii_text(bytes: &[u8]) -> &str {

@@ -1,5 +1,7 @@
 //! An award of a lot: who took part, who won, for how much.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +28,7 @@ pub enum RuoloRaggruppamento {
 }
 
 /// An operator that takes part, alone or inside a group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Partecipazione {
     /// Who.
@@ -37,6 +39,17 @@ pub struct Partecipazione {
     pub raggruppamento: Option<u32>,
     /// Role inside the group.
     pub ruolo: Option<RuoloRaggruppamento>,
+}
+
+impl fmt::Debug for Partecipazione {
+    /// A name may be a person's: it never reaches a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Partecipazione")
+            .field("operatore", &self.operatore)
+            .field("raggruppamento", &self.raggruppamento)
+            .field("ruolo", &self.ruolo)
+            .finish_non_exhaustive()
+    }
 }
 
 /// An award. A CIG may have several.

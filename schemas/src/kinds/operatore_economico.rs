@@ -44,7 +44,7 @@ impl std::fmt::Debug for IdentificativoOperatore {
 }
 
 /// An economic operator.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OperatoreEconomico {
     /// Fiscal code.
@@ -54,6 +54,13 @@ pub struct OperatoreEconomico {
     /// Other codes under which the same operator circulates.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub altri_codici: Vec<CodiceFiscale>,
+}
+
+impl std::fmt::Debug for OperatoreEconomico {
+    /// A name may be a person's: it never reaches a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OperatoreEconomico").field("codice_fiscale", &self.codice_fiscale).finish_non_exhaustive()
+    }
 }
 
 impl OperatoreEconomico {

@@ -97,7 +97,7 @@ fn take_lock(path: &Path) -> Result<File, StorageError> {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(StorageError::Unavailable {
             attempted: "open it",
-            source: format!("another process has {} open: stop it first, or name another file", path.display()).into(),
+            source: format!("another process has {} open: stop it first (is the daemon running?), or name another folder with --folder", path.display()).into(),
         }),
         Err(TryLockError::Error(error)) => Err(unavailable(error)),
     }

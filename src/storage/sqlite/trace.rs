@@ -154,15 +154,35 @@ async fn quarantined(connection: &mut SqliteConnection, key: &str) -> Result<Vec
     .bind(natural)
     .fetch_all(connection)
     .await?;
-    let aside = |row: &SqliteRow| {
-        Ok(TracedQuarantine {
-            source: source(row.try_get(0)?)?,
-            document: row.try_get(1)?,
-            line: count(row.try_get(2)?),
-            rule: row.try_get(3)?,
-            reason: row.try_get(4)?,
-            since: instant(row.try_get(5)?)?,
-        })
-    };
     rows.iter().map(aside).collect()
+}
+
+/// The newest raw records that stand aside.
+pub(super) async fn newest_quarantined(
+    connection: &mut SqliteConnection,
+    limit: u32,
+) -> Result<Vec<TracedQuarantine>, Trouble> {
+    let rows = sqlx::query(
+        "select d.source, d.remote_id, r.line, q.rule, q.reason, q.since
+           from quarantine q
+           join raw_record r on r.id = q.raw_record
+           join source_document d on d.id = r.document
+          where q.resolved_at is null
+          order by q.id desc limit ?1",
+    )
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(aside).collect()
+}
+
+fn aside(row: &SqliteRow) -> Result<TracedQuarantine, Trouble> {
+    Ok(TracedQuarantine {
+        source: source(row.try_get(0)?)?,
+        document: row.try_get(1)?,
+        line: count(row.try_get(2)?),
+        rule: row.try_get(3)?,
+        reason: row.try_get(4)?,
+        since: instant(row.try_get(5)?)?,
+    })
 }

@@ -63,6 +63,9 @@ impl Views for SqliteStore {
     }
 }
 
+/// How many of the raw records that stand aside an overview names.
+const SHOWN_ASIDE: u32 = 50;
+
 async fn overview(connection: &mut SqliteConnection) -> Result<Overview, Trouble> {
     let mut overview = Overview { deliveries: delivery_counts(connection).await?, ..Overview::default() };
     for row in all(connection, "select kind, count(*) from record group by kind").await? {
@@ -94,6 +97,7 @@ async fn overview(connection: &mut SqliteConnection) -> Result<Overview, Trouble
     for row in all(connection, reconciliations).await? {
         overview.reconciliations.push(reconciliation(&row)?);
     }
+    overview.newest_quarantined = trace::newest_quarantined(connection, SHOWN_ASIDE).await?;
     overview.findings = findings(connection).await?;
     Ok(overview)
 }

@@ -352,3 +352,35 @@ fn describe(trouble: &Trouble) -> String {
         Trouble::Damaged(problem) | Trouble::Refused(problem) => problem.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::Queue as _;
+    use crate::storage::sqlite::SqliteStore;
+
+    #[tokio::test]
+    async fn a_commit_that_fails_is_never_tried_again_and_reads_go_on() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let store = SqliteStore::open(folder.path().join("raccordo.db")).await.expect("the store opens");
+        let broken = store.write("break a promise at the very end", |desk| {
+            async move {
+                sqlx::raw_sql(
+                    "pragma defer_foreign_keys = on;
+                     insert into delivery_member (record, target, delivery) values (1, 'pico', 1);",
+                )
+                .execute(&mut desk.connection)
+                .await?;
+                Ok(())
+            }
+            .boxed()
+        });
+        let lost = broken.await.expect_err("nothing was written");
+        assert!(matches!(lost, StorageError::Unavailable { .. }), "{lost:?}");
+        assert!(store.failure().is_some());
+        let at = canonical::values::UtcInstant::from_unix_micros(0).expect("the epoch");
+        let refused = store.prune(at, 1).await.expect_err("no more writes");
+        assert!(matches!(refused, StorageError::Unavailable { .. }), "{refused:?}");
+        assert_eq!(store.next_ready().await.expect("reads go on"), None);
+    }
+}

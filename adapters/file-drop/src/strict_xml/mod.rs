@@ -25,6 +25,8 @@ use quick_xml::errors::{Error, SyntaxError};
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::attributes::{Attribute, Attributes};
 
+use crate::shown::shown;
+
 use self::decode::{Window, is_xml_character, newlines};
 use self::token::{Token, is_name, plain_token, unusual_token};
 use crate::refuse;
@@ -409,13 +411,4 @@ fn reference(name: &str, at: &At<'_>) -> Result<char, Refusal> {
 
 fn is_blank(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
-}
-
-/// A name from a stranger, short enough for a message.
-pub(crate) fn shown(name: &str) -> String {
-    let mut shown: String = name.chars().take(40).filter(|character| !character.is_control()).collect();
-    if name.chars().nth(40).is_some() {
-        shown.push('…');
-    }
-    shown
 }

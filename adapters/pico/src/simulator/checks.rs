@@ -4,7 +4,7 @@
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use canonical::Digest;
-use canonical::identifiers::CodiceFiscale;
+use canonical::identifiers::{CodiceFiscale, holds_personal_code};
 use kit::simulator::problem;
 
 use crate::files::COLUMNS;
@@ -92,7 +92,7 @@ fn contents(key: &PackageKey, versione: u64, package: &Pacchetto) -> Result<Stri
     if ndjson.impronta != manifesto.impronta {
         return Err(wrong_digest("manifesto"));
     }
-    if [csv, ndjson].iter().any(|file| holds_a_person(&file.contenuto)) {
+    if [csv, ndjson].iter().any(|file| holds_personal_code(&file.contenuto)) {
         let messaggio = "Il pacchetto contiene il codice fiscale di una persona";
         return Err(Objection::content("dato_personale", messaggio, Vec::new()));
     }
@@ -137,10 +137,4 @@ fn incoherent(detail: &str) -> Objection {
 
 fn wrong_digest(what: &str) -> Objection {
     Objection::content("impronta_errata", "Un'impronta non corrisponde al contenuto", vec![what.to_owned()])
-}
-
-/// A word that is the fiscal code of a person, in any letter case.
-fn holds_a_person(text: &str) -> bool {
-    let mut words = text.split(|character: char| !character.is_ascii_alphanumeric());
-    words.any(|word| word.len() == 16 && CodiceFiscale::parse(&word.to_ascii_uppercase()).is_ok())
 }

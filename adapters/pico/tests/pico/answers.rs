@@ -83,6 +83,8 @@ fn problem(codice: &str) -> Value {
 #[case::no_content(ResponseTemplate::new(204), "not_understood, in doubt, retry")]
 #[case::conflict(json_answer(409, &problem("versione_superata")), "refused versione_superata: CF [codice fiscale omesso]")]
 #[case::content(raw(422, &problem("aggregati_errati").to_string(), "application/problem+json"), "refused aggregati_errati: CF [codice fiscale omesso]")]
+#[case::person_in_the_code(json_answer(422, &problem("RSSMRA85T10 A562S")), "refused [codice fiscale omesso]: CF [codice fiscale omesso]")]
+#[case::many_words(json_answer(422, &json!({ "type": "about:blank", "title": "t", "status": 422, "codice": "x", "messaggio": "è".repeat(900), "dettagli": [] })), &format!("refused x: {}", "è".repeat(500)))]
 #[case::refused_without_words(json_answer(422, &json!({})), "not_understood, in doubt, retry")]
 #[case::no_key(json_answer(401, &problem("non_autorizzato")), "authentication, nothing done, fix configuration")]
 #[case::no_right(json_answer(403, &problem("x")), "permission, nothing done, fix configuration")]

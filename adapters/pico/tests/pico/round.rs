@@ -203,6 +203,7 @@ async fn what_does_not_agree_is_refused(#[case] pointer: &str, #[case] value: Va
 
 #[rstest]
 #[case::person("x", "RSSMRA85T10A562S", "dato_personale")]
+#[case::spaced_person("x", "rss mra  85t10-a562s", "dato_personale")]
 #[case::masked_row("918052266A", "9180522", "riga_non_valida")]
 #[tokio::test]
 async fn wrong_content_with_right_digests_is_refused(#[case] from: &str, #[case] to: &str, #[case] code: &str) {

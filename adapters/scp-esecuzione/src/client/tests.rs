@@ -72,7 +72,15 @@ async fn the_words_of_a_refusal_come_without_persons() {
     else {
         panic!("not refused")
     };
-    assert_eq!(message, "CF: ****************: non ammesso");
+    assert_eq!(message, "CF: […]: non ammesso");
+}
+
+#[rstest]
+#[case::long("a".repeat(2000), "a".repeat(500))]
+#[case::a_code_across_the_cut(format!("{} RSSMRA85T10A562S", "a".repeat(490)), format!("{} […]", "a".repeat(490)))]
+#[case::a_code_with_blanks("CF RSS MRA 85T10 A562S no".to_owned(), "CF […] no".to_owned())]
+fn a_text_of_the_platform_is_made_bearable(#[case] text: String, #[case] expected: String) {
+    assert_eq!(bearable(&text), expected);
 }
 
 #[rstest]
@@ -90,6 +98,7 @@ async fn the_words_of_a_refusal_come_without_persons() {
 #[case::wrong_key(ResponseTemplate::new(401).set_body_json(no("NON_AUTORIZZATO")), ErrorKind::Authentication, Phase::Refused)]
 #[case::no_rights(ResponseTemplate::new(403), ErrorKind::Permission, Phase::Refused)]
 #[case::wrong_address(ResponseTemplate::new(404), ErrorKind::NotUnderstood, Phase::Refused)]
+#[case::too_large(ResponseTemplate::new(413), ErrorKind::NotUnderstood, Phase::Refused)]
 #[case::too_many(ResponseTemplate::new(429), ErrorKind::RateLimited, Phase::Refused)]
 #[tokio::test]
 async fn anything_else_is_an_error(#[case] answer: ResponseTemplate, #[case] kind: ErrorKind, #[case] phase: Phase) {
@@ -116,28 +125,44 @@ fn held(versione: u64, importo: &str) -> Value {
 #[rstest]
 #[case::it_is_ours(ResponseTemplate::new(200).set_body_json(held(5, "10.00")), "acknowledged")]
 #[case::it_is_another(ResponseTemplate::new(200).set_body_json(held(5, "99.00")), "newer_draft")]
-#[case::it_went_away(ResponseTemplate::new(500).set_body_json(no("NOT_FOUND")), "newer_draft")]
+#[case::it_is_another_of_our_version(ResponseTemplate::new(200).set_body_json(held(4, "99.00")), "newer_draft")]
+#[case::it_is_older(ResponseTemplate::new(200).set_body_json(held(3, "99.00")), "in_doubt")]
+#[case::it_is_older_with_our_content(ResponseTemplate::new(200).set_body_json(held(3, "10.00")), "in_doubt")]
+#[case::it_went_away(ResponseTemplate::new(500).set_body_json(no("NOT_FOUND")), "in_doubt")]
+#[case::it_cannot_be_seen(ResponseTemplate::new(403), "in_doubt")]
 #[tokio::test]
-async fn a_newer_draft_is_looked_at_before_deciding(#[case] look: ResponseTemplate, #[case] expected: &str) {
+async fn a_newer_draft_is_looked_at_before_deciding(
+    #[values(409, 200)] told_with: u16,
+    #[case] look: ResponseTemplate,
+    #[case] expected: &str,
+) {
+    let told = if told_with == 409 { no("VERSIONE_SUPERATA") } else { taken(5, &json!([])) };
+    let told = ResponseTemplate::new(told_with).set_body_json(told);
     let server = MockServer::start().await;
-    let conflict = ResponseTemplate::new(409).set_body_json(no("VERSIONE_SUPERATA"));
-    Mock::given(method("PUT")).respond_with(conflict).mount(&server).await;
+    Mock::given(method("PUT")).respond_with(told).mount(&server).await;
     Mock::given(method("GET")).and(path(UNIT_PATH)).respond_with(look).mount(&server).await;
-    let outcome = adapter(&server).send(&shipment(&avanzamento(CIG, 1, "10.00"), 4)).await.unwrap();
-    let seen = match &outcome {
-        Outcome::Acknowledged(_) => "acknowledged",
-        Outcome::Refused { code, .. } => code,
+    let seen = match adapter(&server).send(&shipment(&avanzamento(CIG, 1, "10.00"), 4)).await {
+        Ok(Outcome::Acknowledged(_)) => "acknowledged".to_owned(),
+        Ok(Outcome::Refused { code, .. }) => code,
+        Err(error) if error.phase == Phase::Unknown => "in_doubt".to_owned(),
+        Err(error) => panic!("not in doubt: {error}"),
     };
     assert_eq!(seen, expected);
 }
 
+#[rstest]
+#[case::no_body(ResponseTemplate::new(409))]
+#[case::a_page(ResponseTemplate::new(409).set_body_raw("<html>", "text/html"))]
+#[case::another_reason(ResponseTemplate::new(409).set_body_json(no("IN_VERIFICA")))]
+#[case::not_a_no(ResponseTemplate::new(409).set_body_json(json!({"esito": true, "errorData": "VERSIONE_SUPERATA"})))]
 #[tokio::test]
-async fn a_question_left_open_after_a_409_did_nothing() {
+async fn any_other_409_is_in_doubt_even_where_a_newer_draft_is_held(#[case] conflict: ResponseTemplate) {
     let server = MockServer::start().await;
-    Mock::given(method("PUT")).respond_with(ResponseTemplate::new(409)).mount(&server).await;
-    Mock::given(method("GET")).respond_with(ResponseTemplate::new(502)).mount(&server).await;
+    Mock::given(method("PUT")).respond_with(conflict).mount(&server).await;
+    let newer = ResponseTemplate::new(200).set_body_json(held(5, "99.00"));
+    Mock::given(method("GET")).respond_with(newer).mount(&server).await;
     let error = adapter(&server).send(&shipment(&avanzamento(CIG, 1, "10.00"), 4)).await.unwrap_err();
-    assert_eq!(error.phase, Phase::Refused);
+    assert_eq!((error.kind, error.phase), (ErrorKind::NotUnderstood, Phase::Unknown));
 }
 
 #[rstest]

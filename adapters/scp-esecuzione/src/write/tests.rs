@@ -95,6 +95,21 @@ fn a_smartcig_is_withheld_and_other_kinds_go_elsewhere() {
     assert_eq!(place(&lotto), Placement::Elsewhere);
 }
 
+#[rstest]
+#[case("bozza", true)]
+#[case("inviato", true)]
+#[case("confermato", true)]
+#[case("scartato", false)]
+fn a_rejected_event_is_withheld_and_a_draft_travels(#[case] stato: &str, #[case] travels: bool) {
+    let dettaglio = json!({"evento": "avanzamento"});
+    let body = json!({
+        "cig": CIG, "id_aggiudicazione": 1, "progressivo": 1, "stato": stato, "dettaglio": dettaglio,
+    });
+    let placement = place(&record_from("pad", Kind::EventoEsecuzione, &body));
+    assert_eq!(matches!(placement, Placement::Unit(_)), travels);
+    assert_eq!(placement == Placement::Withheld { code: "rejected" }, !travels);
+}
+
 fn contratto(source: &str, importo: &str) -> Record {
     record_from(source, Kind::Contratto, &json!({"cig": CIG, "id_aggiudicazione": 1, "importo": importo}))
 }
