@@ -379,7 +379,7 @@ async fn reopen(desk: &mut Desk, delivery: DeliveryId, reason: String, at: i64) 
         .await?;
     if !give_job(desk, delivery, &standing, at).await? {
         // The job that waits for a retry waits no longer: somebody asked.
-        sqlx::query("update job set run_at = ?2 where waits_for = ?1 and run_at > ?2")
+        sqlx::query("update job set run_at = ?2 where delivery = ?1 and waits = 1 and run_at > ?2")
             .bind(delivery.0)
             .bind(at)
             .execute(&mut desk.connection)

@@ -1,8 +1,8 @@
 //! The ledger in one `SQLite` file: the embedded default.
 //!
 //! Read in this order: `open` (what is demanded of the file), `writer` (the one connection that
-//! writes, with group commit), `ledger`, `versions` and `effects` (what storing a record does),
-//! `deliveries`, `queue`, `views`, and `audit` (the chain). The statements stand beside the
+//! writes, with group commit), `ledger`, `versions`, `raw_records` and `effects` (what storing a
+//! record does), `deliveries`, `queue`, `views`, and `audit` (the chain). The statements stand beside the
 //! functions that use them.
 //!
 //! Absent on purpose: a clock, retries, and any second writer.

@@ -182,7 +182,7 @@ impl Desk {
             "select (select max(id) from raw_record), (select max(id) from record),
                     (select max(id) from record_version), (select max(id) from delivery),
                     (select max(id) from quarantine), (select max(id) from job),
-                    exists (select 1 from job where behind is not null)",
+                    exists (select 1 from job where behind = 1)",
         )
         .fetch_one(&mut connection)
         .await?;

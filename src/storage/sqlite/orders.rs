@@ -24,7 +24,7 @@ pub(super) fn lane_of(target: &str, lane: &str) -> String {
 }
 
 static INSERT: Bulk =
-    Bulk::new("insert into job (id, delivery, waits_for, number, lane, holds, behind, run_at, state)", 9, "");
+    Bulk::new("insert into job (id, delivery, waits, number, lane, holds, behind, run_at, state)", 9, "");
 
 impl Desk {
     /// Adds jobs, in order. A job whose lane is taken waits behind the one that holds it.
@@ -35,16 +35,18 @@ impl Desk {
         let mut taken = self.taken_lanes(&orders).await?;
         let mut rows = Vec::with_capacity(orders.len());
         for order in orders {
-            let holds = order.lane.clone().filter(|lane| taken.insert(lane.clone()));
-            let behind = if holds.is_none() { order.lane.clone() } else { None };
-            self.memory.may_be_blocked |= behind.is_some();
-            rows.push((self.memory.job.next(), order, holds, behind));
+            let is_free = order.lane.as_ref().map(|lane| taken.insert(lane.clone()));
+            self.memory.may_be_blocked |= is_free == Some(false);
+            rows.push((self.memory.job.next(), order, is_free));
         }
         INSERT
-            .run(&mut self.connection, rows, |(id, order, holds, behind), values| {
-                let state = if behind.is_some() { "blocked" } else { "ready" };
-                values.push(id).push(order.delivery).push(order.delivery).push(order.number);
-                values.push(order.lane).push(holds).push(behind).push(order.run_at).push(state);
+            .run(&mut self.connection, rows, |(id, order, is_free), values| {
+                let flag = |is_set: bool| is_set.then_some(1_i64);
+                let is_behind = is_free == Some(false);
+                let state = if is_behind { "blocked" } else { "ready" };
+                values.push(id).push(order.delivery).push(flag(order.delivery.is_some())).push(order.number);
+                values.push(order.lane).push(flag(is_free == Some(true))).push(flag(is_behind));
+                values.push(order.run_at).push(state);
             })
             .await?;
         self.memory.has_woken = true;
@@ -56,7 +58,7 @@ impl Desk {
         if lanes.is_empty() {
             return Ok(HashSet::new());
         }
-        let rows = sqlx::query("select holds from job where holds in (select value from json_each(?1))")
+        let rows = sqlx::query("select lane from job where lane in (select value from json_each(?1)) and holds = 1")
             .bind(json(&lanes)?)
             .fetch_all(&mut self.connection)
             .await?;
@@ -68,10 +70,12 @@ impl Desk {
         if deliveries.is_empty() {
             return Ok(HashSet::new());
         }
-        let rows = sqlx::query("select j.waits_for from json_each(?1) d cross join job j where j.waits_for = d.value")
-            .bind(json(&deliveries)?)
-            .fetch_all(&mut self.connection)
-            .await?;
+        let rows = sqlx::query(
+            "select j.delivery from json_each(?1) d cross join job j where j.delivery = d.value and j.waits = 1",
+        )
+        .bind(json(&deliveries)?)
+        .fetch_all(&mut self.connection)
+        .await?;
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 }

@@ -101,7 +101,7 @@ async fn claim(desk: &mut Desk, claim: ClaimRequest) -> Result<Vec<ClaimedJob>, 
     let token = desk.memory.token.next();
     let lease_until = claim.lease_until.unix_micros();
     let claimed = sqlx::query(
-        "update job set state = 'leased', token = ?1, lease_until = ?2, attempts = attempts + 1, waits_for = null
+        "update job set state = 'leased', token = ?1, lease_until = ?2, attempts = attempts + 1, waits = null
           where id in (select id from job where state = 'ready' and run_at <= ?3 order by run_at, id limit ?4)",
     )
     .bind(token)
@@ -186,11 +186,11 @@ async fn pass_lanes_on(desk: &mut Desk, jobs: String) -> Result<(), Trouble> {
         return Ok(());
     }
     let passed = sqlx::query(
-        "update job set state = 'ready', holds = lane, behind = null
-          where id in (select (select min(b.id) from job b where b.behind = j.lane)
+        "update job set state = 'ready', holds = 1, behind = null
+          where id in (select (select min(b.id) from job b where b.lane = j.lane and b.behind = 1)
                          from json_each(?1) e cross join job j
                         where j.id = e.value and j.lane is not null and j.holds is null
-                          and not exists (select 1 from job h where h.holds = j.lane))",
+                          and not exists (select 1 from job h where h.lane = j.lane and h.holds = 1))",
     )
     .bind(jobs)
     .execute(&mut desk.connection)
@@ -198,7 +198,7 @@ async fn pass_lanes_on(desk: &mut Desk, jobs: String) -> Result<(), Trouble> {
     .rows_affected();
     if passed > 0 {
         desk.memory.has_woken = true;
-        desk.memory.may_be_blocked = sqlx::query_scalar("select exists (select 1 from job where behind is not null)")
+        desk.memory.may_be_blocked = sqlx::query_scalar("select exists (select 1 from job where behind = 1)")
             .fetch_one(&mut desk.connection)
             .await?;
     }
@@ -229,7 +229,7 @@ fn leased(row: &SqliteRow) -> Result<Leased, Trouble> {
 async fn find_leased(desk: &mut Desk, pairs: &str) -> Result<Vec<Leased>, Trouble> {
     let rows = sqlx::query(
         "select j.id, j.token, j.attempts, j.delivery,
-                (select o.id from job o where o.waits_for = j.delivery)
+                (select o.id from job o where o.delivery = j.delivery and o.waits = 1)
            from json_each(?1) e cross join job j
           where j.id = e.value ->> 0 and j.token = e.value ->> 1 and j.state = 'leased'",
     )
@@ -262,7 +262,7 @@ async fn run_again(desk: &mut Desk, again: Vec<(i64, i64, i64)>, done: &mut Vec<
     sqlx::query(
         // It answered: what counts against it begins anew.
         "update job set state = 'ready', run_at = e.value ->> 2, token = null, lease_until = null, attempts = 0,
-                waits_for = delivery
+                waits = iif(delivery is null, null, 1)
            from json_each(?1) e
           where job.id = e.value ->> 0 and job.id in (select value from json_each(?2))",
     )
@@ -279,7 +279,8 @@ async fn run_again(desk: &mut Desk, again: Vec<(i64, i64, i64)>, done: &mut Vec<
 async fn give_back(desk: &mut Desk, jobs: &[Leased], attempts_back: u32) -> Result<(), Trouble> {
     let alone: Vec<_> = jobs.iter().filter(|job| job.other.is_none()).map(|job| job.id).collect();
     sqlx::query(
-        "update job set state = 'ready', token = null, lease_until = null, attempts = attempts - ?2, waits_for = delivery
+        "update job set state = 'ready', token = null, lease_until = null, attempts = attempts - ?2,
+                waits = iif(delivery is null, null, 1)
           where id in (select value from json_each(?1))",
     )
     .bind(json(&alone)?)
@@ -326,7 +327,7 @@ async fn renew(desk: &mut Desk, leases: Vec<Lease>, until: i64) -> Result<Vec<Le
 async fn expire(desk: &mut Desk, until: i64, at: i64, max_attempts: u32) -> Result<u64, Trouble> {
     let rows = sqlx::query(
         "select j.id, j.token, j.attempts, j.delivery,
-                (select o.id from job o where o.waits_for = j.delivery)
+                (select o.id from job o where o.delivery = j.delivery and o.waits = 1)
            from job j where j.state = 'leased' and j.lease_until <= ?1",
     )
     .bind(until)

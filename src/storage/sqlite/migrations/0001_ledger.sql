@@ -231,41 +231,42 @@ create table quarantine (
 );
 create index quarantine_open on quarantine (document) where resolved_at is null;
 
--- Work. A job with a lane is blocked until it is the oldest open one of its lane; then it holds
--- the lane until it ends. One job at most waits for a delivery: while it does, it says so.
+-- Work. A job with a lane is blocked, behind others, until it is the oldest open one of its lane;
+-- then it holds the lane until it ends. One job at most waits for a delivery.
 --
--- Every update of a job looks at every index whose columns or condition it touches, so conditions
--- name the state where nothing else will do. What a finished job leaves behind is in no index that
--- a claim or an ending touches: the queue is as fast with many finished rows as with none.
+-- Every update of a job looks at every index whose columns or condition it touches, so flags (one
+-- or null) stand in the conditions where the state would make every index take part in every step.
+-- What a finished job leaves behind is in no index that a claim or an ending touches: the queue is
+-- as fast with many finished rows as with none.
 create table job (
     id integer primary key,
-    delivery integer references delivery (id),
-    number integer,
-    lane text,
-    behind text,
-    holds text,
-    waits_for integer,
     run_at integer not null,
     state text not null,
     attempts integer not null default 0,
     token integer,
     lease_until integer,
     ended_at integer,
+    holds integer,
+    behind integer,
+    waits integer,
+    delivery integer references delivery (id),
+    number integer,
+    lane text,
     check ((delivery is null) <> (number is null)),
     check (case state
-        when 'ready' then token is null and holds is lane and waits_for is delivery
-        when 'leased' then token is not null and lease_until is not null and holds is lane
-        when 'blocked' then token is null and behind = lane and waits_for is delivery
+        when 'leased' then token is not null and lease_until is not null and (holds is null) = (lane is null)
         when 'done' then token is null and holds is null and ended_at is not null
+        when 'ready' then token is null and (holds is null) = (lane is null) and (waits is null) = (delivery is null)
+        when 'blocked' then token is null and behind = 1 and lane is not null and (waits is null) = (delivery is null)
         when 'parked' then token is null and holds is null and ended_at is not null
         else false end)
 );
 create index job_ready on job (run_at, id) where state = 'ready';
 create index job_leased on job (lease_until) where state = 'leased';
-create index job_behind on job (behind, id) where behind is not null;
+create index job_behind on job (lane, id) where behind = 1;
 create index job_of on job (delivery) where delivery is not null;
-create unique index job_lane on job (holds) where holds is not null;
-create unique index job_waiting on job (waits_for) where waits_for is not null;
+create unique index job_lane on job (lane) where holds = 1;
+create unique index job_waiting on job (delivery) where waits = 1;
 
 -- Where the last complete read of a source ended.
 create table source_cursor (
