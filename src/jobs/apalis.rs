@@ -9,15 +9,11 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use apalis::prelude::{
+    Backend, BoxDynError, Monitor, ParallelizeExt as _, Task, TaskBuilder, WorkerBuilder, WorkerContext,
+};
+use apalis_core::backend::BackendConfig;
 use apalis_core::backend::finalize::Ephemeral;
-use apalis_core::backend::{Backend, BackendConfig};
-use apalis_core::error::BoxDynError;
-use apalis_core::monitor::Monitor;
-use apalis_core::task::Task;
-use apalis_core::task::builder::TaskBuilder;
-use apalis_core::worker::builder::WorkerBuilder;
-use apalis_core::worker::context::WorkerContext;
-use apalis_core::worker::ext::parallelize::ParallelizeExt as _;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, watch};

@@ -263,7 +263,7 @@ pub struct ClaimedJob {
     pub lease: Lease,
     /// What it is about.
     pub subject: JobSubject,
-    /// How often it was claimed, this time included.
+    /// How often it was claimed since it last answered, this time included.
     pub attempts: u32,
 }
 
