@@ -140,6 +140,13 @@ impl HttpClient {
 
     /// Sends a request once and reads the whole answer, up to the limit.
     pub async fn exchange(&self, request: Request) -> Result<Answer, AdapterError> {
+        let (answer, response) = self.send(request).await?;
+        let body = self.body(response, &answer.attempted).await?;
+        Ok(Answer { body, ..answer })
+    }
+
+    /// Sends a request once. The body of the answer still has to be read.
+    pub(crate) async fn send(&self, request: Request) -> Result<(Answer, Response), AdapterError> {
         let Request { attempted, problem, inner } = request;
         if let Some(problem) = problem {
             let error = AdapterError::new(ErrorKind::Local, attempted).advice(Advice::AskPerson);
@@ -152,8 +159,8 @@ impl HttpClient {
         let retry_after = retry_after_raw.as_deref().and_then(|raw| pause(raw, text(header::DATE).as_deref()));
         let (content_type, location) = (text(header::CONTENT_TYPE), text(header::LOCATION));
         tracing::debug!(system = self.system, attempted, status, "answer received");
-        let body = self.body(response, &attempted).await?;
-        Ok(Answer { attempted, status, content_type, location, retry_after, retry_after_raw, body })
+        let body = Bytes::new();
+        Ok((Answer { attempted, status, content_type, location, retry_after, retry_after_raw, body }, response))
     }
 
     async fn body(&self, mut response: Response, attempted: &str) -> Result<Bytes, AdapterError> {
@@ -231,7 +238,7 @@ impl Request {
 }
 
 /// The error of a connection: what fails before it stands was never sent.
-fn transport_error(attempted: &str, error: reqwest::Error) -> AdapterError {
+pub(crate) fn transport_error(attempted: &str, error: reqwest::Error) -> AdapterError {
     let kind = if error.is_connect() {
         ErrorKind::Unreachable
     } else if error.is_builder() {
@@ -274,7 +281,7 @@ fn authorities(path: &std::path::Path) -> Result<Vec<Certificate>, String> {
     }
 }
 
-fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+pub(crate) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 

@@ -2,7 +2,22 @@
 
 pub mod answer;
 pub mod http;
+pub mod download;
+pub mod documents;
+pub mod table;
+mod cells;
+mod rows;
+pub mod occurrences;
+pub mod handover;
+pub mod shown;
 pub mod secret;
 pub mod simulator;
 
+pub use cells::{Cells, CellsError};
+pub use documents::{Document, Links, Looks, list_folder, refuse};
+pub use download::Downloaded;
+pub use handover::{Closed, Give, hand_over};
+pub use occurrences::Occurrences;
 pub use secret::{Secret, SecretError};
+pub use shown::{showable, shown};
+pub use table::{Delimiter, Dialect, Encoding, TableFormat, give_table};
