@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use canonical::values::UtcInstant;
+use canonical::values::{CalendarDate, UtcInstant};
 
 /// Tells the time, UTC.
 pub trait Clock: Send + Sync + std::fmt::Debug {
@@ -59,7 +59,33 @@ fn instant(micros: i64) -> UtcInstant {
         .unwrap_or_else(|never| unreachable!("between 1970 and 9999: {never}"))
 }
 
+/// The day in Italy at an instant.
+pub fn italian_day(instant: UtcInstant) -> CalendarDate {
+    let day = jiff::Timestamp::from_microsecond(instant.unix_micros())
+        .and_then(|timestamp| timestamp.in_tz("Europe/Rome"))
+        .ok()
+        .and_then(|zoned| {
+            let (month, day) = (u8::try_from(zoned.month()).ok()?, u8::try_from(zoned.day()).ok()?);
+            CalendarDate::from_numbers(zoned.year().into(), month, day).ok()
+        });
+    day.unwrap_or_else(|| unreachable!("instants lie between 1970 and 9999, and the zone is part of the program"))
+}
+
 /// How long it is from one instant to a later one; zero when it is not later.
 pub fn between(earlier: UtcInstant, later: UtcInstant) -> Duration {
     Duration::from_micros(u64::try_from(later.unix_micros() - earlier.unix_micros()).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_italian_day_begins_before_that_of_greenwich() {
+        let day = |text| italian_day(UtcInstant::parse(text).expect("an instant")).to_string();
+        assert_eq!(day("2026-06-30T21:59:59Z"), "2026-06-30");
+        assert_eq!(day("2026-06-30T22:00:00Z"), "2026-07-01");
+        assert_eq!(day("2026-12-31T22:59:59Z"), "2026-12-31");
+        assert_eq!(day("2026-12-31T23:00:00Z"), "2027-01-01");
+    }
 }

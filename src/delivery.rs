@@ -38,6 +38,22 @@ pub enum DeliveryState {
         /// Not before.
         at: UtcInstant,
     },
+    /// Taken by the target, which decides later: to be asked again at `at`.
+    Submitted {
+        /// Where it stands there, in the target's own word.
+        code: String,
+        /// When to ask again.
+        at: UtcInstant,
+    },
+    /// A step that is not admitted yet: looked at again at `at`, or when its lane changes.
+    Held {
+        /// Stable code of what is missing.
+        code: String,
+        /// What is missing, for people.
+        message: String,
+        /// When to look again.
+        at: UtcInstant,
+    },
     /// Stands aside until a person acts.
     Parked {
         /// Why.
@@ -58,6 +74,8 @@ impl DeliveryState {
             Self::Refused { .. } => "refused",
             Self::InDoubt { .. } => "in_doubt",
             Self::Retry { .. } => "retry",
+            Self::Submitted { .. } => "submitted",
+            Self::Held { .. } => "held",
             Self::Parked { .. } => "parked",
         }
     }
@@ -65,6 +83,12 @@ impl DeliveryState {
     /// Whether work remains that nobody but the broker will do.
     pub fn is_open(&self) -> bool {
         matches!(self, Self::Due | Self::Sent | Self::InDoubt { .. } | Self::Retry { .. })
+    }
+
+    /// Whether it waits for somebody else: a decision on the other side, or an earlier step. It has
+    /// no job meanwhile; a newer revision makes it due at once.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self, Self::Submitted { .. } | Self::Held { .. })
     }
 
     /// Whether an attempt may have arrived whose outcome is not known.
@@ -80,12 +104,23 @@ impl DeliveryState {
             (state, Self::Due) => !state.may_have_arrived(),
             (Self::Parked { in_doubt: true, .. }, Self::InDoubt { .. }) => true,
             // An attempt ends in any of the ways in which the world can answer.
-            (Self::Sent, next) => !matches!(next, Self::Sent),
+            (Self::Sent, next) => !matches!(next, Self::Sent | Self::Held { .. }),
             // Observation may find it there, or not there, or fail again.
-            (Self::InDoubt { .. }, next) => !matches!(next, Self::Parked { in_doubt: false, .. }),
-            // Sent, set aside, or nothing to send after all: the target already holds the revision.
-            (Self::Due | Self::Retry { .. }, next) => {
-                matches!(next, Self::Sent | Self::Parked { .. } | Self::Acknowledged)
+            (Self::InDoubt { .. }, next) => !matches!(next, Self::Parked { in_doubt: false, .. } | Self::Held { .. }),
+            // Sent, set aside, not admitted yet, or nothing to send after all: the target already
+            // holds the revision.
+            (Self::Due | Self::Retry { .. } | Self::Held { .. }, next) => {
+                matches!(next, Self::Sent | Self::Parked { .. } | Self::Held { .. } | Self::Acknowledged)
+            }
+            // It is asked until it ends one way or the other.
+            (Self::Submitted { .. }, next) => {
+                matches!(
+                    next,
+                    Self::Submitted { .. }
+                        | Self::Acknowledged
+                        | Self::Refused { .. }
+                        | Self::Parked { in_doubt: false, .. }
+                )
             }
             (Self::Acknowledged | Self::Refused { .. } | Self::Parked { .. }, _) => false,
         };
@@ -145,9 +180,31 @@ mod tests {
             DeliveryState::Refused { code: "x".into(), message: String::new() },
             DeliveryState::InDoubt { code: "timeout".into(), at: at() },
             DeliveryState::Retry { code: "unavailable".into(), at: at() },
+            DeliveryState::Submitted { code: "bozza".into(), at: at() },
             DeliveryState::Parked { reason: "x".into(), in_doubt: false },
         ] {
             assert_eq!(DeliveryState::Sent.to(end.clone()), Ok(end));
         }
+    }
+
+    #[test]
+    fn a_submitted_delivery_is_followed_to_its_end_and_never_sent_again_as_it_is() {
+        let submitted = DeliveryState::Submitted { code: "bozza".into(), at: at() };
+        let later = DeliveryState::Submitted { code: "in_verifica".into(), at: at() };
+        let refused = DeliveryState::Refused { code: "x".into(), message: String::new() };
+        for end in [later, DeliveryState::Acknowledged, refused, DeliveryState::Due] {
+            assert_eq!(submitted.to(end.clone()), Ok(end));
+        }
+        assert!(submitted.to(DeliveryState::Sent).is_err());
+        assert!(submitted.to(DeliveryState::InDoubt { code: "timeout".into(), at: at() }).is_err());
+    }
+
+    #[test]
+    fn a_held_step_is_sent_when_it_is_admitted() {
+        let held = DeliveryState::Held { code: "x".into(), message: "y".into(), at: at() };
+        assert_eq!(DeliveryState::Due.to(held.clone()), Ok(held.clone()));
+        assert_eq!(held.to(DeliveryState::Sent), Ok(DeliveryState::Sent));
+        assert!(DeliveryState::Acknowledged.to(held.clone()).is_err());
+        assert!(DeliveryState::Sent.to(held).is_err());
     }
 }

@@ -6,15 +6,17 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use contract::{Adapter, AdapterFactory, Capability, RunningSimulator, SimulatorOptions};
 use futures_util::future::BoxFuture;
+use serde::Serialize;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, SystemConfig};
+use crate::flow::route::ownership::Ownership;
 use crate::flow::{Flow, FlowError, Systems, route};
 use crate::jobs::sweeper::{Sweeper, SweeperSettings};
 use crate::jobs::{self, Workers};
@@ -32,6 +34,26 @@ pub struct Parts {
     pub open_store: fn(PathBuf) -> BoxFuture<'static, OpenStore>,
     /// Reads a file and says what it is, without a database.
     pub inspect: fn(&mut dyn Read, &str) -> Inspected,
+    /// Checks the mapping files of a path and runs the examples beside them.
+    pub test_mappings: fn(&Path) -> Vec<TestedMapping>,
+}
+
+/// A mapping file that was checked, and its examples.
+#[derive(Debug, Clone, Serialize)]
+pub struct TestedMapping {
+    /// The file.
+    pub mapping: String,
+    /// What is wrong with it: where, what, what to write instead.
+    pub problems: Vec<String>,
+    /// Its examples by name, each with what came out otherwise than expected.
+    pub examples: BTreeMap<String, Vec<String>>,
+}
+
+impl TestedMapping {
+    /// Whether nothing is wrong, and every example came out as expected.
+    pub fn is_sound(&self) -> bool {
+        self.problems.is_empty() && self.examples.values().all(Vec::is_empty)
+    }
 }
 
 /// What a file is, and what would be read from it.
@@ -144,7 +166,18 @@ impl Node {
             systems.insert(name.clone(), Arc::from(adapter));
         }
         let collapse = config.work.collapse_seconds.map(|seconds| Duration::from_secs(seconds.into()));
-        let flow = Flow { store, systems: Arc::new(systems), clock, patience: Arc::new(jobs::Backoff), collapse };
+        let ownership = Arc::new(Ownership::default().with(config.ownership.clone()));
+        let systems = Arc::new(systems);
+        let filters = config.systems.iter().map(|(name, system)| (name.clone(), system.deliver.clone())).collect();
+        let flow = Flow {
+            store,
+            systems,
+            clock,
+            patience: Arc::new(jobs::Backoff),
+            collapse,
+            ownership,
+            filters: Arc::new(filters),
+        };
         Ok(Self { config, flow, work: None, simulators })
     }
 

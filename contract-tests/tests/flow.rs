@@ -1,138 +1,21 @@
 //! Promises of the whole flow, on a system in memory, with a clock that moves by hand.
 
-use std::collections::BTreeMap;
+#[path = "flow/bench.rs"]
+mod bench;
+#[path = "flow/waiting.rs"]
+mod waiting;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use canonical::kinds::Lotto;
-use canonical::{Body, Rule, SourceName};
-use contract::{Adapter, FieldValue, RawRecord, Received, Row, UnitKey};
-use contract_tests::records::{at, cig};
-use raccordo::clock::{Clock, ManualClock};
+use bench::{TestFlow, lotto, unit};
+use canonical::{Rule, SourceName};
+use contract::{FieldValue, RawRecord, Received, Row, UnitKey};
+use raccordo::clock::Clock;
 use raccordo::delivery::DeliveryState;
-use raccordo::flow::{Flow, Patience, Systems, deliver, intake, reconcile, route};
-use raccordo::storage::sqlite::SqliteStore;
-use raccordo::storage::{
-    ClaimRequest, DiscrepancyKind, Fenced, Intent, JobEnd, JobSubject, RunKind, RunTotals, Settlement, TracedDelivery,
-    Verdict,
-};
-use simulated::{Fault, PANIC, SET_ASIDE, Simulated, document, header};
-
-/// One second per attempt, or what was asked; a minute at most.
-struct Simple;
-
-impl Patience for Simple {
-    fn pause(&self, attempts: u32, since: Duration, asked: Option<Duration>) -> Option<Duration> {
-        (since < Duration::from_mins(1)).then(|| asked.unwrap_or(Duration::from_secs(attempts.into())))
-    }
-
-    fn longest(&self) -> Duration {
-        Duration::from_mins(10)
-    }
-}
-
-/// A flow from one simulated system to another.
-struct TestFlow {
-    flow: Flow,
-    clock: Arc<ManualClock>,
-    origin: Simulated,
-    target: Simulated,
-    _folder: tempfile::TempDir,
-}
-
-impl TestFlow {
-    async fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = SqliteStore::open(folder.path().join("test.db")).await.expect("a database");
-        let clock = Arc::new(ManualClock::at(at(0)));
-        let (origin, target) = (Simulated::new(), Simulated::new());
-        let systems: Systems = BTreeMap::from([
-            ("origin".to_owned(), Arc::new(origin.clone()) as Arc<dyn Adapter>),
-            ("target".to_owned(), Arc::new(target.clone()) as Arc<dyn Adapter>),
-        ]);
-        let flow = Flow {
-            store,
-            systems: Arc::new(systems),
-            clock: clock.clone(),
-            patience: Arc::new(Simple),
-            collapse: None,
-        };
-        Self { flow, clock, origin, target, _folder: folder }
-    }
-
-    /// The same ledger with another set of systems.
-    fn with_systems(&self, names: &[&str]) -> Flow {
-        let systems = self.flow.systems.iter().filter(|(name, _)| names.contains(&name.as_str()));
-        let systems: Systems = systems.map(|(name, adapter)| (name.clone(), adapter.clone())).collect();
-        Flow { systems: Arc::new(systems), ..self.flow.clone() }
-    }
-
-    /// Reads a document with these lines from the origin.
-    async fn read(&self, name: &str, lines: &[String]) -> RunTotals {
-        self.give(document(name, lines)).await
-    }
-
-    async fn give(&self, items: Vec<Received>) -> RunTotals {
-        self.origin.give(items);
-        let source = SourceName::parse("origin").expect("a name");
-        let report = intake::read_source(&self.flow, &source, RunKind::Sync, None, &|_| ()).await.expect("read");
-        assert!(report.totals.balanced(), "{:?}", report.totals);
-        report.totals
-    }
-
-    /// Works until nothing is waiting, moving the clock forward to the next job.
-    async fn work(&self) {
-        for _ in 0..1000 {
-            if self.step().await == 0 {
-                match self.flow.store.next_ready().await.expect("a look") {
-                    None => return,
-                    Some(_) => self.clock.advance(Duration::from_secs(1)),
-                }
-            }
-        }
-        panic!("work never ends");
-    }
-
-    /// Claims what is ready now, runs it, settles it.
-    async fn step(&self) -> usize {
-        let now = self.clock.now();
-        let lease_until = raccordo::clock::after(now, Duration::from_secs(90));
-        let claim = ClaimRequest { limit: 10, now, lease_until };
-        let round = self.flow.store.round(&[], claim).await.expect("a round");
-        let mut settlements = Vec::new();
-        for job in &round.claimed {
-            let JobSubject::Deliver(delivery) = job.subject else { panic!("an unexpected job") };
-            let end = deliver::deliver(&self.flow, delivery, job.lease).await.expect("delivered");
-            settlements.push(Settlement { lease: job.lease, end });
-        }
-        let none = ClaimRequest { limit: 0, now, lease_until };
-        let settled = self.flow.store.round(&settlements, none).await.expect("settled");
-        assert_eq!(settled.lost, 0);
-        round.claimed.len()
-    }
-
-    async fn delivery(&self, number: u32) -> TracedDelivery {
-        let trace = self.flow.store.trace(cig(number).as_str()).await.expect("a trace");
-        let mut deliveries = trace.deliveries;
-        assert_eq!(deliveries.len(), 1, "one lot, one target");
-        deliveries.remove(0)
-    }
-
-    /// What the target did, as (unit, revision).
-    fn effects(&self) -> Vec<(String, u64)> {
-        self.target.effects().into_iter().map(|effect| (effect.unit.0, effect.revision)).collect()
-    }
-}
-
-fn unit(number: u32) -> UnitKey {
-    UnitKey(format!("lotto/{}", cig(number)))
-}
-
-fn lotto(number: u32, oggetto: &str) -> String {
-    let mut lotto = Lotto::new(cig(number));
-    lotto.oggetto = Some(oggetto.to_owned());
-    serde_json::to_string(&Body::Lotto(lotto)).expect("plain data")
-}
+use raccordo::flow::{deliver, intake, reconcile, route};
+use raccordo::storage::{ClaimRequest, DiscrepancyKind, Fenced, Intent, JobEnd, JobSubject, RunKind, Verdict};
+use simulated::{Fault, PANIC, SET_ASIDE, document, header};
 
 #[tokio::test]
 async fn a_new_record_is_delivered_once_and_reading_it_again_changes_nothing() {
@@ -204,6 +87,7 @@ async fn a_process_that_dies_while_sending_leaves_a_doubt_and_no_second_effect()
         revision: 1,
         idempotency_key: deliver::idempotency_key("target", &loaded.unit, 1),
         body: composed.body,
+        previous_receipt: None,
     };
     let intent = Intent { delivery, lease: job.lease, shipment: shipment.clone() };
     let begun = test.flow.store.begin_attempt(intent, now).await.expect("begun");

@@ -38,6 +38,7 @@ fn what_is_printed_for_developers_holds_no_person() {
         revision: 1,
         idempotency_key: "k".to_owned(),
         body: text.clone().into_bytes(),
+        previous_receipt: None,
     };
     let composed = Composed { body: text.into_bytes(), rows: Vec::new(), findings: Vec::new() };
     let printed = [

@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value};
 
 use crate::finding::Finding;
-use crate::kinds::{Aggiudicazione, Contratto, Ente, EventoEsecuzione, Kind, Lotto, OperatoreEconomico, Procedura};
+use crate::kinds::{Body, Kind};
 use crate::record::{Record, SCHEMA_VERSION};
 
 /// Every schema: the name of its file and its text, ending with a line feed.
@@ -17,21 +17,10 @@ use crate::record::{Record, SCHEMA_VERSION};
 /// First each kind of record, then the envelope (`record.schema.json`) and the findings
 /// (`finding.schema.json`). The same types always give the same bytes.
 pub fn all() -> Vec<(String, String)> {
-    let kinds = Kind::ALL.iter().map(|kind| document(kind.name(), of_kind(*kind)));
+    let kinds =
+        Kind::ALL.iter().map(|kind| document(kind.name(), Body::json_schema_of(*kind, SchemaSettings::draft2020_12())));
     let envelope = [document("record", of::<Record>()), document("finding", of::<Finding>())];
     kinds.chain(envelope).collect()
-}
-
-fn of_kind(kind: Kind) -> Schema {
-    match kind {
-        Kind::Ente => of::<Ente>(),
-        Kind::OperatoreEconomico => of::<OperatoreEconomico>(),
-        Kind::Procedura => of::<Procedura>(),
-        Kind::Lotto => of::<Lotto>(),
-        Kind::Aggiudicazione => of::<Aggiudicazione>(),
-        Kind::Contratto => of::<Contratto>(),
-        Kind::EventoEsecuzione => of::<EventoEsecuzione>(),
-    }
 }
 
 fn of<T: JsonSchema>() -> Schema {

@@ -6,8 +6,20 @@ use super::Exit;
 use super::output::Output;
 use crate::node::Parts;
 
-pub(super) fn run(parts: &Parts, output: &Output) -> Exit {
+/// Show the systems: roles, contract, and whether the contract is PUBLIC or ASSUMED.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Print the table as Markdown, as it stands in the README
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
+}
+
+pub(super) fn run(parts: &Parts, arguments: &Arguments, output: &Output) -> Exit {
     let capabilities = parts.capabilities();
+    if arguments.markdown {
+        output.line(&markdown(&capabilities));
+        return Exit::Done;
+    }
     if output.is_json() {
         for capability in &capabilities {
             output.json(capability);
@@ -33,6 +45,20 @@ pub(super) fn run(parts: &Parts, output: &Output) -> Exit {
         output.line(words.assumed_note);
     }
     Exit::Done
+}
+
+/// The table of the README: a test compares the two.
+fn markdown(capabilities: &[Capability]) -> String {
+    let head = ["| system | roles | contract | status |".to_owned(), "|---|---|---|---|".to_owned()];
+    let rows = capabilities.iter().map(|capability| {
+        let Capability { system, contract, .. } = capability;
+        let status = match capability.status {
+            ContractStatus::Public => "PUBLIC",
+            ContractStatus::Assumed => "**ASSUMED**",
+        };
+        format!("| `{system}` | {} | {contract} | {status} |", roles(capability))
+    });
+    head.into_iter().chain(rows).collect::<Vec<_>>().join("\n")
 }
 
 fn roles(capability: &Capability) -> String {

@@ -46,26 +46,54 @@ pub(super) async fn read(
     report
 }
 
+/// Whether decisions of the other side are waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Decisions {
+    /// They may take weeks: what was taken is settled enough.
+    Later,
+    /// The other side is a simulator, which decides at once.
+    Now,
+}
+
+/// How long a step that is held may stay so while nothing else moves, where decisions are waited
+/// for: longer than the sweeper takes to look at it again.
+const HELD_FOR_GOOD: Duration = Duration::from_secs(3);
+
 /// Waits until every delivery is settled, or until `patience` ends. Deliveries that a target asked
 /// to hold back for longer than the remaining patience are not waited for.
-pub(super) async fn deliver_until_quiet(node: &Node, patience: Duration, output: &Output) -> Result<bool, FlowError> {
+pub(super) async fn deliver_until_quiet(
+    node: &Node,
+    patience: Duration,
+    decisions: Decisions,
+    output: &Output,
+) -> Result<bool, FlowError> {
     let words = output.words;
     let bar = output.progress(words.delivering);
     let end = Instant::now() + patience;
+    let mut held_since: Option<(u64, Instant)> = None;
     let quiet = loop {
         let counts = node.flow.store.delivery_counts().await?;
-        let open: u64 = counts
-            .iter()
-            .filter(|count| matches!(count.state.as_str(), "due" | "sent" | "retry" | "in_doubt"))
-            .map(|count| count.count)
-            .sum();
+        let sum = |states: &[&str]| -> u64 {
+            let wanted = counts.iter().filter(|count| states.contains(&count.state.as_str()));
+            wanted.map(|count| count.count).sum()
+        };
+        let mut open = sum(&["due", "sent", "retry", "in_doubt"]);
+        if decisions == Decisions::Now {
+            open += sum(&["submitted"]);
+            let held = sum(&["held"]);
+            let since = held_since.filter(|(before, _)| *before == held && open == 0);
+            let (_, since) = *held_since.insert(since.unwrap_or((held, Instant::now())));
+            if held > 0 && since.elapsed() < HELD_FOR_GOOD {
+                open += held;
+            }
+        }
         if open == 0 {
             break true;
         }
         let remaining = end.saturating_duration_since(Instant::now());
         let horizon = after(node.flow.clock.now(), remaining);
         let next = node.flow.store.next_ready().await?;
-        let in_hand = counts.iter().any(|count| count.state == "sent");
+        let in_hand = sum(if decisions == Decisions::Now { &["sent", "submitted", "held"] } else { &["sent"] }) > 0;
         if remaining.is_zero() || (!in_hand && next.is_some_and(|next| next > horizon)) {
             break false;
         }

@@ -3,6 +3,9 @@
 //! The folder it works in is an ordinary one: after it, `sync`, `reconcile`, `trace` and `serve`
 //! work there too, with the same simulators, which remember what they received.
 
+mod data;
+mod planted;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -10,45 +13,16 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::net::TcpListener;
 
+use super::cycle::Decisions;
 use super::output::Output;
 use super::serve::stop_signal;
 use super::{Exit, cycle};
-use crate::config::{Config, FILE_NAME};
+use crate::config::Config;
+use crate::flow::FlowError;
 use crate::flow::report::Cycle;
-use crate::http;
+use crate::http::{self, withheld_title};
 use crate::node::{Node, Parts};
-use crate::storage::RunKind;
-
-/// Real data, as their bodies publish them, and one invented story of an execution.
-const SAMPLES: &[(&str, &[u8])] = &[
-    ("terracina-2013.xml", include_bytes!("../../schemas/samples/l190/terracina-2013.xml")),
-    ("sito-2022-200lotti.xml", include_bytes!("../../schemas/samples/l190/sito-2022-200lotti.xml")),
-    ("messina-2020.xml", include_bytes!("../../schemas/samples/l190/ricostruito-2020-messina.xml")),
-    ("monza-2020.xml", include_bytes!("../../schemas/samples/l190/ricostruito-2020-monza.xml")),
-    ("storia-esecuzione.ndjson", include_bytes!("../../schemas/samples/esecuzione/storia.ndjson")),
-];
-
-/// The folder where the sources are read from.
-const INBOX: &str = "in-arrivo";
-
-const CONFIGURATION: &str = "\
-# Written by `raccordo demo`: everything stays on this machine.
-
-[http]
-listen = \"127.0.0.1:0\"
-
-[work]
-collapse_seconds = 1
-
-[systems.file-drop]
-settings = { folder = \"in-arrivo\" }
-
-[systems.pico]
-simulated = true
-
-[systems.scp-esecuzione]
-simulated = true
-";
+use crate::storage::{RunKind, Verdict};
 
 /// Run everything on loopback: simulators, real data, a full cycle, a page.
 #[derive(Debug, clap::Args)]
@@ -75,48 +49,25 @@ pub(super) async fn run(
         temporary = tempfile::tempdir().context("making a temporary folder")?;
         temporary.path()
     };
-    if is_somebodys(folder) {
+    if data::is_somebodys(folder) {
         output.note(&format!("{}: {}", folder.display(), output.words.not_a_demo));
         return Ok(Exit::Configuration);
     }
-    prepare(folder).with_context(|| format!("preparing the folder {}", folder.display()))?;
+    data::prepare(folder).with_context(|| format!("preparing the folder {}", folder.display()))?;
     let mut node = Node::open(parts, Config::load(folder)?).await?;
     node.start_work().await?;
-    let cycle = work(&node, arguments, output).await?;
+    let is_well = work(&node, arguments, output).await?;
     if !arguments.once {
         show_page(&node, folder, output).await?;
     }
     node.close().await;
-    Ok(if cycle.is_clean() { Exit::Done } else { Exit::Failed })
+    Ok(if is_well { Exit::Done } else { Exit::Failed })
 }
 
-/// Whether the folder belongs to a real installation: the demo brings invented and foreign records,
-/// which must never reach one.
-fn is_somebodys(folder: &Path) -> bool {
-    match std::fs::read(folder.join(FILE_NAME)) {
-        Ok(bytes) => bytes != CONFIGURATION.as_bytes(),
-        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
-    }
-}
-
-/// Writes configuration and data where they are not yet: a second run finds its own work.
-fn prepare(folder: &Path) -> std::io::Result<()> {
-    let inbox = folder.join(INBOX);
-    std::fs::create_dir_all(&inbox)?;
-    let mut files = vec![(folder.join(FILE_NAME), CONFIGURATION.as_bytes())];
-    files.extend(SAMPLES.iter().map(|(name, bytes)| (inbox.join(name), *bytes)));
-    for (path, bytes) in files {
-        if !path.exists() {
-            // Written aside and renamed: a run that is killed here leaves no half file behind.
-            let aside = path.with_extension("part");
-            std::fs::write(&aside, bytes)?;
-            std::fs::rename(&aside, &path)?;
-        }
-    }
-    Ok(())
-}
-
-async fn work(node: &Node, arguments: &Arguments, output: &Output) -> anyhow::Result<Cycle> {
+/// Reads, delivers and compares; then lets somebody else change three things, finds them and
+/// mends them. True when everything balanced, and exactly what was planted was found.
+async fn work(node: &Node, arguments: &Arguments, output: &Output) -> anyhow::Result<bool> {
+    let wait = Duration::from_secs(arguments.wait);
     let mut totals = BTreeMap::new();
     for source in cycle::names(&node.flow.systems, |adapter| adapter.source().is_some()) {
         let report = cycle::read(node, &source, RunKind::Sync, None, output).await?;
@@ -125,7 +76,14 @@ async fn work(node: &Node, arguments: &Arguments, output: &Output) -> anyhow::Re
         }
         totals.insert(source, report.totals);
     }
-    let quiet = cycle::deliver_until_quiet(node, Duration::from_secs(arguments.wait), output).await?;
+    let quiet = cycle::deliver_until_quiet(node, wait, Decisions::Now, output).await?;
+    // What a target tells back, once it has what was delivered.
+    for source in BOTH_WAYS {
+        if let Some(totals) = totals.get_mut(*source) {
+            *totals = totals.plus(cycle::read(node, source, RunKind::Sync, None, output).await?.totals);
+        }
+    }
+    let quiet = cycle::deliver_until_quiet(node, wait, Decisions::Now, output).await? && quiet;
     let targets =
         cycle::names(&node.flow.systems, |adapter| adapter.target().is_some() && adapter.observer().is_some());
     let results = cycle::compare(node, &targets, false, output).await?;
@@ -133,20 +91,95 @@ async fn work(node: &Node, arguments: &Arguments, output: &Output) -> anyhow::Re
     for result in &results {
         facts.add(result);
     }
-    if output.is_json() {
-        output.json(&facts);
-        return Ok(facts);
+    if !output.is_json() {
+        cycle::show_intake(&facts.sources, output);
+        cycle::show_deliveries(&facts, output);
+        show_withheld(node, output).await?;
+        cycle::show_comparison(&results, output);
+        if !quiet {
+            output.note(output.words.still_open);
+        }
     }
-    cycle::show_intake(&facts.sources, output);
-    cycle::show_deliveries(&facts, output);
-    cycle::show_comparison(&results, output);
-    if !quiet {
-        output.note(output.words.still_open);
+    let planted = find_and_mend(node, &targets, wait, output).await?;
+    let is_well = facts.is_clean() && planted.is_well;
+    if output.is_json() {
+        output.json(&Facts { cycle: facts, planted: planted.planted, mended: planted.is_well });
+        return Ok(is_well);
     }
     output.line("");
-    output.line(if facts.is_clean() { output.words.clean } else { output.words.not_clean });
+    output.line(if is_well { output.words.clean } else { output.words.not_clean });
     output.line(output.words.assumed_note);
-    Ok(facts)
+    Ok(is_well)
+}
+
+/// Systems that are told something and then tell something back, by their names in the
+/// configuration.
+const BOTH_WAYS: &[&str] = &["scp-esecuzione", "pico", "hub"];
+
+/// What machines are told of a demo.
+#[derive(Debug, serde::Serialize)]
+struct Facts {
+    #[serde(flatten)]
+    cycle: Cycle,
+    planted: Vec<planted::Planted>,
+    mended: bool,
+}
+
+struct FoundAndMended {
+    planted: Vec<planted::Planted>,
+    is_well: bool,
+}
+
+async fn find_and_mend(
+    node: &Node,
+    targets: &[String],
+    wait: Duration,
+    output: &Output,
+) -> anyhow::Result<FoundAndMended> {
+    let marker = node.config.folder.join(planted::MARKER);
+    if marker.exists() {
+        // What was planted once was mended: a second demo on the same folder changes nothing.
+        return Ok(FoundAndMended { planted: Vec::new(), is_well: true });
+    }
+    let mut planted = planted::plant(node).await?;
+    std::fs::write(&marker, "").context("noting that discrepancies were planted")?;
+    let results = cycle::compare(node, targets, true, output).await?;
+    let are_found = planted::mark_found(&mut planted, &results);
+    cycle::deliver_until_quiet(node, wait, Decisions::Now, output).await?;
+    let mended = cycle::compare(node, targets, false, output).await?;
+    let are_mended = mended.iter().all(|result| result.counts.verdict(result.complete) == Verdict::Agree);
+    if !output.is_json() {
+        cycle::show_comparison(&results, output);
+        let words = output.words;
+        let yes_or_no = |is_so| if is_so { words.yes } else { words.no };
+        let rows = planted
+            .iter()
+            .map(|planted| {
+                let rule = planted.rule.code().to_owned();
+                let found = yes_or_no(planted.found).to_owned();
+                let (unit, field) = (planted.unit.to_owned(), planted.field.to_owned());
+                vec![planted.target.to_owned(), unit, field, rule, planted.story.to_owned(), found]
+            })
+            .collect();
+        let headers = [words.target, words.unit, words.field, words.rule, words.what_happened, words.found];
+        output.table(words.planted, &headers, rows, 6);
+        output.line(if are_mended { words.mended } else { words.not_mended });
+    }
+    Ok(FoundAndMended { planted, is_well: are_found && are_mended })
+}
+
+/// Shows what targets take in general and were not given, and why.
+async fn show_withheld(node: &Node, output: &Output) -> Result<(), FlowError> {
+    let overview = node.flow.store.overview().await?;
+    let rows = overview.withheld.iter().flat_map(|(target, codes)| {
+        codes.iter().map(move |(code, count)| {
+            vec![target.clone(), withheld_title(code).to_owned(), code.clone(), count.to_string()]
+        })
+    });
+    let words = output.words;
+    let headers = [words.target, words.reason, words.code, words.records];
+    output.table(words.withheld, &headers, rows.collect(), 3);
+    Ok(())
 }
 
 async fn show_page(node: &Node, folder: &Path, output: &Output) -> anyhow::Result<()> {

@@ -7,6 +7,7 @@ mod adapters;
 mod cycle;
 mod demo;
 mod import;
+mod map;
 mod inspect;
 mod output;
 mod reconcile;
@@ -61,7 +62,8 @@ Examples:
   raccordo import file-drop dataset.xml     read it into the records of this folder
   raccordo sync                             read the sources, deliver what is due
   raccordo reconcile pico                   compare with what Pi.Co. holds
-  raccordo trace 5044003AF1                 the life of a CIG across systems";
+  raccordo trace 5044003AF1                 the life of a CIG across systems
+  raccordo map explain --target pico 5044003AF1   why each field there has its value";
 
 /// Keeps the records of Italian public contracts in step between platforms.
 #[derive(Debug, Parser)]
@@ -105,8 +107,11 @@ enum Command {
     Reconcile(reconcile::Arguments),
     /// Show the life of a record across systems, with every attempt
     Trace(trace::Arguments),
+    /// Explain and test the mappings between systems
+    #[command(subcommand)]
+    Map(map::Command),
     /// Show the systems: roles, contract, and whether the contract is PUBLIC or ASSUMED
-    Adapters,
+    Adapters(adapters::Arguments),
     /// Run the simulator of a system until stopped
     Simulate(simulate::Arguments),
 }
@@ -139,12 +144,16 @@ async fn run(parts: &Parts, arguments: &Arguments, output: &Output) -> anyhow::R
     match &arguments.command {
         Command::Demo(demo) => demo::run(parts, arguments.folder.as_deref(), demo, output).await,
         Command::Inspect(inspect) => Ok(inspect::run(parts, inspect, output)),
-        Command::Adapters => Ok(adapters::run(parts, output)),
+        Command::Adapters(adapters) => Ok(adapters::run(parts, adapters, output)),
         Command::Simulate(simulate) => simulate::run(parts, simulate, output).await,
         Command::Serve => serve::run(open(parts, arguments).await?, output).await,
         Command::Import(import) => import::run(open(parts, arguments).await?, import, output).await,
         Command::Sync(sync) => sync::run(open(parts, arguments).await?, sync, output).await,
         Command::Reconcile(reconcile) => reconcile::run(open(parts, arguments).await?, reconcile, output).await,
+        Command::Map(map::Command::Test(test)) => Ok(map::test(parts, test, output)),
+        Command::Map(map::Command::Explain(explain)) => {
+            map::explain(open(parts, arguments).await?, explain, output).await
+        }
         Command::Trace(trace) => trace::run(open(parts, arguments).await?, trace, output).await,
     }
 }

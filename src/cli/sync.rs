@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::cycle::Decisions;
 use super::output::Output;
 use super::{Exit, cycle};
 use crate::flow::FlowError;
@@ -51,7 +52,8 @@ pub(super) async fn run(mut node: Node, arguments: &Arguments, output: &Output) 
         refused |= !report.refused.is_empty();
         totals.insert(source, report.totals);
     }
-    let quiet = cycle::deliver_until_quiet(&node, Duration::from_secs(arguments.wait), output).await?;
+    let quiet =
+        cycle::deliver_until_quiet(&node, Duration::from_secs(arguments.wait), Decisions::Later, output).await?;
     let facts = Cycle::of_sources(totals).with_deliveries(&node.flow).await?;
     if output.is_json() {
         output.json(&facts);

@@ -100,8 +100,12 @@ fn show(trace: &Trace, output: &Output) {
 fn explain(state: &DeliveryState, words: &Words) -> String {
     let name = words.state(state.name());
     match state {
-        DeliveryState::Refused { code, message } => format!("{name} – {code}: {message}"),
-        DeliveryState::InDoubt { code, at } | DeliveryState::Retry { code, at } => format!("{name} – {code}, {at}"),
+        DeliveryState::Refused { code, message } | DeliveryState::Held { code, message, .. } => {
+            format!("{name} – {code}: {message}")
+        }
+        DeliveryState::InDoubt { code, at }
+        | DeliveryState::Retry { code, at }
+        | DeliveryState::Submitted { code, at } => format!("{name} – {code}, {at}"),
         DeliveryState::Parked { reason, .. } => format!("{name} – {reason}"),
         DeliveryState::Due | DeliveryState::Sent | DeliveryState::Acknowledged => name.to_owned(),
     }

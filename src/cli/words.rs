@@ -14,6 +14,26 @@ macro_rules! words {
 }
 
 words! {
+    planted: "Discordanze piantate apposta, e trovate?", "Discrepancies planted on purpose: were they found?";
+    what_happened: "Che cosa è successo", "What happened";
+    found: "Trovata", "Found";
+    mended: "Corrette con una nuova consegna: le due parti concordano di nuovo.",
+        "Mended by a new delivery: both sides agree again.";
+    not_mended: "Dopo la correzione le due parti non concordano ancora.", "After the repair the sides still disagree.";
+    withheld: "Che cosa non è stato dato, e perché", "What was not given, and why";
+    code: "Codice", "Code";
+    records: "Record", "Records";
+    explained_there: "Che cosa deve avere", "What it should hold:";
+    value: "Valore", "Value";
+    comes_from: "Viene da", "Comes from";
+    received: "Ricevuto", "Received";
+    mapping_version: "Versione della mappatura", "Mapping version";
+    nothing_there: "Nessuna consegna a quel destinatario riguarda", "No delivery to that target is about";
+    mapping: "Mappatura", "Mapping";
+    example: "Esempio", "Example";
+    mappings_tested: "Mappature provate", "Mappings tested";
+    no_mappings: "Nessuna mappatura trovata in", "No mapping found in";
+    passed: "passato", "passed";
     reading: "Lettura di", "Reading";
     delivering: "Consegna", "Delivering";
     comparing: "Confronto con", "Comparing with";
@@ -65,6 +85,8 @@ words! {
     due: "da inviare", "due";
     sent: "inviata, senza ancora risposta", "sent, no answer yet";
     acknowledged: "consegnata, con ricevuta", "acknowledged, with receipt";
+    submitted: "presa in carico, in attesa di decisione", "taken, waiting for a decision";
+    held: "trattenuta: passo non ancora ammesso", "held: step not admitted yet";
     refused_there: "rifiutata dal destinatario", "refused by the target";
     in_doubt: "in dubbio: si chiede al destinatario", "in doubt: the target is asked";
     retry: "da ritentare", "to be tried again";
@@ -110,6 +132,8 @@ impl Words {
             "refused" => self.refused_there,
             "in_doubt" => self.in_doubt,
             "retry" => self.retry,
+            "submitted" => self.submitted,
+            "held" => self.held,
             "parked" => self.parked,
             other => other,
         }

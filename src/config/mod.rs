@@ -9,9 +9,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use canonical::SourceName;
+use canonical::{Kind, SourceName};
 use contract::Settings;
 use serde::Deserialize;
+
+use crate::flow::route::filter::Filter;
 
 /// The name of the configuration file inside a folder.
 pub const FILE_NAME: &str = "raccordo.toml";
@@ -54,6 +56,10 @@ pub struct Config {
     /// When work is done.
     #[serde(default)]
     pub schedule: ScheduleConfig,
+    /// Who is believed about a kind of record, the first before the others: names of systems or of
+    /// adapters, in place of the default order of that kind.
+    #[serde(default)]
+    pub ownership: BTreeMap<Kind, Vec<String>>,
     /// The systems, by name. The name is that of the source in every record it gives.
     #[serde(default)]
     pub systems: BTreeMap<String, SystemConfig>,
@@ -146,6 +152,8 @@ pub struct SystemConfig {
     /// Starts the simulator of the system in this process, instead of speaking with the real one.
     /// What it receives is kept under `simulators/` beside the configuration.
     pub simulated: bool,
+    /// What is delivered to it, of all that it takes: everything, unless conditions are written.
+    pub deliver: Filter,
     /// The settings of the adapter, in its own words.
     pub settings: toml::Table,
 }
@@ -191,7 +199,7 @@ impl SystemConfig {
         let mut settings = serde_json::to_value(&self.settings).unwrap_or_default();
         if let Some(settings) = settings.as_object_mut() {
             for (key, value) in settings {
-                let is_path = key == "folder" || key.ends_with("_file");
+                let is_path = matches!(key.as_str(), "folder" | "mappings") || key.ends_with("_file");
                 if let (true, Some(path)) = (is_path, value.as_str()) {
                     *value = folder.join(path).to_string_lossy().into_owned().into();
                 }

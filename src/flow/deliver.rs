@@ -9,18 +9,22 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use canonical::Digest;
-use contract::{Adapter, AdapterError, ErrorKind, Held, Outcome, Phase, Shipment, Target, UnitKey};
+use contract::{Adapter, AdapterError, ErrorKind, Held, NotYet, Outcome, Phase, Shipment, Target, UnitKey};
 use futures_util::FutureExt;
 
+use super::route::membership::{Members, WITHOUT_MEMBERSHIP};
 use super::{Flow, FlowError, receipt};
 use crate::clock;
 use crate::delivery::DeliveryState;
-use crate::storage::{AttemptId, Conclusion, DeliveryId, Fenced, Intent, JobEnd, Lease, LoadedDelivery};
+use crate::storage::{AttemptId, Conclusion, DeliveryId, Fenced, Intent, JobEnd, Lease, LoadedDelivery, StorageError};
+
+/// Where a shipment stands that arrived, as long as the target has not said it.
+const TAKEN: &str = "taken";
 
 /// Brings a delivery one step further, under a lease.
 pub async fn deliver(flow: &Flow, delivery: DeliveryId, lease: Lease) -> Result<JobEnd, FlowError> {
     let Some(loaded) = flow.store.load(delivery).await? else { return Ok(JobEnd::Done) };
-    if !loaded.state.is_open() {
+    if !loaded.state.is_open() && !loaded.state.is_waiting() {
         return Ok(JobEnd::Done);
     }
     let step = Step { flow, lease, loaded };
@@ -32,6 +36,7 @@ pub async fn deliver(flow: &Flow, delivery: DeliveryId, lease: Lease) -> Result<
     };
     match step.loaded.state {
         DeliveryState::Sent | DeliveryState::InDoubt { .. } => step.observe(target).await,
+        DeliveryState::Submitted { .. } => step.follow(target).await,
         _ => step.compose_and_send(adapter.as_ref(), target).await,
     }
 }
@@ -60,15 +65,13 @@ impl Step<'_> {
 
     /// The answer to an earlier attempt was lost: ask before sending anything.
     async fn observe(self, target: &dyn Target) -> Result<JobEnd, FlowError> {
-        let Some(shipment) = self.loaded.last_shipment.clone() else {
+        let Some(shipment) = self.last_shipment() else {
             return self.park("in doubt without a stored shipment").await;
         };
         let asked =
             AssertUnwindSafe(target.look_up(&shipment)).catch_unwind().await.unwrap_or_else(|_| Err(panicked()));
         match asked {
-            Ok(Held::Same(proof)) => {
-                self.conclude(None, shipment.revision, DeliveryState::Acknowledged, Some(proof)).await
-            }
+            Ok(Held::Same(proof)) => self.arrived(target, &shipment, proof).await,
             Ok(Held::Nothing | Held::Other) => {
                 if matches!(self.loaded.state, DeliveryState::Sent) {
                     let state = DeliveryState::InDoubt { code: "interrupted".into(), at: self.flow.clock.now() };
@@ -86,9 +89,77 @@ impl Step<'_> {
         }
     }
 
+    /// It arrived: where the target decides later it is followed from here on.
+    async fn arrived(
+        self,
+        target: &dyn Target,
+        shipment: &Shipment,
+        proof: contract::Receipt,
+    ) -> Result<JobEnd, FlowError> {
+        let asked = AssertUnwindSafe(target.follow(shipment, &proof)).catch_unwind().await;
+        let answer = asked.unwrap_or_else(|_| Err(panicked()));
+        let judged = receipt::judge_followed(answer, TAKEN, self.tried(shipment, 0), self.flow.patience.as_ref());
+        let state = match judged.state {
+            DeliveryState::Parked { reason, .. } => DeliveryState::Parked { reason, in_doubt: true },
+            state => state,
+        };
+        self.conclude(None, shipment.revision, state, judged.receipt.or(Some(proof))).await
+    }
+
+    /// The target took the shipment and decides later: ask where it stands.
+    async fn follow(self, target: &dyn Target) -> Result<JobEnd, FlowError> {
+        let DeliveryState::Submitted { code, .. } = &self.loaded.state else { return Ok(JobEnd::Done) };
+        let (Some(shipment), Some(receipt)) = (&self.loaded.last_shipment, &self.loaded.last_receipt) else {
+            return self.park("submitted without a stored shipment and receipt").await;
+        };
+        let asked = AssertUnwindSafe(target.follow(shipment, receipt)).catch_unwind().await;
+        let answer = asked.unwrap_or_else(|_| Err(panicked()));
+        let judged = receipt::judge_followed(answer, code, self.tried(shipment, 0), self.flow.patience.as_ref());
+        let revision = shipment.revision;
+        // The same proof is kept once.
+        let proof = judged.receipt.filter(|proof| proof != receipt);
+        match self.conclude(None, revision, judged.state, proof).await {
+            // A newer revision became due meanwhile: where the older one stands matters no more.
+            Err(FlowError::Storage(StorageError::Refused { .. })) => Ok(JobEnd::Done),
+            end => end,
+        }
+    }
+
+    /// Why the step may not be taken yet: a membership that is not in force any more, or what is
+    /// missing in the lane, asked of targets that watch their lanes.
+    async fn not_yet(&self, adapter: &dyn Adapter, target: &dyn Target) -> Result<Option<NotYet>, FlowError> {
+        if adapter.capability().requires_adesione {
+            let members = Members::load(self.flow).await?;
+            if !self.loaded.members.iter().all(|member| members.admit_record(member)) {
+                let reason = "l'ente non ha un'adesione in vigore".to_owned();
+                return Ok(Some(NotYet { code: WITHOUT_MEMBERSHIP.to_owned(), reason }));
+            }
+        }
+        if !target.watches_lane() {
+            return Ok(None);
+        }
+        let lane = self.flow.store.neighbours(self.loaded.id).await?;
+        let admit = || target.admit(&self.loaded.unit, &self.loaded.members, &lane);
+        let admitted = std::panic::catch_unwind(AssertUnwindSafe(admit)).unwrap_or_else(|_| {
+            let reason = "la verifica dell'ordine dei passi si è interrotta su questo record".to_owned();
+            Err(NotYet { code: "mapping_stopped".to_owned(), reason })
+        });
+        Ok(admitted.err())
+    }
+
     async fn compose_and_send(self, adapter: &dyn Adapter, target: &dyn Target) -> Result<JobEnd, FlowError> {
         let revision = self.loaded.desired_revision;
-        let stored = self.loaded.last_shipment.clone().filter(|shipment| shipment.revision == revision);
+        if self.loaded.members.is_empty() && self.loaded.last_shipment.is_none() {
+            // Its members left before anything was sent: there is nothing to send, or to take back.
+            return self.conclude(None, revision, DeliveryState::Acknowledged, None).await;
+        }
+        if let Some(not_yet) = self.not_yet(adapter, target).await? {
+            let (now, patience) = (self.flow.clock.now(), self.flow.patience.as_ref());
+            let since = clock::between(self.loaded.state_since, now);
+            let state = receipt::held(not_yet, since, now, patience);
+            return self.conclude(None, revision, state, None).await;
+        }
+        let stored = self.last_shipment().filter(|shipment| shipment.revision == revision);
         let shipment = match stored {
             Some(shipment) => shipment,
             None => match compose(target, &self.loaded, revision) {
@@ -110,6 +181,12 @@ impl Step<'_> {
             AssertUnwindSafe(target.send(&shipment)).catch_unwind().await.unwrap_or_else(|_| Err(panicked()));
         let judged = receipt::judge(answer, self.tried(&shipment, 1), self.flow.patience.as_ref());
         self.conclude(Some(attempt), revision, judged.state, judged.receipt).await
+    }
+
+    /// The last shipment, with the receipt that the target gave before it.
+    fn last_shipment(&self) -> Option<Shipment> {
+        let shipment = self.loaded.last_shipment.clone()?;
+        Some(Shipment { previous_receipt: self.loaded.last_receipt.clone(), ..shipment })
     }
 
     /// How patient this shipment was so far, with `more` attempts than are stored. What was tried
@@ -176,6 +253,7 @@ fn compose(target: &dyn Target, loaded: &LoadedDelivery, revision: u64) -> Resul
         revision,
         idempotency_key: idempotency_key(&loaded.target, &loaded.unit, revision),
         body: composed.body,
+        previous_receipt: loaded.last_receipt.clone(),
     })
 }
 

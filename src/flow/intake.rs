@@ -11,6 +11,7 @@ use canonical::SourceName;
 use contract::{RawRecord, ReadRequest, Received, Source};
 use tokio::sync::mpsc;
 
+use super::route::membership::Members;
 use super::{Flow, FlowError, normalize, route, version};
 use crate::storage::{DocumentId, RunId, RunKind, RunTotals, Stored};
 
@@ -60,7 +61,7 @@ pub async fn read_source(
         name,
         source,
         run,
-        routes: route::Routes::of(&flow.systems, name, flow.collapse),
+        routes: route::Routes::of(flow, name, Arc::new(Members::load(flow).await?)),
         document: None,
         batch: Vec::with_capacity(BATCH),
         report: IntakeReport { totals: RunTotals::default(), refused: Vec::new() },
@@ -69,6 +70,8 @@ pub async fn read_source(
     intake.drain(receiver).await?;
     reading.await.map_err(|_| FlowError::Interrupted { task: "reading a source" })??;
     intake.report.totals = flow.store.finish_run(run, flow.clock.now()).await?;
+    // A membership that came, or ended, moves what was stored before it.
+    route::route_again(flow).await?;
     let RunTotals { read, new, unchanged, quarantined, refused } = intake.report.totals;
     tracing::info!(source = %name, run = %run, read, new, unchanged, quarantined, refused, "source read");
     Ok(intake.report)
@@ -137,7 +140,9 @@ impl Intake<'_> {
             .drain(..)
             .map(|raw| {
                 let understood = normalize::understand(self.source, self.name, &raw, now);
-                version::arrival(document, raw, understood, |record| self.routes.of_record(record, now))
+                version::arrival(document, raw, understood, |record| {
+                    (self.routes.rank(record.kind()), self.routes.of_record(record, now))
+                })
             })
             .collect();
         for stored in version::store(self.flow.store.as_ref(), self.run, arrivals, now).await? {

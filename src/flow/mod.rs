@@ -19,6 +19,8 @@ use std::time::Duration;
 
 use contract::{Adapter, AdapterError};
 
+use self::route::filter::Filter;
+use self::route::ownership::Ownership;
 use crate::clock::Clock;
 use crate::storage::{StorageError, Store};
 
@@ -38,6 +40,10 @@ pub struct Flow {
     pub patience: Arc<dyn Patience>,
     /// How long a unit may wait for more changes, in place of what its system asks for.
     pub collapse: Option<Duration>,
+    /// Who is believed when several sources speak of the same thing.
+    pub ownership: Arc<Ownership>,
+    /// What each target is given, by its name. Those that are not named are given everything.
+    pub filters: Arc<BTreeMap<String, Filter>>,
 }
 
 impl Flow {
@@ -58,6 +64,10 @@ pub trait Patience: Send + Sync {
 
     /// The longest pause: for what time alone does not mend.
     fn longest(&self) -> Duration;
+
+    /// The pause before a shipment that was taken `since` is asked about again, or a step that is
+    /// not admitted since then is looked at again: often at first, then more and more rarely.
+    fn follow(&self, since: Duration) -> Duration;
 }
 
 impl std::fmt::Debug for Flow {

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use canonical::values::UtcInstant;
-use contract::{AdapterError, Advice, Outcome, Phase, Receipt};
+use contract::{AdapterError, Advice, Followed, NotYet, Outcome, Phase, Receipt};
 
 use super::Patience;
 use crate::clock::after;
@@ -44,10 +44,45 @@ impl From<DeliveryState> for Judged {
 pub fn judge(answer: Result<Outcome, AdapterError>, tried: Tried, patience: &dyn Patience) -> Judged {
     match answer {
         Ok(Outcome::Acknowledged(receipt)) => Judged { state: DeliveryState::Acknowledged, receipt: Some(receipt) },
+        Ok(Outcome::Submitted { receipt, state }) => {
+            let state = submitted(state, Duration::ZERO, tried.now, patience);
+            Judged { state, receipt: Some(receipt) }
+        }
         Ok(Outcome::Refused { code, message }) => DeliveryState::Refused { code, message }.into(),
         Err(error) if error.phase == Phase::Unknown => in_doubt(&error, tried, patience).into(),
         Err(error) => again_or_parked(&error, tried, patience).into(),
     }
+}
+
+/// Judges what the target says of a shipment that it took `tried.since` ago. A question that fails
+/// changes nothing: the shipment was taken, and is asked about again.
+pub fn judge_followed(
+    answer: Result<Followed, AdapterError>,
+    before: &str,
+    tried: Tried,
+    patience: &dyn Patience,
+) -> Judged {
+    let pending = |state: String| submitted(state, tried.since, tried.now, patience).into();
+    match answer {
+        Ok(Followed::Pending(state) | Followed::Ended(Outcome::Submitted { state, .. })) => pending(state),
+        Ok(Followed::Ended(Outcome::Acknowledged(receipt))) => {
+            Judged { state: DeliveryState::Acknowledged, receipt: Some(receipt) }
+        }
+        Ok(Followed::Ended(Outcome::Refused { code, message })) => DeliveryState::Refused { code, message }.into(),
+        Err(error) => match error.advice {
+            Advice::AskPerson => aside(format!("{}: a person must look", error.kind.code())).into(),
+            Advice::Retry { .. } | Advice::FixConfiguration => pending(before.to_owned()),
+        },
+    }
+}
+
+fn submitted(code: String, since: Duration, now: UtcInstant, patience: &dyn Patience) -> DeliveryState {
+    DeliveryState::Submitted { code, at: after(now, patience.follow(since)) }
+}
+
+/// The state of a step that the target does not admit yet, looked at for the first time `since`.
+pub fn held(not_yet: NotYet, since: Duration, now: UtcInstant, patience: &dyn Patience) -> DeliveryState {
+    DeliveryState::Held { code: not_yet.code, message: not_yet.reason, at: after(now, patience.follow(since)) }
 }
 
 /// The state of a delivery whose answer was lost, or whose observation failed. Doubt has no limit
@@ -97,6 +132,10 @@ mod tests {
         fn longest(&self) -> Duration {
             Duration::from_mins(10)
         }
+
+        fn follow(&self, since: Duration) -> Duration {
+            since + Duration::from_secs(5)
+        }
     }
 
     fn tried(attempts: u32, since: u64) -> Tried {
@@ -116,6 +155,31 @@ mod tests {
         let receipt = Receipt { remote_id: Some("7".into()), status: 201, answer_digest: "0".repeat(64) };
         let judged = judge(Ok(Outcome::Acknowledged(receipt.clone())), tried(1, 0), &Simple);
         assert_eq!(judged, Judged { state: DeliveryState::Acknowledged, receipt: Some(receipt) });
+    }
+
+    fn proof() -> Receipt {
+        Receipt { remote_id: Some("7".into()), status: 201, answer_digest: "0".repeat(64) }
+    }
+
+    #[test]
+    fn what_was_taken_and_not_decided_is_asked_about_again() {
+        let judged = judge(Ok(Outcome::Submitted { receipt: proof(), state: "bozza".into() }), tried(1, 0), &Simple);
+        let state = DeliveryState::Submitted { code: "bozza".into(), at: seconds(5) };
+        assert_eq!(judged, Judged { state, receipt: Some(proof()) });
+    }
+
+    #[test]
+    fn a_followed_shipment_ends_as_the_target_says_and_survives_questions_that_fail() {
+        let followed = |answer| judge_followed(answer, "bozza", tried(1, 7), &Simple);
+        let pending = |code: &str| Judged::from(DeliveryState::Submitted { code: code.into(), at: seconds(12) });
+        assert_eq!(followed(Ok(Followed::Pending("in_verifica".into()))), pending("in_verifica"));
+        assert_eq!(followed(Err(AdapterError::new(ErrorKind::Timeout, "test"))), pending("bozza"));
+        assert_eq!(followed(Err(AdapterError::new(ErrorKind::Authentication, "test"))), pending("bozza"));
+        let ended = followed(Ok(Followed::Ended(Outcome::Acknowledged(proof()))));
+        assert_eq!(ended, Judged { state: DeliveryState::Acknowledged, receipt: Some(proof()) });
+        let refused = Outcome::Refused { code: "ERR1".into(), message: "no".into() };
+        let refused = followed(Ok(Followed::Ended(refused)));
+        assert_eq!(refused.state, DeliveryState::Refused { code: "ERR1".into(), message: "no".into() });
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! Safe to repeat because: it changes nothing on either side; a repair only makes a delivery due once more.
 //! When it fails: a side that was not read completely is said to be so, and nothing is called missing.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,7 +33,7 @@ pub async fn reconcile(flow: &Flow, name: &str, repair: bool) -> Result<Reconcil
     let target = adapter.target().ok_or_else(|| no_role("target"))?;
     let observer = adapter.observer().ok_or_else(|| no_role("observer"))?;
 
-    let mut comparison = Comparison::new(name, target, flow.clock.now());
+    let mut comparison = Comparison::new(name, target, observer.holds_more_than_ours(), flow.clock.now());
     let mut ours = Ours { flow, target: name, page: VecDeque::new(), last: None, ended: false };
     let mut theirs = Theirs { observer, page: VecDeque::new(), next: NextPage::First, last: None };
 
@@ -60,8 +61,8 @@ pub async fn reconcile(flow: &Flow, name: &str, repair: bool) -> Result<Reconcil
     let (result, to_repair) = comparison.finish(flow.clock.now());
     flow.store.save_reconciliation(&result).await?;
     if repair {
-        for delivery in to_repair {
-            match flow.store.reopen(delivery, "reconciliation", flow.clock.now()).await {
+        for (delivery, above) in to_repair {
+            match flow.store.reopen(delivery, above, "reconciliation", flow.clock.now()).await {
                 Ok(()) => {}
                 // It moved meanwhile: its next step, or the next comparison, takes care of it.
                 Err(StorageError::Refused { problem }) => tracing::info!(%delivery, problem, "not reopened"),
@@ -148,18 +149,21 @@ impl Theirs<'_> {
 struct Comparison<'a> {
     name: String,
     target: &'a dyn Target,
+    is_home_of_others: bool,
     started_at: UtcInstant,
     incomplete_because: Option<String>,
     counts: ReconciliationCounts,
     discrepancies: Vec<Discrepancy>,
-    to_repair: Vec<DeliveryId>,
+    /// Deliveries to send again, each with the revision that the target was seen to hold.
+    to_repair: Vec<(DeliveryId, u64)>,
 }
 
 impl<'a> Comparison<'a> {
-    fn new(name: &str, target: &'a dyn Target, started_at: UtcInstant) -> Self {
+    fn new(name: &str, target: &'a dyn Target, is_home_of_others: bool, started_at: UtcInstant) -> Self {
         Self {
             name: name.to_owned(),
             target,
+            is_home_of_others,
             started_at,
             incomplete_because: None,
             counts: ReconciliationCounts::default(),
@@ -174,31 +178,39 @@ impl<'a> Comparison<'a> {
         expected: Option<ExpectedUnit>,
         observed: Option<ObservedUnit>,
     ) -> Result<(), FlowError> {
+        let held = observed.as_ref().and_then(|unit| unit.revision).unwrap_or_default();
         let theirs = observed.as_ref().map_or(&[][..], |unit| &unit.rows);
         let Some(expected) = expected else {
+            if self.is_home_of_others {
+                return Ok(());
+            }
             let key = observed.as_ref().map(|unit| &unit.key);
             let Some(key) = key else { return Ok(()) };
             let (counts, found) = compare_rows(key, &[], theirs);
             self.add(counts, found, None);
             return Ok(());
         };
+        if expected.members.is_empty() && observed.is_none() && expected.state == DeliveryState::Acknowledged {
+            return Ok(());
+        }
         let ours = match self.rows(&expected) {
             Ok(rows) => rows,
             Err(why) => {
                 tracing::warn!(target_system = self.name, unit = %expected.key, why, "unit not composed");
-                self.skip(&expected, 1, theirs.len());
+                self.skip(&expected, held, 1, theirs.len());
                 return Ok(());
             }
         };
         if expected.state != DeliveryState::Acknowledged || expected.held_revision != expected.desired_revision {
-            self.skip(&expected, ours.len(), theirs.len());
+            self.skip(&expected, held, ours.len(), theirs.len());
             return Ok(());
         }
-        let (counts, found) = compare_rows(&expected.key, &ours, theirs);
+        let theirs = if self.is_home_of_others { Cow::Owned(only_ours(&ours, theirs)) } else { Cow::Borrowed(theirs) };
+        let (counts, found) = compare_rows(&expected.key, &ours, &theirs);
         if !found.is_empty() && moved_on(flow, &expected).await? {
-            self.skip(&expected, ours.len(), theirs.len());
+            self.skip(&expected, held, ours.len(), theirs.len());
         } else {
-            self.add(counts, found, Some(expected.delivery));
+            self.add(counts, found, Some((expected.delivery, held)));
         }
         Ok(())
     }
@@ -212,19 +224,20 @@ impl<'a> Comparison<'a> {
     }
 
     /// Leaves a unit out of the comparison, and says whether it will arrive by itself.
-    fn skip(&mut self, expected: &ExpectedUnit, ours: usize, theirs: usize) {
+    fn skip(&mut self, expected: &ExpectedUnit, held: u64, ours: usize, theirs: usize) {
         let rows = ours.max(theirs) as u64;
         self.counts.expected += ours as u64;
         self.counts.observed += theirs as u64;
-        if expected.state.is_open() || expected.state == DeliveryState::Acknowledged {
+        let state = &expected.state;
+        if state.is_open() || state.is_waiting() || *state == DeliveryState::Acknowledged {
             self.counts.on_its_way += rows;
         } else {
             self.counts.stopped += rows;
-            self.to_repair.push(expected.delivery);
+            self.to_repair.push((expected.delivery, held));
         }
     }
 
-    fn add(&mut self, counts: ReconciliationCounts, found: Vec<Discrepancy>, delivery: Option<DeliveryId>) {
+    fn add(&mut self, counts: ReconciliationCounts, found: Vec<Discrepancy>, delivery: Option<(DeliveryId, u64)>) {
         let total = &mut self.counts;
         total.expected += counts.expected;
         total.observed += counts.observed;
@@ -238,7 +251,7 @@ impl<'a> Comparison<'a> {
         self.discrepancies.extend(found);
     }
 
-    fn finish(mut self, finished_at: UtcInstant) -> (Reconciliation, Vec<DeliveryId>) {
+    fn finish(mut self, finished_at: UtcInstant) -> (Reconciliation, Vec<(DeliveryId, u64)>) {
         let complete = self.incomplete_because.is_none();
         if !complete {
             // What was not read is not missing.
@@ -263,6 +276,17 @@ impl<'a> Comparison<'a> {
 async fn moved_on(flow: &Flow, expected: &ExpectedUnit) -> Result<bool, FlowError> {
     let loaded = flow.store.load(expected.delivery).await?;
     Ok(loaded.is_none_or(|now| now.desired_revision != expected.desired_revision || now.state != expected.state))
+}
+
+/// Their rows and fields, as far as ours speak of the same.
+fn only_ours(ours: &[Row], theirs: &[Row]) -> Vec<Row> {
+    let common = theirs.iter().filter_map(|theirs| {
+        let ours = ours.iter().find(|ours| ours.key == theirs.key)?;
+        let fields = theirs.fields.iter().filter(|(name, _)| ours.fields.contains_key(*name));
+        let fields = fields.map(|(name, value)| (name.clone(), value.clone())).collect();
+        Some(Row { key: theirs.key.clone(), fields })
+    });
+    common.collect()
 }
 
 /// Compares the rows of one unit. Pure; discrepancies come in order of row and field.

@@ -5,6 +5,8 @@
 //! Safe to repeat because: it only reads.
 //! When it fails: nothing is lost; ask again.
 
+pub mod explain;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;

@@ -5,15 +5,22 @@
 //! Safe to repeat because: it is a pure function of the record and of the configured systems.
 //! When it fails: it cannot; a target that will not take a record says why, and the reason is stored.
 
+pub mod ownership;
+pub mod membership;
+pub mod filter;
+
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use canonical::values::UtcInstant;
-use canonical::{Record, SourceName};
+use canonical::{Kind, Record, SourceName};
 use contract::{Adapter, Placement};
 
-use super::{Flow, FlowError, Systems};
+use self::filter::Filter;
+use self::membership::{Members, WITHOUT_MEMBERSHIP};
+use super::{Flow, FlowError};
 use crate::clock::after;
 use crate::storage::{Destination, Route};
 
@@ -24,10 +31,17 @@ const PAGE: u32 = 500;
 /// by which they were routed last: a target that is added later must hold what the others hold.
 /// Returns how many records moved.
 pub async fn route_again(flow: &Flow) -> Result<u64, FlowError> {
-    let today = routing(&flow.systems);
+    let members = Arc::new(Members::load(flow).await?);
+    let today = routing(flow, &members);
     if flow.store.routing().await?.as_deref() == Some(&today) {
         return Ok(0);
     }
+    // First who is believed, for all; then where each record goes.
+    let ranks = flow.store.kinds_and_sources().await?.into_iter().map(|(kind, source)| {
+        let rank = rank(flow, kind, &source);
+        (kind, source, rank)
+    });
+    flow.store.rank(ranks.collect(), flow.clock.now()).await?;
     let (mut moved, mut after) = (0, None);
     loop {
         let page = flow.store.current_records(after, PAGE).await?;
@@ -37,7 +51,7 @@ pub async fn route_again(flow: &Flow) -> Result<u64, FlowError> {
         let routed = page
             .into_iter()
             .map(|(id, record)| {
-                let routes = Routes::of(&flow.systems, &record.provenance.source, flow.collapse);
+                let routes = Routes::of(flow, &record.provenance.source, Arc::clone(&members));
                 (id, routes.of_record(&record, now))
             })
             .collect();
@@ -51,52 +65,87 @@ pub async fn route_again(flow: &Flow) -> Result<u64, FlowError> {
 }
 
 /// The targets and the rules by which records are routed, as one text.
-fn routing(systems: &Systems) -> String {
-    let targets = systems.iter().filter(|(_, adapter)| adapter.target().is_some()).map(|(name, adapter)| {
+fn routing(flow: &Flow, members: &Members) -> String {
+    let targets = flow.systems.iter().filter(|(_, adapter)| adapter.target().is_some()).map(|(name, adapter)| {
         let capability = adapter.capability();
-        format!("{name}={} {}", capability.system, capability.contract)
+        let filter = flow.filters.get(name).map(Filter::describe).unwrap_or_default();
+        format!("{name}={} {} {filter}", capability.system, capability.contract)
     });
     let targets: Vec<_> = targets.collect();
-    format!("raccordo {}; {}", env!("CARGO_PKG_VERSION"), targets.join("; "))
+    let (version, ownership) = (env!("CARGO_PKG_VERSION"), flow.ownership.describe());
+    format!("raccordo {version}; {}; {ownership}; {}", targets.join("; "), members.describe())
+}
+
+/// Who is believed about a kind: the smallest.
+fn rank(flow: &Flow, kind: Kind, source: &SourceName) -> u16 {
+    let adapter = flow.systems.get(source.as_str()).map_or("", |adapter| adapter.capability().system);
+    flow.ownership.rank(kind, source.as_str(), adapter)
+}
+
+/// A target that records may be routed to.
+struct Candidate {
+    name: String,
+    collapse: Duration,
+    adapter: Arc<dyn Adapter>,
+    filter: Filter,
 }
 
 /// The targets of the records of one source.
 pub struct Routes {
-    targets: Vec<(String, Duration, Arc<dyn Adapter>)>,
+    targets: Vec<Candidate>,
+    ranks: BTreeMap<Kind, u16>,
+    members: Arc<Members>,
 }
 
 impl std::fmt::Debug for Routes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.targets.iter().map(|(name, ..)| name)).finish()
+        f.debug_list().entries(self.targets.iter().map(|target| &target.name)).finish()
     }
 }
 
 impl Routes {
-    /// Every configured target, except the system that the records come from. `collapse` stands in
-    /// place of the pause that each system asks for.
-    pub fn of(systems: &Systems, source: &SourceName, collapse: Option<Duration>) -> Self {
-        let targets = systems
+    /// Every configured target, except the system that the records come from.
+    pub fn of(flow: &Flow, source: &SourceName, members: Arc<Members>) -> Self {
+        let targets = flow
+            .systems
             .iter()
             .filter(|(name, adapter)| name.as_str() != source.as_str() && adapter.target().is_some())
             .map(|(name, adapter)| {
                 let asked = Duration::from_secs(adapter.capability().collapse_seconds.into());
-                (name.clone(), collapse.unwrap_or(asked), Arc::clone(adapter))
+                Candidate {
+                    name: name.clone(),
+                    collapse: flow.collapse.unwrap_or(asked),
+                    adapter: Arc::clone(adapter),
+                    filter: flow.filters.get(name).cloned().unwrap_or_default(),
+                }
             })
             .collect();
-        Self { targets }
+        let ranks = Kind::ALL.iter().map(|kind| (*kind, rank(flow, *kind, source))).collect();
+        Self { targets, ranks, members }
+    }
+
+    /// Who is believed about a kind when other sources speak of the same thing: the smallest.
+    pub fn rank(&self, kind: Kind) -> u16 {
+        self.ranks.get(&kind).copied().unwrap_or(u16::MAX)
     }
 
     /// Where one record goes, target by target.
     pub fn of_record(&self, record: &Record, now: UtcInstant) -> Vec<Route> {
         self.targets
             .iter()
-            .filter_map(|(name, collapse, adapter)| {
+            .filter_map(|Candidate { name, collapse, adapter, filter }| {
                 let target = adapter.target()?;
+                if !filter.admits(record) {
+                    return Some(Route { target: name.clone(), destination: Destination::Nowhere });
+                }
                 // One record that stops a mapping must not end the read of all the others.
                 let placed = catch_unwind(AssertUnwindSafe(|| target.place(record)));
                 let destination = match placed.unwrap_or(Placement::Withheld { code: "mapping_stopped" }) {
                     Placement::Elsewhere => Destination::Nowhere,
                     Placement::Withheld { code } => Destination::Withheld { code },
+                    Placement::Unit(_) if self.is_gated(adapter.as_ref(), record) => {
+                        Destination::HeldBack { code: WITHOUT_MEMBERSHIP }
+                    }
                     Placement::Unit(unit) => {
                         Destination::Unit { key: unit.key, lane: unit.lane, due_at: after(now, *collapse) }
                     }
@@ -104,5 +153,9 @@ impl Routes {
                 Some(Route { target: name.clone(), destination })
             })
             .collect()
+    }
+    /// Whether the target asks for a membership that the body of the record has not.
+    fn is_gated(&self, adapter: &dyn Adapter, record: &Record) -> bool {
+        adapter.capability().requires_adesione && !self.members.admit_record(record)
     }
 }

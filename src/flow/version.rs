@@ -17,11 +17,18 @@ pub fn arrival(
     document: DocumentId,
     raw: RawRecord,
     understood: Understood,
-    route: impl Fn(&Record) -> Vec<Route>,
+    route: impl Fn(&Record) -> (u16, Vec<Route>),
 ) -> Arrival {
     let records = match understood.set_aside {
         Some(_) => Vec::new(),
-        None => understood.records.into_iter().map(|record| RoutedRecord { routes: route(&record), record }).collect(),
+        None => understood
+            .records
+            .into_iter()
+            .map(|record| {
+                let (rank, routes) = route(&record);
+                RoutedRecord { record, rank, routes }
+            })
+            .collect(),
     };
     Arrival {
         document,

@@ -4,6 +4,8 @@
 
 mod overview;
 
+pub(crate) use overview::withheld_title;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -207,6 +207,8 @@ fn state_title(state: &str) -> &'static str {
         "refused" => "rifiutate dal destinatario",
         "in_doubt" => "in dubbio: si chiede al destinatario",
         "retry" => "da ritentare",
+        "submitted" => "prese in carico, in attesa di decisione",
+        "held" => "trattenute: passo non ancora ammesso",
         "parked" => "ferme: serve una persona",
         _ => "altro",
     }
@@ -221,14 +223,35 @@ fn kind_title(kind: &str) -> &'static str {
         "aggiudicazione" => "Aggiudicazioni",
         "contratto" => "Contratti",
         "evento_esecuzione" => "Eventi di esecuzione",
+        "pagamento" => "Pagamenti",
+        "programma" => "Programmi triennali",
+        "intervento" => "Interventi e acquisti programmati",
+        "progetto" => "Progetti",
+        "collegamento_cup_cig" => "Collegamenti CUP–CIG",
+        "qualificazione" => "Qualificazioni",
+        "adesione" => "Adesioni a Pi.Co.",
+        "servizio_associato" => "Servizi associati",
+        "rilevazione" => "Rilevazioni",
+        "risorsa" => "Risorse",
+        "segnalazione" => "Segnalazioni",
+        "territorio" => "Territori",
+        "codice" => "Codici di tabelle",
         _ => "Altro",
     }
 }
 
-fn withheld_title(code: &str) -> &'static str {
+pub(crate) fn withheld_title(code: &str) -> &'static str {
     match code {
+        "senza_adesione" => "ente senza adesione a Pi.Co. in vigore",
+        "owned_elsewhere" => "un'altra fonte è titolare del dato",
         "smartcig" => "SmartCIG: non previsto dalle piattaforme di esecuzione (R09)",
         "mapping_stopped" => "la mappatura si è fermata: serve uno sviluppatore",
+        "draft" => "evento ancora in bozza presso il suo titolare",
+        "no_plan" => "progetto senza piano PNRR, PNC o fondi europei",
+        "null_cig" => "CIG nullo",
+        "programme_unknown" => "programma non noto: manca l'identificativo",
+        "personal_key" | "chiave_non_valida" | "dato_personale" => "la chiave potrebbe contenere un dato personale",
+        "unusable_id" => "identificativo che non può stare in un indirizzo",
         "rejected" => "evento scartato dal suo titolare",
         "no_period" => "manca l'anno di riferimento",
         "no_authority" => "manca il codice fiscale della stazione appaltante",

@@ -20,4 +20,8 @@ impl Patience for Backoff {
     fn longest(&self) -> Duration {
         retry::SHORT_CAP
     }
+
+    fn follow(&self, since: Duration) -> Duration {
+        retry::follow(since)
+    }
 }

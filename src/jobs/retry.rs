@@ -55,6 +55,17 @@ pub fn pause(attempt: u32, since_first: Duration, asked: Option<Duration>, chanc
     if since_first + wanted > GIVE_UP_AFTER { Pause::GiveUp } else { Pause::For(wanted) }
 }
 
+/// The shortest pause between two questions about a shipment that was taken.
+const FOLLOW_FIRST: Duration = Duration::from_secs(1);
+/// The longest. A person on the other side may take weeks.
+const FOLLOW_CAP: Duration = Duration::from_hours(1);
+
+/// The pause before the next question about something taken, or held back, `since`: a quarter of
+/// its age, so that a quick answer is seen quickly and a slow one costs little.
+pub fn follow(since: Duration) -> Duration {
+    (since / 4).clamp(FOLLOW_FIRST, FOLLOW_CAP)
+}
+
 fn own_pause(attempt: u32, chance: Chance) -> Duration {
     let doubled = |first: Duration, times: u32, cap: Duration| {
         2_u32.checked_pow(times).and_then(|factor| first.checked_mul(factor)).unwrap_or(cap).min(cap)
@@ -107,6 +118,13 @@ mod tests {
         assert_eq!(asked(120), Pause::For(Duration::from_mins(2)));
         assert_eq!(asked(0), Pause::For(Duration::ZERO));
         assert_eq!(asked(u64::MAX), Pause::For(Duration::from_hours(24)));
+    }
+
+    #[test]
+    fn what_was_taken_is_asked_about_at_a_quarter_of_its_age() {
+        assert_eq!(follow(Duration::ZERO), Duration::from_secs(1));
+        assert_eq!(follow(Duration::from_mins(8)), Duration::from_mins(2));
+        assert_eq!(follow(Duration::from_hours(240)), Duration::from_hours(1));
     }
 
     #[test]

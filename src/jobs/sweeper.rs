@@ -22,6 +22,8 @@ const PRUNES: u32 = 50;
 pub struct SweeperSettings {
     /// Between two sweeps.
     pub every: Duration,
+    /// Between two looks at what waits for somebody else.
+    pub wake_every: Duration,
     /// How often a job may be claimed without an answer before it stands aside.
     pub max_attempts: u32,
     /// How long finished jobs are kept.
@@ -30,7 +32,12 @@ pub struct SweeperSettings {
 
 impl Default for SweeperSettings {
     fn default() -> Self {
-        Self { every: Duration::from_secs(5), max_attempts: 5, keep_finished: Duration::from_hours(72) }
+        Self {
+            every: Duration::from_secs(5),
+            wake_every: Duration::from_secs(1),
+            max_attempts: 5,
+            keep_finished: Duration::from_hours(72),
+        }
     }
 }
 
@@ -81,10 +88,19 @@ impl Sweeper {
         let task = tokio::spawn(async move {
             let mut period = interval(settings.every);
             period.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut wake_period = interval(settings.wake_every);
+            wake_period.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
-                tokio::select! {
+                let is_time_to_wake = tokio::select! {
                     _ = stopping.wait_for(|stop| *stop) => return,
-                    _ = period.tick() => {}
+                    _ = period.tick() => false,
+                    _ = wake_period.tick() => true,
+                };
+                if is_time_to_wake {
+                    if let Err(error) = store.wake(clock.now()).await {
+                        tracing::warn!(%error, "what waits was not looked at, trying again");
+                    }
+                    continue;
                 }
                 match sweep(&*store, clock.now(), &settings).await {
                     Ok(swept) if swept.expired + swept.forgotten > 0 => {

@@ -11,8 +11,8 @@ pub mod sqlite;
 
 use async_trait::async_trait;
 use canonical::values::UtcInstant;
-use canonical::{Record, SourceName};
-use contract::{DocumentHeader, Refusal, UnitKey};
+use canonical::{Kind, Record, SourceName};
+use contract::{DocumentHeader, Neighbour, Refusal, UnitKey};
 use tokio::sync::watch;
 
 pub use model::*;
@@ -85,7 +85,14 @@ pub trait Ledger: Send + Sync {
 
     /// Gives standing records new routes, without a new version: units and withheld records change
     /// only where the routes say something else than before. Returns how many records moved.
+    ///
+    /// Here and in [`Ledger::store`], of the records of several sources with one kind and key only
+    /// the one with the smallest rank is a member of a unit of a target; the others are withheld
+    /// there with the code `owned_elsewhere`.
     async fn reroute(&self, records: Vec<(RecordId, Vec<Route>)>, at: UtcInstant) -> Result<u64, StorageError>;
+
+    /// Sets the ranks of standing records, by kind and source. Those of other kinds and sources stay.
+    async fn rank(&self, ranks: Vec<(Kind, SourceName, u16)>, at: UtcInstant) -> Result<(), StorageError>;
 
     /// By which targets and rules the standing records were last routed.
     async fn routing(&self) -> Result<Option<String>, StorageError>;
@@ -116,8 +123,17 @@ pub trait Deliveries: Send + Sync {
     /// arrived meanwhile the delivery is due again. Refused when the lease is no longer ours.
     async fn conclude(&self, conclusion: Conclusion, at: UtcInstant) -> Result<Fenced<()>, StorageError>;
 
-    /// Makes a settled delivery due again as a new revision: repair, or a person's decision.
-    async fn reopen(&self, delivery: DeliveryId, reason: &str, at: UtcInstant) -> Result<(), StorageError>;
+    /// Makes a settled delivery due again as a new revision: repair, or a person's decision. The
+    /// revision is greater than `above`, the one that the target was seen to hold.
+    async fn reopen(&self, delivery: DeliveryId, above: u64, reason: &str, at: UtcInstant) -> Result<(), StorageError>;
+
+    /// The other units of the lane of a delivery on its target, with the current versions of their
+    /// members, in ascending order of unit key.
+    async fn neighbours(&self, delivery: DeliveryId) -> Result<Vec<Neighbour>, StorageError>;
+
+    /// Gives a job to deliveries that wait for somebody else and whose time has come. Returns how
+    /// many. When a target takes a step, the held ones of its lane have come.
+    async fn wake(&self, at: UtcInstant) -> Result<u64, StorageError>;
 
     /// Finds deliveries that are due and have no open job, and gives them one. Returns how many.
     async fn sweep(&self, at: UtcInstant) -> Result<u64, StorageError>;
@@ -176,6 +192,12 @@ pub trait Views: Send + Sync {
         after: Option<RecordId>,
         limit: u32,
     ) -> Result<Vec<(RecordId, Record)>, StorageError>;
+
+    /// Which kinds stand, from which sources.
+    async fn kinds_and_sources(&self) -> Result<Vec<(Kind, SourceName)>, StorageError>;
+
+    /// The memberships in Pi.Co. that stand.
+    async fn adesioni(&self) -> Result<Vec<Record>, StorageError>;
 
     /// Units of a target with their members, in ascending order of unit key (byte order), after a
     /// key.

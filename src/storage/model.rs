@@ -118,6 +118,8 @@ pub struct Arrival {
 pub struct RoutedRecord {
     /// The record.
     pub record: Record,
+    /// Who is believed when several sources speak of one thing: the smallest, then the first by name.
+    pub rank: u16,
     /// Where each configured target should hold it, when this version is stored. Targets that are
     /// not named here were not asked: what they hold of the record stays.
     pub routes: Vec<Route>,
@@ -148,6 +150,12 @@ pub enum Destination {
     },
     /// Nowhere, for a reason that people should see.
     Withheld {
+        /// Stable code.
+        code: &'static str,
+    },
+    /// Not before something outside the record changes. A record that is a member of a unit there
+    /// stays one, so that nothing is withdrawn; any other is withheld with this code.
+    HeldBack {
         /// Stable code.
         code: &'static str,
     },
@@ -197,6 +205,8 @@ pub struct LoadedDelivery {
     pub held_revision: u64,
     /// Where it stands.
     pub state: DeliveryState,
+    /// Since when, in one way or another. A step that is held stays so from its first look on.
+    pub state_since: UtcInstant,
     /// Attempts made for the last shipment.
     pub attempts: u32,
     /// When the first attempt of the last shipment was made.
@@ -205,6 +215,8 @@ pub struct LoadedDelivery {
     pub members: Vec<Record>,
     /// The last shipment that was stored for it.
     pub last_shipment: Option<Shipment>,
+    /// The last receipt that the target gave for it.
+    pub last_receipt: Option<Receipt>,
 }
 
 /// The intent to send, to be committed before sending.

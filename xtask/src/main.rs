@@ -8,6 +8,7 @@
 mod bench;
 mod schemas;
 mod step;
+mod tables;
 mod test;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +29,8 @@ enum Command {
     Test(test::Test),
     /// Write the generated JSON Schemas, or compare them.
     Schemas(schemas::Schemas),
+    /// Write the tables that say what the adapters do: README and certificate.
+    Tables,
     /// Measure our code beside the bare library, in one run, and compare the ratio with its bar.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Test(test) => Ok(test.run()),
         Command::Schemas(schemas) => schemas.run(),
+        Command::Tables => tables::run(),
         Command::Bench(bench) => bench.run(),
     };
     match result {

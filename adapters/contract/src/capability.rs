@@ -37,6 +37,9 @@ pub struct Capability {
     /// How many seconds a unit may wait for more changes before it is delivered. Zero for systems
     /// that take one record at a time; more for those that take whole datasets.
     pub collapse_seconds: u16,
+    /// Whether the target takes records only of bodies with a membership ([`canonical::kinds::Adesione`])
+    /// in force. The flow holds the others back, and says so.
+    pub requires_adesione: bool,
 }
 
 /// One system, through the roles it has.

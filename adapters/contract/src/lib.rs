@@ -16,4 +16,7 @@ pub use simulator::{RunningSimulator, SimulatorOptions};
 pub use source::{
     DocumentHeader, DraftRecord, Normalized, RawRecord, RawSink, ReadRequest, Received, Refusal, SetAside, Source,
 };
-pub use target::{Composed, Held, Lane, Outcome, Placement, Receipt, Shipment, Target, Unit, UnitKey};
+pub use target::{
+    Composed, Explanation, Followed, Held, Lane, Neighbour, NotYet, Outcome, Placement, Receipt, Shipment, Target,
+    Unit, UnitKey,
+};

@@ -9,6 +9,9 @@ use crate::{AdapterError, Row, UnitKey};
 pub struct ObservedUnit {
     /// The unit.
     pub key: UnitKey,
+    /// The revision that the system holds, when it counts them: somebody else may have gone further
+    /// than we did.
+    pub revision: Option<u64>,
     /// Its rows, in key order.
     pub rows: Vec<Row>,
 }
@@ -25,6 +28,12 @@ pub struct InventoryPage {
 /// The observer role.
 #[async_trait]
 pub trait Observer: Send + Sync {
+    /// Whether the system is the home of what others write there too: units, rows and fields that
+    /// we never sent are then no differences.
+    fn holds_more_than_ours(&self) -> bool {
+        false
+    }
+
     /// Reads one page of what the system holds, from the beginning or from where the previous page
     /// ended. An error means that the side was not read completely: nothing may be called missing.
     async fn inventory(&self, from: Option<&str>) -> Result<InventoryPage, AdapterError>;

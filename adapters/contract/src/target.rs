@@ -8,10 +8,10 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use canonical::{Digest, Finding, Record};
+use canonical::{Digest, Finding, Kind, Record, RecordKey};
 use serde::{Deserialize, Serialize};
 
-use crate::{AdapterError, Row};
+use crate::{AdapterError, FieldValue, Row};
 
 /// The key of a unit on one target, in the target's own vocabulary.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -92,6 +92,9 @@ pub struct Shipment {
     pub idempotency_key: String,
     /// The body of the request.
     pub body: Vec<u8>,
+    /// The last receipt that the target gave for the unit, for targets that want their own
+    /// identifier back in every later request.
+    pub previous_receipt: Option<Receipt>,
 }
 
 impl fmt::Debug for Shipment {
@@ -102,7 +105,7 @@ impl fmt::Debug for Shipment {
             .field("revision", &self.revision)
             .field("idempotency_key", &self.idempotency_key)
             .field("bytes", &self.body.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -129,6 +132,14 @@ pub struct Receipt {
 pub enum Outcome {
     /// Taken.
     Acknowledged(Receipt),
+    /// Taken, and to be decided later on the other side, by a person or by another system:
+    /// [`Target::follow`] asks until it ends.
+    Submitted {
+        /// Proof that it was taken.
+        receipt: Receipt,
+        /// Where it stands there, in the target's own word, for instance `in_verifica`.
+        state: String,
+    },
     /// Refused by the target's rules: sending the same again would be refused again.
     Refused {
         /// The target's own code.
@@ -149,6 +160,54 @@ pub enum Held {
     Other,
 }
 
+/// Where a submitted shipment stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Followed {
+    /// Still on its way, in the target's own word.
+    Pending(String),
+    /// It ended. [`Outcome::Submitted`] is not an end.
+    Ended(Outcome),
+}
+
+/// Another unit of the same lane on the same target, as the ledger knows it.
+#[derive(Debug, Clone)]
+pub struct Neighbour {
+    /// The unit.
+    pub unit: UnitKey,
+    /// Its members, one record per kind and key.
+    pub members: Vec<Record>,
+    /// Whether the target holds it: it was acknowledged or submitted there.
+    pub is_held: bool,
+}
+
+/// Why a step is not admitted yet. It waits, and is tried again when its lane changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotYet {
+    /// Stable code: the target's own where it publishes one.
+    pub code: String,
+    /// What is missing, in one Italian sentence for people.
+    pub reason: String,
+}
+
+/// Why one field of a row has its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// The row of the unit.
+    pub row: String,
+    /// The field, in the target's vocabulary.
+    pub field: String,
+    /// Its value; none when the field is left empty.
+    pub value: Option<FieldValue>,
+    /// The record from which the value comes; none when it comes from no record.
+    pub record: Option<(Kind, RecordKey)>,
+    /// The fields of that record which decide it, as in the canonical schema.
+    pub path: &'static str,
+    /// How the value is made, in one Italian sentence, for instance `copiato senza modifiche`.
+    pub rule: &'static str,
+    /// The row of a code list by which a code was translated.
+    pub code_list: Option<String>,
+}
+
 /// The target role.
 #[async_trait]
 pub trait Target: Send + Sync {
@@ -159,9 +218,33 @@ pub trait Target: Send + Sync {
     /// reason that people should see: the delivery is parked with it.
     fn compose(&self, unit: &UnitKey, revision: u64, members: &[Record]) -> Result<Composed, String>;
 
+    /// Whether [`Target::admit`] wants to see what else stands in the lane of a unit.
+    fn watches_lane(&self) -> bool {
+        false
+    }
+
+    /// Whether a step may be taken now, given everything else that stands in its lane. Pure. Asked
+    /// only of targets that watch their lanes, before anything is sent.
+    fn admit(&self, unit: &UnitKey, members: &[Record], lane: &[Neighbour]) -> Result<(), NotYet> {
+        let _ = (unit, members, lane);
+        Ok(())
+    }
+
+    /// Why each field of a unit has its value, from the same table by which it is composed. Pure.
+    fn explain(&self, unit: &UnitKey, members: &[Record]) -> Vec<Explanation>;
+
+    /// The version of the mapping: it changes whenever the same records would give other bytes.
+    fn mapping_version(&self) -> &'static str;
+
     /// Sends one shipment once.
     async fn send(&self, shipment: &Shipment) -> Result<Outcome, AdapterError>;
 
     /// Asks by natural key whether a shipment whose answer was lost has arrived.
     async fn look_up(&self, shipment: &Shipment) -> Result<Held, AdapterError>;
+
+    /// Asks where a submitted shipment stands. Targets that answer at once are never asked.
+    async fn follow(&self, shipment: &Shipment, receipt: &Receipt) -> Result<Followed, AdapterError> {
+        let _ = shipment;
+        Ok(Followed::Ended(Outcome::Acknowledged(receipt.clone())))
+    }
 }

@@ -1,6 +1,6 @@
 //! The roles of the file drop: a source, and nothing else.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use canonical::Kind;
@@ -8,10 +8,10 @@ use contract::{
     Adapter, AdapterError, AdapterFactory, Advice, Capability, ContractStatus, ErrorKind, Normalized, RawRecord,
     RawSink, ReadRequest, Settings as RawSettings, SettingsError, Source,
 };
+use kit::{Links, hand_over, list_folder};
 
 use crate::config::Settings;
-use crate::intake::{self, Closed, Links};
-use crate::{ndjson, read};
+use crate::{intake, ndjson, read};
 
 const SYSTEM: &str = "file-drop";
 
@@ -29,6 +29,7 @@ fn capability() -> Capability {
         observes: false,
         parallel_requests: 1,
         collapse_seconds: 0,
+        requires_adesione: false,
     }
 }
 
@@ -61,7 +62,7 @@ impl FileDrop {
             AdapterError::new(ErrorKind::Local, "list the folder of file-drop, which is not set")
                 .advice(Advice::FixConfiguration)
         })?;
-        Ok((list(folder)?, Links::Refuse))
+        Ok((list_folder(folder, &[])?, Links::Refuse))
     }
 }
 
@@ -79,18 +80,14 @@ impl Adapter for FileDrop {
 impl Source for FileDrop {
     async fn read(&self, request: ReadRequest, sink: RawSink) -> Result<(), AdapterError> {
         let settings = self.settings.clone();
-        // The bounded channel makes this thread wait for the flow, never the runtime.
-        let reading = tokio::task::spawn_blocking(move || {
+        hand_over(sink, move |mut give| {
             let (files, links) = Self::files(&settings, request)?;
-            let mut give = |received| sink.blocking_send(received).map_err(|_| Closed);
             for file in files {
-                if intake::take(&file, links, settings.max_bytes, &mut give).is_err() {
-                    return Err(AdapterError::new(ErrorKind::Local, "hand over records that nobody takes any more"));
-                }
+                intake::take(&file, links, settings.max_bytes, &mut give)?;
             }
             Ok(())
-        });
-        reading.await.map_err(|error| AdapterError::new(ErrorKind::Local, "read the dropped files").caused_by(error))?
+        })
+        .await
     }
 
     fn normalize(&self, raw: &RawRecord) -> Normalized {
@@ -100,30 +97,4 @@ impl Source for FileDrop {
         let context = serde_json::from_value(raw.document.context.clone()).unwrap_or_default();
         read::normalize_text(&raw.text, context, raw.occurrence)
     }
-}
-
-/// The regular files of a folder, by name, without those that are still being written.
-fn list(folder: &Path) -> Result<Vec<PathBuf>, AdapterError> {
-    let failed = |error: std::io::Error| {
-        let attempted = format!("list folder {} (create it, or correct `folder`)", folder.display());
-        AdapterError::new(ErrorKind::Local, attempted).advice(Advice::FixConfiguration).caused_by(error)
-    };
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        // The type is that of the entry itself: links are not followed.
-        if entry.file_type().map_err(failed)?.is_file() && is_complete(&entry.path()) {
-            files.push(entry.path());
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
-fn is_complete(path: &Path) -> bool {
-    let is_hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
-    let is_temporary = path
-        .extension()
-        .is_some_and(|suffix| ["part", "tmp"].iter().any(|temporary| suffix.eq_ignore_ascii_case(temporary)));
-    !is_hidden && !is_temporary
 }

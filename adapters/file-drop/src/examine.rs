@@ -14,8 +14,8 @@ use canonical::values::text::read_text;
 use canonical::values::{CalendarDate, Importo, Note, Reading};
 use canonical::{FieldPath, Finding, Rule};
 
-use crate::shown::showable;
 use crate::wire::{Campo, CampoOperatore, Elenco, LottoL190, OperatoreL190};
+use kit::showable;
 
 /// How many operators a lot may have, participants and winners together; with more it stands aside.
 /// The longest real ones have several hundred.

@@ -13,12 +13,13 @@ use canonical::values::text::has_html_entity;
 use canonical::values::{CalendarDate, Importo, Note, Reading};
 use canonical::{Rule, Severity};
 use contract::Refusal;
+use kit::Occurrences;
 use serde::Serialize;
 
 use crate::examine::{LottoReading, Observation, Sink, examine, is_paid_above, winners_not_among_participants};
 use crate::l190::{Document, Parser, Receiver};
 use crate::ndjson;
-use crate::occurrences::Occurrences;
+use crate::occurrences::add_cig;
 use crate::sniff::{Promise, sniff};
 use crate::strict_xml;
 use crate::wire::{Campo, CampoOperatore, Elenco, LottoL190, MetadataL190, OperatoreL190};
@@ -259,7 +260,7 @@ impl Receiver for Inspector {
     }
 
     fn lotto(&mut self, lotto: &LottoL190, _: u64, _: &str) -> Result<(), Refusal> {
-        let occurrence = self.occurrences.add_cig(lotto.get(Campo::Cig));
+        let occurrence = add_cig(&mut self.occurrences, lotto.get(Campo::Cig));
         let reading =
             examine(lotto, occurrence, &mut Counting { lotto, counts: &mut self.counts, tally: &mut self.tally });
         self.counts.add(lotto, occurrence, &reading);

@@ -13,29 +13,16 @@ use canonical::code_lists::L190Version;
 use canonical::values::CalendarDate;
 use canonical::values::date::DateFormat;
 use contract::{DocumentHeader, RawRecord, Received, Refusal};
+use kit::{Closed, Links, Occurrences, refuse};
 use sha2::{Digest as _, Sha256};
 
 use crate::l190::{Document, Parser, Receiver};
 use crate::ndjson;
-use crate::occurrences::Occurrences;
+use crate::occurrences::add_cig;
 use crate::read::Context;
-use crate::refuse;
 use crate::sniff::{Promise, not_readable, sniff};
 use crate::strict_xml;
 use crate::wire::{Campo, LottoL190, MetadataL190};
-
-/// Nobody takes what is read any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Closed;
-
-/// Whether the end of a path may be a link to a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Links {
-    /// Named by a person: a link is what they meant.
-    Follow,
-    /// Found in a folder where anybody may drop: a link could lead anywhere.
-    Refuse,
-}
 
 /// Reads one file, and gives what it holds.
 pub(crate) fn take(
@@ -196,7 +183,7 @@ impl<G: FnMut(Received) -> Result<(), Closed>> Receiver for Intake<'_, '_, G> {
     }
 
     fn lotto(&mut self, lotto: &LottoL190, line: u64, text: &str) -> Result<(), Refusal> {
-        let occurrence = self.occurrences.add_cig(lotto.get(Campo::Cig));
+        let occurrence = add_cig(&mut self.occurrences, lotto.get(Campo::Cig));
         let Some(document) = self.document.clone() else {
             return Ok(());
         };
@@ -209,7 +196,8 @@ pub(crate) const FORMAT: &str = "l190";
 /// The name of the format of an index, which lists datasets and holds no record.
 pub(crate) const FORMAT_INDICE: &str = "l190-indice";
 
-fn open(path: &Path, links: Links, max_bytes: u64) -> Result<File, Refusal> {
+/// Opens a regular file that is not too long.
+pub(crate) fn open(path: &Path, links: Links, max_bytes: u64) -> Result<File, Refusal> {
     let found = match links {
         Links::Follow => std::fs::metadata(path),
         Links::Refuse => std::fs::symlink_metadata(path),
@@ -228,18 +216,18 @@ fn open(path: &Path, links: Links, max_bytes: u64) -> Result<File, Refusal> {
     if is_same(&found, &metadata(&file)?) { Ok(file) } else { Err(changed()) }
 }
 
-fn metadata(file: &File) -> Result<Metadata, Refusal> {
+pub(crate) fn metadata(file: &File) -> Result<Metadata, Refusal> {
     file.metadata().map_err(|error| not_readable(&error))
 }
 
-fn changed() -> Refusal {
+pub(crate) fn changed() -> Refusal {
     refuse(
         "changed_while_reading",
         "the file changed while it was read: write under a name ending in .part, then rename",
     )
 }
 
-fn is_same(before: &Metadata, after: &Metadata) -> bool {
+pub(crate) fn is_same(before: &Metadata, after: &Metadata) -> bool {
     #[cfg(unix)]
     let is_same_file = {
         use std::os::unix::fs::MetadataExt;

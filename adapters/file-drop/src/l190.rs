@@ -11,9 +11,9 @@ use canonical::code_lists::L190Version;
 use canonical::code_lists::scelta_contraente::earliest_l190_version;
 use contract::Refusal;
 
-use crate::shown::shown;
 use crate::strict_xml::{At, Event, Handler, Tag, parse_text};
 use crate::wire::{Campo, CampoOperatore, Elenco, LottoL190, MetadataL190};
+use kit::shown;
 
 /// The namespace of the root of a dataset.
 const NAMESPACE: &str = "legge190_1_0";
@@ -155,7 +155,7 @@ impl<R: Receiver> Parser<R> {
             return Ok(());
         }
         let element = if self.document == Some(Document::Indice) { "indice" } else { "data" };
-        Err(crate::refuse("missing_data", format!("the document has no <{element}>: produce it again")))
+        Err(kit::refuse("missing_data", format!("the document has no <{element}>: produce it again")))
     }
 
     fn start(&mut self, tag: Tag<'_>, at: &At<'_>) -> Result<(), Refusal> {
@@ -441,7 +441,7 @@ pub(crate) fn parse_lotto<T>(text: &str, make: impl FnMut(&LottoL190) -> T) -> R
     let mut parser = Parser::new(Fragment { make, made: None });
     parser.is_fragment = true;
     parse_text(text, &mut parser)?;
-    parser.receiver.made.ok_or_else(|| crate::refuse("wrong_root", "the stored text is not that of a lot"))
+    parser.receiver.made.ok_or_else(|| kit::refuse("wrong_root", "the stored text is not that of a lot"))
 }
 
 struct Fragment<F, T> {

@@ -6,10 +6,11 @@ mod examine;
 mod inspect;
 mod intake;
 mod l190;
+pub mod mapping;
 mod ndjson;
 mod occurrences;
+mod pad_file;
 mod read;
-mod shown;
 mod sniff;
 mod strict_xml;
 mod wire;
@@ -17,10 +18,5 @@ mod wire;
 pub use adapter::{FACTORY, FileDrop};
 pub use config::Settings;
 pub use inspect::{CigCounts, CodiceFiscaleCounts, Counts, Inspection, LottoCounts, inspect};
-
-use contract::Refusal;
-
-/// A refusal of a whole document, without a line.
-fn refuse(code: &'static str, message: impl Into<String>) -> Refusal {
-    Refusal { code: code.to_owned(), message: message.into(), line: None }
-}
+pub use pad_file::adapter::{PAD_FILE_FACTORY, PadFile};
+pub use pad_file::config::PadFileSettings;

@@ -12,8 +12,8 @@ use canonical::{Body, Finding, Rule};
 use contract::{DraftRecord, Normalized, Refusal, SetAside};
 use serde::Deserialize;
 
-use crate::occurrences::Occurrences;
 use crate::sniff::not_readable;
+use kit::Occurrences;
 
 /// The name of the format.
 pub(crate) const FORMAT: &str = "canonical-ndjson";

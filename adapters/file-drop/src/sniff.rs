@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use contract::Refusal;
 
-use crate::refuse;
+use kit::refuse;
 
 /// What the first bytes promise. Whether the promise is kept is for the reader of the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,12 @@ const PREFIX: usize = 4096;
 
 /// Formats that begin with a signature, and that people do drop instead of the data.
 const SIGNATURES: [(&[u8], &str, &str); 11] = [
-    (b"PK\x03\x04", "zip_archive", "the file is a ZIP archive (or an office document): extract the XML and drop that"),
+    (
+        b"PK\x03\x04",
+        "zip_archive",
+        "the file is a ZIP archive or an office document: extract the XML and drop that; for an XLSX table write a \
+         mapping file and use `raccordo import pad-file`",
+    ),
     (b"PK\x05\x06", "zip_archive", "the file is an empty ZIP archive: drop the XML itself"),
     (b"\x1f\x8b", "gzip_archive", "the file is compressed with gzip: extract it and drop the content"),
     (b"7z\xbc\xaf\x27\x1c", "other_archive", "the file is a 7z archive: extract the XML and drop that"),
@@ -76,8 +81,19 @@ fn promise(prefix: &[u8]) -> Result<Promise, Refusal> {
             "unknown_binary",
             "the file is in a binary format that is not read: drop XML or canonical NDJSON",
         )),
+        _ if is_table(text) => Err(refuse(
+            "table",
+            "the file looks like a table (CSV), which needs a mapping: write a mapping file for its platform and use \
+             `raccordo import pad-file`",
+        )),
         _ => Err(refuse("plain_text", "the file is plain text, not XML: drop the XML dataset")),
     }
+}
+
+/// A first line with a separator of tables, and something after it.
+fn is_table(text: &[u8]) -> bool {
+    let (header, rest) = text.split_at(text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len()));
+    header.iter().any(|byte| matches!(byte, b';' | b',' | b'\t' | b'|')) && !rest.trim_ascii().is_empty()
 }
 
 fn is_html(text: &[u8]) -> bool {
@@ -114,7 +130,9 @@ mod tests {
         check(b"  <!DOCTYPE html>\n<html>", "html_page");
         check(b"<HTML><body>Request Rejected", "html_page");
         check(b"[{}]", "json_array");
-        check(b"cig;oggetto\n5044003AF1;manutenzione", "plain_text");
+        check(b"cig;oggetto\n5044003AF1;manutenzione", "table");
+        check(b"Gentili signori,", "plain_text");
+        check(b"Egregio\nsi comunica", "plain_text");
         check(b"\x00\x01\x02\x03", "unknown_binary");
         check(b"\xff\xfe\x00\x00<\x00\x00\x00", "unsupported_encoding");
         check(b"\x30\x82\x0a\x00\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0", "signed_envelope");

@@ -1,17 +1,20 @@
-//! The roles of Pi.Co.: a target that takes whole datasets, and an observer of what it shows.
+//! The roles of Pi.Co.: a target that takes datasets, resources and reports, an observer of what it
+//! holds, and a source of the resources that it publishes.
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use canonical::{Kind, Record};
 use contract::{
-    Adapter, AdapterError, AdapterFactory, Advice, Capability, Composed, ContractStatus, ErrorKind, Held,
-    InventoryPage, ObservedUnit, Observer, Outcome, Placement, Settings, SettingsError, Shipment, Target, UnitKey,
+    Adapter, AdapterError, AdapterFactory, Advice, Capability, Composed, ContractStatus, ErrorKind, Explanation,
+    Followed, Held, InventoryPage, Normalized, ObservedUnit, Observer, Outcome, Placement, RawRecord, RawSink,
+    ReadRequest, Receipt, Settings, SettingsError, Shipment, Source, Target, UnitKey,
 };
 use serde::Deserialize;
 
 use crate::client::Client;
-use crate::wire::{APPALTI, Manifesto, PackageKey};
-use crate::{SYSTEM, config, read, simulator, write};
+use crate::unit::{Collection, Unit};
+use crate::wire::{Elemento, Elenco, Keyed, SchedaTenuta};
+use crate::{SYSTEM, config, dataset, read, simulator, source, write};
 
 /// How the daemon makes the adapter.
 pub const FACTORY: AdapterFactory =
@@ -23,11 +26,27 @@ fn capability() -> Capability {
         title: "Pi.Co., piattaforma collaborativa delle Province (UPI)",
         contract: "v0",
         status: ContractStatus::Assumed,
-        reads: &[],
-        accepts: &[Kind::Lotto, Kind::Aggiudicazione, Kind::Contratto, Kind::EventoEsecuzione],
+        reads: &[Kind::Risorsa],
+        accepts: &[
+            Kind::Procedura,
+            Kind::Lotto,
+            Kind::Aggiudicazione,
+            Kind::Contratto,
+            Kind::EventoEsecuzione,
+            Kind::Programma,
+            Kind::Intervento,
+            Kind::Progetto,
+            Kind::CollegamentoCupCig,
+            Kind::Qualificazione,
+            Kind::ServizioAssociato,
+            Kind::Rilevazione,
+            Kind::Risorsa,
+            Kind::Segnalazione,
+        ],
         observes: true,
         parallel_requests: 4,
         collapse_seconds: 5,
+        requires_adesione: true,
     }
 }
 
@@ -45,12 +64,27 @@ impl Adapter for Pico {
         capability()
     }
 
+    fn source(&self) -> Option<&dyn Source> {
+        Some(self)
+    }
+
     fn target(&self) -> Option<&dyn Target> {
         Some(self)
     }
 
     fn observer(&self) -> Option<&dyn Observer> {
         Some(self)
+    }
+}
+
+#[async_trait]
+impl Source for Pico {
+    async fn read(&self, request: ReadRequest, sink: RawSink) -> Result<(), AdapterError> {
+        source::read(&self.client, request, &sink).await
+    }
+
+    fn normalize(&self, raw: &RawRecord) -> Normalized {
+        read::normalize(raw)
     }
 }
 
@@ -64,48 +98,105 @@ impl Target for Pico {
         write::compose(unit, revision, members)
     }
 
+    fn explain(&self, unit: &UnitKey, members: &[Record]) -> Vec<Explanation> {
+        write::explain(unit, members)
+    }
+
+    fn mapping_version(&self) -> &'static str {
+        "2"
+    }
+
     async fn send(&self, shipment: &Shipment) -> Result<Outcome, AdapterError> {
-        let key = key_of(shipment)?;
+        let unit = unit_of(shipment)?;
         let body = Bytes::copy_from_slice(&shipment.body);
-        self.client.publish(&key, shipment.revision, &shipment.idempotency_key, body).await
+        self.client.publish(&unit, shipment.revision, &shipment.idempotency_key, body).await
     }
 
     async fn look_up(&self, shipment: &Shipment) -> Result<Held, AdapterError> {
-        let key = key_of(shipment)?;
-        let manifesto = manifest_of(shipment)?;
-        let Some((published, receipt)) = self.client.manifest(&key).await? else { return Ok(Held::Nothing) };
-        let held = &published.manifesto;
-        let is_same = held.versione == shipment.revision && held.impronta == manifesto.impronta;
-        Ok(if is_same { Held::Same(receipt) } else { Held::Other })
+        let unit = unit_of(shipment)?;
+        let impronta = digest_of(shipment)?;
+        let Some(held) = self.client.held(&unit).await? else { return Ok(Held::Nothing) };
+        let is_same = held.versione == shipment.revision && held.impronta == impronta;
+        Ok(if is_same { Held::Same(held.receipt) } else { Held::Other })
+    }
+
+    async fn follow(&self, shipment: &Shipment, receipt: &Receipt) -> Result<Followed, AdapterError> {
+        match unit_of(shipment)? {
+            unit @ Unit::Sheet { collection: Collection::Segnalazioni, .. } => self.client.follow(&unit).await,
+            // Packages and resources are taken, or not, at once.
+            _ => Ok(Followed::Ended(Outcome::Acknowledged(receipt.clone()))),
+        }
     }
 }
 
 #[async_trait]
 impl Observer for Pico {
+    /// Packages, then resources of others, then reports: the order of the keys. Where a list ends
+    /// the next page begins at the prefix of the following one.
     async fn inventory(&self, from: Option<&str>) -> Result<InventoryPage, AdapterError> {
-        let page = self.client.list(from).await?;
+        let begins_in = |collection: Collection| from.is_some_and(|from| from.starts_with(collection.prefix()));
+        if begins_in(Collection::Risorse) {
+            let end = Collection::Segnalazioni.prefix();
+            return self.sheets(Collection::Risorse, from, Some(end)).await;
+        }
+        if begins_in(Collection::Segnalazioni) {
+            return self.sheets(Collection::Segnalazioni, from, None).await;
+        }
+        let page: Elenco<Elemento> = self.client.list(None, from).await?;
         let mut units = Vec::new();
         // Other datasets are other people's, or a later version's: they are not compared.
-        for elemento in page.elementi.iter().filter(|elemento| elemento.dataset == APPALTI) {
-            let key = elemento.key();
-            let rows = self.client.rows(&key, |ndjson| read::package_rows(elemento, ndjson)).await?;
-            units.push(ObservedUnit { key: UnitKey(key.to_string()), rows });
+        for elemento in &page.elementi {
+            let Some(dataset) = dataset::by_name(&elemento.dataset) else { continue };
+            let understand = |ndjson: &[u8]| read::package_rows(dataset, elemento, ndjson);
+            let rows = self.client.rows(&elemento.package_key(), understand).await?;
+            units.push(ObservedUnit { key: UnitKey(elemento.key()), revision: Some(elemento.versione), rows });
         }
-        Ok(InventoryPage { units, next: page.successivo })
+        let next = page.successivo.unwrap_or_else(|| Collection::Risorse.prefix().to_owned());
+        Ok(InventoryPage { units, next: Some(next) })
     }
 }
 
-fn key_of(shipment: &Shipment) -> Result<PackageKey, AdapterError> {
-    PackageKey::parse(shipment.unit.as_str()).ok_or_else(|| not_ours(shipment, "the unit is not one of Pi.Co."))
+impl Pico {
+    async fn sheets(
+        &self,
+        collection: Collection,
+        from: Option<&str>,
+        end: Option<&str>,
+    ) -> Result<InventoryPage, AdapterError> {
+        // The prefix alone is where the list begins.
+        let after = from.filter(|from| *from != collection.prefix());
+        let page: Elenco<SchedaTenuta> = self.client.list(Some(collection), after).await?;
+        let unit = |held: &SchedaTenuta| {
+            read::sheet(collection, held).map_err(|problem| {
+                let attempted = format!("{SYSTEM} inventory of {}", collection.address());
+                AdapterError::new(ErrorKind::NotUnderstood, attempted).caused_by(problem)
+            })
+        };
+        let units = page.elementi.iter().map(unit).collect::<Result<Vec<_>, _>>()?;
+        Ok(InventoryPage { units, next: page.successivo.or_else(|| end.map(str::to_owned)) })
+    }
 }
 
-fn manifest_of(shipment: &Shipment) -> Result<Manifesto, AdapterError> {
+fn unit_of(shipment: &Shipment) -> Result<Unit, AdapterError> {
+    Unit::parse(shipment.unit.as_str()).ok_or_else(|| not_ours(shipment, "the unit is not one of Pi.Co."))
+}
+
+/// The digest by which Pi.Co. knows the content of a shipment.
+fn digest_of(shipment: &Shipment) -> Result<String, AdapterError> {
     #[derive(Deserialize)]
-    struct ManifestAlone {
-        manifesto: Manifesto,
+    struct Digested {
+        impronta: String,
     }
-    let package: Result<ManifestAlone, _> = serde_json::from_slice(&shipment.body);
-    package.map(|package| package.manifesto).map_err(|_| not_ours(shipment, "the body is not a package of Pi.Co."))
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Sent {
+        Package { manifesto: Digested },
+        Sheet(Digested),
+    }
+    match serde_json::from_slice(&shipment.body) {
+        Ok(Sent::Package { manifesto } | Sent::Sheet(manifesto)) => Ok(manifesto.impronta),
+        Err(_) => Err(not_ours(shipment, "the body is not one of Pi.Co.")),
+    }
 }
 
 fn not_ours(shipment: &Shipment, problem: &str) -> AdapterError {

@@ -1,24 +1,36 @@
-//! The operations of Pi.Co., one function each, and one table from answer to error.
+//! The operations of Pi.Co., one function each, and one table from answer to outcome or error.
 //!
 //! | answer | meaning |
 //! |---|---|
-//! | 200, 201 to a publication, as the contract says | taken |
+//! | 200, 201 to a publication, in a state of the contract | taken; a report still open is followed |
+//! | 200, 201 to a report, `respinta` | refused, in the words of the help desk |
 //! | 400, 409, 413, 422 to a publication, with a problem document | refused, with its code |
-//! | 404 to a manifest, with code `non_trovato` | nothing there |
+//! | 403 with code `adesione_assente` | refused: the body is not a member |
+//! | 404 to what is asked by key, with code `non_trovato` | nothing there |
 //! | all the rest | the table that every system shares; what it cannot name is in doubt |
 
 use bytes::Bytes;
 use canonical::Digest;
 use canonical::identifiers::without_personal_codes;
-use contract::{AdapterError, Outcome, Receipt};
+use contract::{AdapterError, Advice, Followed, Outcome, Receipt};
 use kit::Secret;
 use kit::answer::{Answer, common_error};
 use kit::http::{HttpClient, Method, Request};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-use crate::wire::{Elenco, NDJSON_FILE, OMITTED, PUBBLICATO, PackageKey, Problema, Pubblicato, Pubblicazione};
+use crate::cell::OMITTED;
+use crate::dataset::RISORSA_STATES;
+use crate::unit::{Collection, Unit};
+use crate::wire::{
+    ADESIONE_ASSENTE, Elenco, Keyed, NDJSON_TYPE, NON_TROVATO, PUBBLICATO, PackageKey, PaginaRisorse, Problema,
+    Pubblicato, Pubblicazione, SchedaTenuta,
+};
 
 /// How many packages a page of the list has: with their rows, they are in memory together.
-pub(crate) const PAGE_LIMIT: &str = "5";
+pub(crate) const PACKAGES_LIMIT: &str = "5";
+/// How many sheets a page of a list has.
+pub(crate) const SHEETS_LIMIT: &str = "100";
 /// How much of a text of Pi.Co. is told, in characters.
 const LONGEST_TOLD: usize = 500;
 
@@ -29,76 +41,120 @@ pub(crate) struct Client {
     key: Secret,
 }
 
+/// What Pi.Co. holds under the key of a unit.
+#[derive(Debug)]
+pub(crate) struct HeldUnit {
+    pub(crate) versione: u64,
+    pub(crate) impronta: String,
+    pub(crate) receipt: Receipt,
+}
+
 impl Client {
     pub(crate) fn new(http: HttpClient, key: Secret) -> Self {
         Self { http, key }
     }
 
-    /// `PUT /v0/pacchetti/{ente}/{dataset}/{periodo}/{versione}`
+    /// `PUT /v0/{unit}/{versione}`
     pub(crate) async fn publish(
         &self,
-        key: &PackageKey,
+        unit: &Unit,
         versione: u64,
         idempotency_key: &str,
         body: Bytes,
     ) -> Result<Outcome, AdapterError> {
-        let request = self
-            .request(Method::PUT, &[&key.ente, &key.dataset, &key.periodo, &versione.to_string()], &[])
-            .header("idempotency-key", idempotency_key)
-            .json_body(body);
+        let versione_text = versione.to_string();
+        let address = [unit.address(), vec![versione_text.as_str()]].concat();
+        let request =
+            self.request(Method::PUT, &address, &[]).header("idempotency-key", idempotency_key).json_body(body);
         let answer = self.http.exchange(request).await?;
         match answer.status {
             200 | 201 => {
                 let taken: Pubblicazione = answer.json()?;
-                if taken.versione != versione || taken.stato != PUBBLICATO {
-                    return Err(answer.not_understood("another version, or a package that is not published"));
+                if taken.versione != versione {
+                    return Err(answer.not_understood("another version than the one that was sent"));
                 }
-                Ok(Outcome::Acknowledged(receipt(&answer, taken.id)))
+                outcome_of(unit, &answer, taken)
             }
-            400 | 409 | 413 | 422 => {
-                let problema: Problema = answer.json()?;
-                Ok(Outcome::Refused { code: tellable(&problema.codice), message: tellable(&problema.messaggio) })
-            }
+            400 | 409 | 413 | 422 => Ok(refused(&answer.json()?)),
+            403 if problem_code(&answer).as_deref() == Some(ADESIONE_ASSENTE) => Ok(refused(&answer.json()?)),
             _ => Err(error_of(&answer)),
         }
     }
 
-    /// `GET /v0/pacchetti/{ente}/{dataset}/{periodo}`: the manifest, when there is a package.
-    pub(crate) async fn manifest(&self, key: &PackageKey) -> Result<Option<(Pubblicato, Receipt)>, AdapterError> {
-        let answer = self.get(&[&key.ente, &key.dataset, &key.periodo], &[]).await?;
+    /// `GET /v0/{unit}`: version and digest of what is held, when there is something.
+    pub(crate) async fn held(&self, unit: &Unit) -> Result<Option<HeldUnit>, AdapterError> {
+        let answer = self.get(&unit.address(), &[]).await?;
         match answer.status {
             200 => {
-                let published: Pubblicato = answer.json()?;
-                if published.manifesto.key() != *key {
-                    return Err(answer.not_understood("the manifest of another package"));
+                let (key, id, versione, impronta) = match unit {
+                    Unit::Package { .. } => {
+                        let it: Pubblicato = answer.json()?;
+                        (it.manifesto.key().to_string(), it.id, it.manifesto.versione, it.manifesto.impronta)
+                    }
+                    Unit::Sheet { .. } => {
+                        let it: SchedaTenuta = answer.json()?;
+                        (it.chiave.clone(), it.chiave, it.versione, it.impronta)
+                    }
+                };
+                if key != unit.to_string() {
+                    return Err(answer.not_understood("what is held under another key"));
                 }
-                let receipt = receipt(&answer, published.id.clone());
-                Ok(Some((published, receipt)))
+                Ok(Some(HeldUnit { versione, impronta, receipt: receipt(&answer, id) }))
             }
-            // Any other 404 is that of a wrong address, not of an absent package.
-            404 if answer.json::<Problema>()?.codice == "non_trovato" => Ok(None),
+            // Any other 404 is that of a wrong address, not of an absence.
+            404 if answer.json::<Problema>()?.codice == NON_TROVATO => Ok(None),
             _ => Err(error_of(&answer)),
         }
     }
 
-    /// `GET /v0/pacchetti`: one page of the list, checked to be in order and to go on.
-    pub(crate) async fn list(&self, after: Option<&str>) -> Result<Elenco, AdapterError> {
-        let limit = ("limite", PAGE_LIMIT);
+    /// `GET /v0/segnalazioni/{id}/esito`: where a report stands at the help desk.
+    pub(crate) async fn follow(&self, unit: &Unit) -> Result<Followed, AdapterError> {
+        let address = [unit.address(), vec!["esito"]].concat();
+        let answer = self.get(&address, &[]).await?;
+        match answer.status {
+            200 => {
+                let taken: Pubblicazione = answer.json()?;
+                if taken.id != unit.to_string() {
+                    return Err(answer.not_understood("the outcome of another report"));
+                }
+                Ok(match outcome_of(unit, &answer, taken)? {
+                    Outcome::Submitted { state, .. } => Followed::Pending(state),
+                    ended => Followed::Ended(ended),
+                })
+            }
+            404 if problem_code(&answer).as_deref() == Some(NON_TROVATO) => {
+                Err(answer.not_understood("the report is no longer there").advice(Advice::AskPerson))
+            }
+            _ => Err(error_of(&answer)),
+        }
+    }
+
+    /// `GET /v0/pacchetti`, `/v0/vetrina`, `/v0/segnalazioni`: one page of a list, checked to be in
+    /// order and to go on.
+    pub(crate) async fn list<T: Keyed + DeserializeOwned>(
+        &self,
+        collection: Option<Collection>,
+        after: Option<&str>,
+    ) -> Result<Elenco<T>, AdapterError> {
+        let (address, limit) = match collection {
+            None => ("pacchetti", ("limite", PACKAGES_LIMIT)),
+            Some(collection) => (collection.address(), ("limite", SHEETS_LIMIT)),
+        };
         let answer = match after {
-            Some(key) => self.get(&[], &[("dopo", key), limit]).await?,
-            None => self.get(&[], &[limit]).await?,
+            Some(key) => self.get(&[address], &[("dopo", key), limit]).await?,
+            None => self.get(&[address], &[limit]).await?,
         };
         if answer.status != 200 {
             return Err(error_of(&answer));
         }
-        let page: Elenco = answer.json()?;
-        let keys: Vec<String> = page.elementi.iter().map(|elemento| elemento.key().to_string()).collect();
+        let page: Elenco<T> = answer.json()?;
+        let keys: Vec<String> = page.elementi.iter().map(Keyed::key).collect();
         let begins_after = keys.first().is_none_or(|first| after.is_none_or(|after| first.as_str() > after));
         if !begins_after || !keys.is_sorted_by(|one, next| one < next) {
-            return Err(answer.not_understood("the packages are not in the order of their keys"));
+            return Err(answer.not_understood("the list is not in the order of its keys"));
         }
         if page.successivo.is_some() && page.successivo.as_ref() != keys.last() {
-            return Err(answer.not_understood("the next page does not begin after the last package"));
+            return Err(answer.not_understood("the next page does not begin after the last key"));
         }
         Ok(page)
     }
@@ -109,22 +165,75 @@ impl Client {
         key: &PackageKey,
         understand: impl FnOnce(&[u8]) -> Result<T, String>,
     ) -> Result<T, AdapterError> {
-        let answer = self.get(&[&key.ente, &key.dataset, &key.periodo, "righe"], &[]).await?;
+        let answer = self.get(&["pacchetti", &key.ente, &key.dataset, &key.periodo, "righe"], &[]).await?;
         // A package without rows is an empty body: the content type tells it from a failure.
-        if answer.status == 200 && answer.media_type().as_deref() == Some(NDJSON_FILE.1) {
+        if answer.status == 200 && answer.media_type().as_deref() == Some(NDJSON_TYPE) {
             return understand(&answer.body).map_err(|problem| answer.not_understood(&problem));
         }
         Err(error_of(&answer))
     }
 
-    async fn get(&self, segments: &[&str], query: &[(&str, &str)]) -> Result<Answer, AdapterError> {
-        self.http.exchange(self.request(Method::GET, segments, query)).await
+    /// `GET /v0/risorse`: a page of the resources that Pi.Co. publishes, with the digest of its bytes.
+    pub(crate) async fn resources(&self, after: Option<&str>) -> Result<(PaginaRisorse, Digest), AdapterError> {
+        let limit = ("limite", SHEETS_LIMIT);
+        let answer = match after {
+            Some(cursor) => self.get(&["risorse"], &[("dopo", cursor), limit]).await?,
+            None => self.get(&["risorse"], &[limit]).await?,
+        };
+        if answer.status != 200 {
+            return Err(error_of(&answer));
+        }
+        let page: PaginaRisorse = answer.json()?;
+        if page.altri && after == Some(page.cursore.as_str()) {
+            return Err(answer.not_understood("a page that does not go on"));
+        }
+        let digest = Digest::of(&answer.body);
+        Ok((page, digest))
     }
 
-    fn request(&self, method: Method, segments: &[&str], query: &[(&str, &str)]) -> Request {
-        let path = [&["v0", "pacchetti"], segments].concat();
+    async fn get(&self, address: &[&str], query: &[(&str, &str)]) -> Result<Answer, AdapterError> {
+        self.http.exchange(self.request(Method::GET, address, query)).await
+    }
+
+    fn request(&self, method: Method, address: &[&str], query: &[(&str, &str)]) -> Request {
+        let path = [&["v0"], address].concat();
         self.http.request(method, &path, query).bearer(&self.key)
     }
+}
+
+/// What a state means, for each kind of unit.
+fn outcome_of(unit: &Unit, answer: &Answer, taken: Pubblicazione) -> Result<Outcome, AdapterError> {
+    let stato = taken.stato.as_str();
+    let receipt = receipt(answer, taken.id);
+    match unit {
+        Unit::Package { .. } if stato == PUBBLICATO => Ok(Outcome::Acknowledged(receipt)),
+        Unit::Sheet { collection: Collection::Risorse, .. } if RISORSA_STATES.contains(&stato) => {
+            Ok(Outcome::Acknowledged(receipt))
+        }
+        Unit::Sheet { collection: Collection::Segnalazioni, .. } => match stato {
+            "aperta" | "in_lavorazione" => Ok(Outcome::Submitted { receipt, state: taken.stato }),
+            "risolta" => Ok(Outcome::Acknowledged(receipt)),
+            "respinta" => {
+                let message = tellable(taken.parole.as_deref().unwrap_or("respinta senza spiegazioni"));
+                Ok(Outcome::Refused { code: taken.stato, message })
+            }
+            _ => Err(answer.not_understood("a state that the contract does not have")),
+        },
+        _ => Err(answer.not_understood("a state that the contract does not have")),
+    }
+}
+
+fn refused(problema: &Problema) -> Outcome {
+    Outcome::Refused { code: tellable(&problema.codice), message: tellable(&problema.messaggio) }
+}
+
+/// The code of a problem document, when the answer is one.
+fn problem_code(answer: &Answer) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Code {
+        codice: String,
+    }
+    answer.json::<Code>().ok().map(|problem| problem.codice)
 }
 
 fn receipt(answer: &Answer, id: String) -> Receipt {

@@ -4,28 +4,14 @@
 //! leading apostrophe. Amounts are numbers and stay as they are. The NDJSON is never touched: it
 //! is the file that the digest of the manifest and every comparison go by.
 
+use std::io;
+
 use csv::{Terminator, WriterBuilder};
 
-use crate::wire::RigaAppalto;
-
-/// The columns of the CSV, which are the fields of the row.
-pub(crate) const COLUMNS: [&str; 12] = [
-    "codice_fiscale_ente",
-    "cig",
-    "cup",
-    "oggetto",
-    "cpv",
-    "scelta_contraente",
-    "importo",
-    "importo_aggiudicato",
-    "data_pubblicazione",
-    "data_aggiudicazione",
-    "stato",
-    "piattaforma_esecuzione",
-];
+use crate::dataset::{Dataset, Riga};
 
 /// One JSON document a line, in the order of the rows.
-pub(crate) fn ndjson(rows: &[RigaAppalto]) -> Result<String, serde_json::Error> {
+pub(crate) fn ndjson(rows: &[Riga]) -> Result<String, serde_json::Error> {
     let mut text = String::new();
     for row in rows {
         text.push_str(&serde_json::to_string(row)?);
@@ -34,33 +20,19 @@ pub(crate) fn ndjson(rows: &[RigaAppalto]) -> Result<String, serde_json::Error> 
     Ok(text)
 }
 
-/// RFC 4180, UTF-8, comma, with a header; the CUP of a lot are separated by blanks.
-pub(crate) fn csv(rows: &[RigaAppalto]) -> Result<String, csv::Error> {
+/// RFC 4180, UTF-8, comma, with a header; the codes of a set are separated by blanks.
+pub(crate) fn csv(dataset: &Dataset, rows: &[Riga]) -> Result<String, csv::Error> {
     let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
-    writer.write_record(COLUMNS)?;
+    writer.write_record(dataset.columns.iter().map(|column| column.name))?;
     for row in rows {
-        let cup: Vec<&str> = row.cup.iter().map(AsRef::as_ref).collect();
-        writer.write_record([
-            row.codice_fiscale_ente.as_str().to_owned(),
-            row.cig.to_string(),
-            cup.join(" "),
-            safe_cell(row.oggetto.as_deref().unwrap_or_default()),
-            text(row.cpv.as_ref()),
-            safe_cell(row.scelta_contraente.as_ref().map_or("", |scelta| scelta.as_str())),
-            text(row.importo.as_ref()),
-            text(row.importo_aggiudicato.as_ref()),
-            text(row.data_pubblicazione.as_ref()),
-            text(row.data_aggiudicazione.as_ref()),
-            safe_cell(&row.stato.to_string()),
-            safe_cell(row.piattaforma_esecuzione.as_deref().unwrap_or_default()),
-        ])?;
+        writer.write_record(row.columns().map(|(_, cell)| match cell {
+            Some(cell) if cell.is_free() => safe_cell(&cell.to_string()),
+            Some(cell) => cell.to_string(),
+            None => String::new(),
+        }))?;
     }
     let bytes = writer.into_inner().map_err(csv::IntoInnerError::into_error)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-fn text(value: Option<&impl ToString>) -> String {
-    value.map(ToString::to_string).unwrap_or_default()
+    String::from_utf8(bytes).map_err(|error| io::Error::other(error.utf8_error()).into())
 }
 
 /// A cell that no spreadsheet takes for a formula. Blanks, byte order marks and zero-width

@@ -1,14 +1,19 @@
 #![doc = include_str!("../README.md")]
 
 mod adapter;
-mod client;
-mod config;
+mod unit;
+mod dataset;
+mod cell;
+mod stato;
+mod italian_day;
+mod write;
 mod files;
 mod read;
-mod simulator;
-mod stato;
+mod source;
 mod wire;
-mod write;
+mod client;
+mod config;
+mod simulator;
 
 pub use adapter::FACTORY;
 

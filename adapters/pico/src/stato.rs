@@ -8,7 +8,54 @@
 use canonical::kinds::{Aggiudicazione, Contratto, Dettaglio, EventoEsecuzione, Lotto, StatoCig, StatoEvento};
 use canonical::values::Importo;
 
-use crate::wire::Stato;
+use crate::cell::Word;
+
+/// The state of a lot, from the least advanced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stato {
+    Pubblicato,
+    NonAggiudicato,
+    Aggiudicato,
+    Stipulato,
+    Sospeso,
+    InEsecuzione,
+    Concluso,
+    Collaudato,
+    Annullato,
+    Sostituito,
+}
+
+/// The words for the states, in their order.
+pub(crate) const WORDS: &[&str] = &[
+    "pubblicato",
+    "non_aggiudicato",
+    "aggiudicato",
+    "stipulato",
+    "sospeso",
+    "in_esecuzione",
+    "concluso",
+    "collaudato",
+    "annullato",
+    "sostituito",
+];
+
+impl Stato {
+    /// The word of the contract.
+    pub(crate) fn word(self) -> Word {
+        Word(match self {
+            Self::Pubblicato => "pubblicato",
+            Self::NonAggiudicato => "non_aggiudicato",
+            Self::Aggiudicato => "aggiudicato",
+            Self::Stipulato => "stipulato",
+            Self::Sospeso => "sospeso",
+            Self::InEsecuzione => "in_esecuzione",
+            Self::Concluso => "concluso",
+            Self::Collaudato => "collaudato",
+            Self::Annullato => "annullato",
+            Self::Sostituito => "sostituito",
+        })
+    }
+}
 
 /// What is known of one award of a lot.
 #[derive(Debug, Default)]
@@ -27,18 +74,18 @@ pub(crate) fn of_lotto<'a>(lotto: Option<&Lotto>, awards: impl IntoIterator<Item
     }
     let mut states: Vec<Stato> = awards.into_iter().map(of_award).collect();
     states.sort();
-    let Some(least) = states.first() else { return Stato::Pubblicato };
-    if *least >= Stato::Concluso {
-        return least.clone();
+    let Some(least) = states.first().copied() else { return Stato::Pubblicato };
+    if least >= Stato::Concluso {
+        return least;
     }
     // The order of the states puts work after suspension, and both before the end.
-    states.iter().rev().find(|state| **state < Stato::Concluso).unwrap_or(least).clone()
+    states.into_iter().rev().find(|state| *state < Stato::Concluso).unwrap_or(least)
 }
 
 /// The state of an award.
 fn of_award(award: &Award<'_>) -> Stato {
-    let counts = |evento: &&&EventoEsecuzione| matches!(evento.stato, StatoEvento::Inviato | StatoEvento::Confermato);
-    let eventi = || award.eventi.iter().filter(counts).map(|evento| (evento.progressivo, &evento.dettaglio));
+    let eventi =
+        || award.eventi.iter().filter(|evento| counts(evento)).map(|evento| (evento.progressivo, &evento.dettaglio));
     let has = |wanted: fn(&Dettaglio) -> bool| eventi().any(|(_, dettaglio)| wanted(dettaglio));
     if has(|dettaglio| matches!(dettaglio, Dettaglio::Collaudo(_))) {
         return Stato::Collaudato;
@@ -72,6 +119,11 @@ fn of_award(award: &Award<'_>) -> Stato {
     if is_awarded { Stato::Aggiudicato } else { Stato::NonAggiudicato }
 }
 
+/// Whether an event counts: drafts and rejected ones do not.
+pub(crate) fn counts(evento: &EventoEsecuzione) -> bool {
+    matches!(evento.stato, StatoEvento::Inviato | StatoEvento::Confermato)
+}
+
 /// Events that happen only after the start. Modifications and subcontracts may come before it.
 fn belongs_to_the_work(dettaglio: &Dettaglio) -> bool {
     matches!(
@@ -88,4 +140,30 @@ fn belongs_to_the_work(dettaglio: &Dettaglio) -> bool {
 
 fn is_positive(importo: Importo) -> bool {
     importo > Importo::ZERO
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_has_a_word_of_the_contract() {
+        use Stato::{
+            Aggiudicato, Annullato, Collaudato, Concluso, InEsecuzione, NonAggiudicato, Pubblicato, Sospeso,
+            Sostituito, Stipulato,
+        };
+        let states = [
+            Pubblicato,
+            NonAggiudicato,
+            Aggiudicato,
+            Stipulato,
+            Sospeso,
+            InEsecuzione,
+            Concluso,
+            Collaudato,
+            Annullato,
+            Sostituito,
+        ];
+        assert_eq!(states.map(|stato| stato.word().0), WORDS);
+    }
 }

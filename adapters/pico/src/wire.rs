@@ -1,27 +1,25 @@
-//! The shapes of Pi.Co., in its spelling: packages, rows, answers, problems.
+//! The shapes of Pi.Co., in its spelling: packages, sheets, resources, answers, problems.
 //!
-//! They follow `schemas/upstream/pico/v0/openapi.json`. Rows are typed, so that a row that cannot
-//! be right is refused where it enters; fields that we do not know are left alone.
+//! They follow `schemas/upstream/pico/v0/openapi.json`. The rows are tables (`dataset.rs`); fields
+//! that we do not know are left alone.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 
-use canonical::code_lists::SceltaContraente;
-use canonical::identifiers::{Cig, CodiceFiscale, Cpv, Cup};
-use canonical::values::{CalendarDate, Importo};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-/// The dataset that the adapter publishes and observes.
-pub(crate) const APPALTI: &str = "appalti";
-/// The shape of its rows.
-pub(crate) const SCHEMA: &str = "appalti/0";
-/// The two files of a package.
-pub(crate) const CSV_FILE: (&str, &str) = ("appalti.csv", "text/csv");
-pub(crate) const NDJSON_FILE: (&str, &str) = ("appalti.ndjson", "application/x-ndjson");
+use crate::dataset::TotalValue;
+
+/// The media types of the two files of a package.
+pub(crate) const CSV_TYPE: &str = "text/csv";
+pub(crate) const NDJSON_TYPE: &str = "application/x-ndjson";
 /// The state of a package that is shown.
 pub(crate) const PUBBLICATO: &str = "pubblicato";
-/// What stands where the fiscal code of a person was: no natural person leaves towards Pi.Co.
-pub(crate) const OMITTED: &str = "[codice fiscale omesso]";
+/// The code of the refusal of what belongs to a body that is not a member.
+pub(crate) const ADESIONE_ASSENTE: &str = "adesione_assente";
+/// The code of an address where there is nothing.
+pub(crate) const NON_TROVATO: &str = "non_trovato";
 
 /// The key of a package: body, dataset, period. Pi.Co. sorts packages by its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,34 +63,12 @@ pub(crate) struct Manifesto {
     pub(crate) impronta: String,
     pub(crate) generato_da: String,
     pub(crate) schema: String,
-    pub(crate) aggregati: Aggregati,
+    pub(crate) aggregati: BTreeMap<String, TotalValue>,
 }
 
 impl Manifesto {
     pub(crate) fn key(&self) -> PackageKey {
         PackageKey { ente: self.ente.clone(), dataset: self.dataset.clone(), periodo: self.periodo.clone() }
-    }
-}
-
-/// Totals that anybody can recompute from the rows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Aggregati {
-    pub(crate) lotti: u64,
-    pub(crate) lotti_con_importo_aggiudicato: u64,
-    pub(crate) importo_totale: Importo,
-    pub(crate) importo_aggiudicato_totale: Importo,
-}
-
-impl Aggregati {
-    /// The totals of some rows; none when an amount becomes too large to hold.
-    pub(crate) fn of(rows: &[RigaAppalto]) -> Option<Self> {
-        let awarded = rows.iter().filter_map(|row| row.importo_aggiudicato);
-        Some(Self {
-            lotti: rows.len() as u64,
-            lotti_con_importo_aggiudicato: awarded.clone().count() as u64,
-            importo_totale: Importo::checked_sum(rows.iter().filter_map(|row| row.importo))?,
-            importo_aggiudicato_totale: Importo::checked_sum(awarded)?,
-        })
     }
 }
 
@@ -105,75 +81,24 @@ pub(crate) struct FilePacchetto {
     pub(crate) contenuto: String,
 }
 
-/// A row of the dataset `appalti`: one lot. The order of the fields is the order of the columns.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct RigaAppalto {
-    pub(crate) codice_fiscale_ente: CodiceFiscale,
-    pub(crate) cig: Cig,
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub(crate) cup: BTreeSet<Cup>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) oggetto: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) cpv: Option<Cpv>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) scelta_contraente: Option<SceltaContraente>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) importo: Option<Importo>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) importo_aggiudicato: Option<Importo>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) data_pubblicazione: Option<CalendarDate>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) data_aggiudicazione: Option<CalendarDate>,
-    pub(crate) stato: Stato,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) piattaforma_esecuzione: Option<String>,
+/// A sheet that travels alone: a resource, or a report to the help desk.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Scheda {
+    pub(crate) versione: u64,
+    /// SHA-256 of the bytes of the content.
+    pub(crate) impronta: String,
+    pub(crate) contenuto: Box<RawValue>,
 }
 
-/// The state of a lot, from the least advanced; how it is derived stands in `stato.rs`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Stato {
-    Pubblicato,
-    NonAggiudicato,
-    Aggiudicato,
-    Stipulato,
-    Sospeso,
-    InEsecuzione,
-    Concluso,
-    Collaudato,
-    Annullato,
-    Sostituito,
-    /// A state that is not in the list, as received.
-    #[serde(untagged)]
-    Altro(String),
-}
-
-impl fmt::Display for Stato {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Pubblicato => "pubblicato",
-            Self::NonAggiudicato => "non_aggiudicato",
-            Self::Aggiudicato => "aggiudicato",
-            Self::Stipulato => "stipulato",
-            Self::Sospeso => "sospeso",
-            Self::InEsecuzione => "in_esecuzione",
-            Self::Concluso => "concluso",
-            Self::Collaudato => "collaudato",
-            Self::Annullato => "annullato",
-            Self::Sostituito => "sostituito",
-            Self::Altro(stato) => stato,
-        })
-    }
-}
-
-/// The answer to a publication.
+/// The answer to a publication: of a package, of a resource, of a report.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Pubblicazione {
     pub(crate) id: String,
     pub(crate) stato: String,
     pub(crate) versione: u64,
+    /// What the help desk says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) parole: Option<String>,
 }
 
 /// A package as Pi.Co. holds it, without its rows.
@@ -184,12 +109,27 @@ pub(crate) struct Pubblicato {
     pub(crate) manifesto: Manifesto,
 }
 
-/// A page of the packages that Pi.Co. holds, in the order of their keys.
+/// A sheet as Pi.Co. holds it.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Elenco {
-    pub(crate) elementi: Vec<Elemento>,
+pub(crate) struct SchedaTenuta {
+    pub(crate) chiave: String,
+    pub(crate) stato: String,
+    pub(crate) versione: u64,
+    pub(crate) impronta: String,
+    pub(crate) contenuto: Box<RawValue>,
+}
+
+/// A page of what Pi.Co. holds, in the order of the keys.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Elenco<T> {
+    pub(crate) elementi: Vec<T>,
     /// The key after which the next page begins; none on the last one.
     pub(crate) successivo: Option<String>,
+}
+
+/// What a list is sorted by.
+pub(crate) trait Keyed {
+    fn key(&self) -> String;
 }
 
 /// One package of the list.
@@ -204,9 +144,47 @@ pub(crate) struct Elemento {
 }
 
 impl Elemento {
-    pub(crate) fn key(&self) -> PackageKey {
+    pub(crate) fn package_key(&self) -> PackageKey {
         PackageKey { ente: self.ente.clone(), dataset: self.dataset.clone(), periodo: self.periodo.clone() }
     }
+}
+
+impl Keyed for Elemento {
+    fn key(&self) -> String {
+        self.package_key().to_string()
+    }
+}
+
+impl Keyed for SchedaTenuta {
+    fn key(&self) -> String {
+        self.chiave.clone()
+    }
+}
+
+/// A page of the resources that Pi.Co. itself publishes, in the order in which they changed.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct PaginaRisorse {
+    pub(crate) elementi: Vec<Box<RawValue>>,
+    /// Where the next page begins.
+    pub(crate) cursore: String,
+    /// Whether there is more today.
+    pub(crate) altri: bool,
+}
+
+/// A resource that Pi.Co. itself publishes.
+#[derive(Deserialize)]
+pub(crate) struct RisorsaPubblicata {
+    pub(crate) id: String,
+    pub(crate) tipo: String,
+    #[serde(default)]
+    pub(crate) titolo: String,
+    pub(crate) descrizione: Option<String>,
+    pub(crate) url: Option<String>,
+    pub(crate) tema: Option<String>,
+    pub(crate) data_pubblicazione: Option<String>,
+    pub(crate) data_scadenza: Option<String>,
+    #[serde(default)]
+    pub(crate) ritirata: bool,
 }
 
 /// A problem document, as far as we read it.
@@ -228,16 +206,6 @@ mod tests {
         assert_eq!(key.to_string(), "00606750131/appalti/2024");
         for text in ["", "a/b", "a/b/c/d", "a//c", "/a/b/c", "a/b/c/"] {
             assert_eq!(PackageKey::parse(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn an_unknown_state_is_kept() {
-        let stato = |json: &str| serde_json::from_str::<Stato>(json).expect("a state");
-        assert_eq!(stato("\"in_esecuzione\""), Stato::InEsecuzione);
-        assert_eq!(stato("\"in_volo\""), Stato::Altro("in_volo".to_owned()));
-        for known in [Stato::Pubblicato, Stato::NonAggiudicato, Stato::InEsecuzione, Stato::Sostituito] {
-            assert_eq!(serde_json::to_string(&known).expect("text"), format!("\"{known}\""));
         }
     }
 }

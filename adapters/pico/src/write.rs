@@ -1,167 +1,187 @@
-//! From canonical records to a package of Pi.Co., without the world: where a record goes, and the
-//! bytes that publish all the lots of a body and a year.
+//! From canonical records to what Pi.Co. takes, without the world: where a record goes, and the
+//! bytes that publish a unit.
 //!
-//! One row a lot, in the order of the CIG, gathered from the lot, its awards, its contracts and
-//! its events. A lot of which only the award or the contract is known still has its row: without
-//! it the totals would be wrong. The same members give the same bytes, in whatever order they come.
+//! The same members give the same bytes, in whatever order they come.
 
-use std::borrow::Cow;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use canonical::identifiers::{Cig, CodiceFiscale, without_personal_codes};
-use canonical::kinds::Lotto;
-use canonical::values::Importo;
-use canonical::{Body, Digest, Finding, Record, RecordKey, Rule};
-use contract::{Composed, Lane, Placement, Unit, UnitKey};
+use canonical::identifiers::{CodiceFiscale, holds_personal_code};
+use canonical::kinds::Piano;
+use canonical::{Body, Digest, Finding, Kind, Record, RecordKey, Rule};
+use contract::{Composed, Explanation, Lane, Placement, UnitKey};
+use serde_json::value::RawValue;
 
-use crate::files;
-use crate::read::row;
-use crate::stato::{self, Award};
-use crate::wire::{
-    APPALTI, Aggregati, CSV_FILE, FilePacchetto, Manifesto, NDJSON_FILE, OMITTED, Pacchetto, PackageKey, RigaAppalto,
-    SCHEMA,
-};
+use crate::dataset::{self, Period};
+use crate::unit::{Collection, Unit};
+use crate::wire::{CSV_TYPE, FilePacchetto, Manifesto, NDJSON_TYPE, Pacchetto, PackageKey, Scheda};
+use crate::{SYSTEM, files, italian_day};
 
-/// Where a record goes: into the dataset of its body and year.
+/// Where a record goes.
 pub(crate) fn place(record: &Record) -> Placement {
-    let (ente, anno) = match &record.body {
-        Body::Lotto(lotto) => (lotto.stazione_appaltante, lotto.anno_riferimento),
-        Body::Aggiudicazione(award) => (award.stazione_appaltante, award.anno_riferimento),
-        Body::Contratto(contratto) => (contratto.stazione_appaltante, contratto.anno_riferimento),
-        Body::EventoEsecuzione(evento) => (evento.stazione_appaltante, evento.anno_riferimento),
-        Body::Ente(_) | Body::OperatoreEconomico(_) | Body::Procedura(_) => return Placement::Elsewhere,
+    let withheld = |code| Placement::Withheld { code };
+    let destination = match destination(&record.body) {
+        Ok(Some(destination)) => destination,
+        Ok(None) => return Placement::Elsewhere,
+        Err(code) => return withheld(code),
     };
-    let Some(ente) = ente else { return Placement::Withheld { code: "no_authority" } };
-    if ente.is_person() {
-        return Placement::Withheld { code: "not_a_body" };
+    // A key becomes the key of a row, or an address: nothing can be taken out of it.
+    if holds_personal_code(record.key().as_str()) {
+        return withheld("personal_key");
     }
-    let Some(anno) = anno else { return Placement::Withheld { code: "no_period" } };
-    let key = PackageKey { ente: ente.to_string(), dataset: APPALTI.to_owned(), periodo: anno.to_string() };
-    Placement::Unit(Unit { key: UnitKey(key.to_string()), lane: Lane(key.to_string()) })
-}
-
-/// The package of a unit. The error is for people.
-pub(crate) fn compose(unit: &UnitKey, revision: u64, members: &[Record]) -> Result<Composed, String> {
-    let (key, ente) = PackageKey::parse(unit.as_str())
-        .filter(|key| key.dataset == APPALTI)
-        .and_then(|key| CodiceFiscale::parse(&key.ente).ok().filter(|ente| !ente.is_person()).map(|ente| (key, ente)))
-        .ok_or_else(|| format!("not a unit of Pi.Co.: {unit}"))?;
-    let mut findings = Vec::new();
-    let rows: Vec<RigaAppalto> =
-        gather(members, &mut findings).iter().map(|(cig, group)| riga(ente, *cig, group, &mut findings)).collect();
-    let aggregati = Aggregati::of(&rows).ok_or("the total of the amounts is too large to be written")?;
-    let unwritable = |error: &dyn std::fmt::Display| format!("a row could not be written: {error}");
-    let ndjson = file(NDJSON_FILE, files::ndjson(&rows).map_err(|error| unwritable(&error))?);
-    let csv = file(CSV_FILE, files::csv(&rows).map_err(|error| unwritable(&error))?);
-    let manifesto = Manifesto {
-        ente: key.ente,
-        dataset: key.dataset,
-        periodo: key.periodo,
-        versione: revision,
-        righe: rows.len() as u64,
-        impronta: ndjson.impronta.clone(),
-        generato_da: "raccordo".to_owned(),
-        schema: SCHEMA.to_owned(),
-        aggregati,
+    let unit = match destination {
+        Destination::Package { ente, dataset, periodo } => {
+            let Some(ente) = ente else { return withheld("no_authority") };
+            if ente.is_person() {
+                return withheld("not_a_body");
+            }
+            let Some(periodo) = periodo else { return withheld("no_period") };
+            let key = PackageKey { ente: ente.to_string(), dataset: dataset.to_owned(), periodo };
+            Unit::parse(&key.to_string()).ok_or("no_period")
+        }
+        Destination::Sheet(collection, identifiers) => Unit::sheet(collection, &identifiers).ok_or("unusable_id"),
     };
-    let package = Pacchetto { manifesto, file: vec![csv, ndjson] };
-    let body = serde_json::to_vec(&package).map_err(|error| unwritable(&error))?;
-    Ok(Composed { body, rows: rows.iter().map(row).collect(), findings })
+    match unit {
+        Ok(unit) => Placement::Unit(contract::Unit { key: unit.key(), lane: Lane(unit.to_string()) }),
+        Err(code) => withheld(code),
+    }
 }
 
-fn file((nome, tipo): (&str, &str), contenuto: String) -> FilePacchetto {
+/// Where a body belongs, before its parts are looked at.
+enum Destination<'a> {
+    Package { ente: Option<CodiceFiscale>, dataset: &'static str, periodo: Option<String> },
+    Sheet(Collection, Vec<&'a str>),
+}
+
+fn destination(body: &Body) -> Result<Option<Destination<'_>>, &'static str> {
+    let package = |ente, dataset, periodo| Ok(Some(Destination::Package { ente, dataset, periodo }));
+    let year = |anno: Option<u16>| anno.map(|anno| anno.to_string());
+    let current = || Some(Period::CURRENT.to_owned());
+    match body {
+        Body::Lotto(it) => package(it.stazione_appaltante, "appalti", year(it.anno_riferimento)),
+        Body::Aggiudicazione(it) => package(it.stazione_appaltante, "appalti", year(it.anno_riferimento)),
+        Body::Contratto(it) => package(it.stazione_appaltante, "appalti", year(it.anno_riferimento)),
+        Body::EventoEsecuzione(it) => package(it.stazione_appaltante, "appalti", year(it.anno_riferimento)),
+        Body::Procedura(it) => {
+            let day = it.pubblicata_il.and_then(italian_day::of);
+            package(it.stazione_appaltante, "gare", day.map(|day| format!("{:04}", day.year())))
+        }
+        Body::Progetto(it) => project(it.ente, &it.piani),
+        Body::CollegamentoCupCig(it) => project(it.ente, &it.piani),
+        Body::Programma(it) => {
+            let anno = dataset::year_of_programme(&it.id).unwrap_or(it.anno);
+            package(Some(it.ente), "programmazione", year(Some(anno)))
+        }
+        Body::Intervento(it) => {
+            package(Some(it.ente), "programmazione", year(dataset::year_of_programme(&it.id_programma)))
+        }
+        Body::Qualificazione(it) => package(Some(it.ente), "qualificazione", current()),
+        Body::ServizioAssociato(it) if it.ente_fruitore.is_person() => Err("not_a_body"),
+        Body::ServizioAssociato(it) => package(Some(it.ente_erogatore), "servizi-associati", current()),
+        Body::Rilevazione(it) => package(Some(it.ente), dataset::of_theme(it.tema).name, year(Some(it.periodo.anno()))),
+        // What Pi.Co. itself publishes does not come back to it.
+        Body::Risorsa(it) if it.origine == SYSTEM => Ok(None),
+        Body::Risorsa(it) if it.origine.contains('/') => Err("unusable_id"),
+        Body::Risorsa(it) => Ok(Some(Destination::Sheet(Collection::Risorse, vec![&it.origine, &it.id]))),
+        Body::Segnalazione(it) if it.ente.is_person() => Err("not_a_body"),
+        Body::Segnalazione(it) => Ok(Some(Destination::Sheet(Collection::Segnalazioni, vec![&it.id]))),
+        Body::Ente(_)
+        | Body::OperatoreEconomico(_)
+        | Body::Pagamento(_)
+        | Body::Adesione(_)
+        | Body::Territorio(_)
+        | Body::Codice(_) => Ok(None),
+    }
+}
+
+/// Where a project or a link of it belongs, by its plans: the recovery plans before the European
+/// funds. Without plans it waits for one; of other plans, it is not shown on Pi.Co.
+fn project(ente: Option<CodiceFiscale>, piani: &BTreeSet<Piano>) -> Result<Option<Destination<'static>>, &'static str> {
+    let dataset = if piani.iter().any(|piano| matches!(piano, Piano::Pnrr | Piano::Pnc)) {
+        "progetti-pnrr-pnc"
+    } else if piani.contains(&Piano::FondiEuropei) {
+        "progetti-europei"
+    } else if !piani.is_empty() {
+        return Ok(None);
+    } else {
+        return Err(if ente.is_none() { "no_authority" } else { "no_plan" });
+    };
+    Ok(Some(Destination::Package { ente, dataset, periodo: Some(Period::CURRENT.to_owned()) }))
+}
+
+/// What publishes a unit. The error is for people.
+pub(crate) fn compose(key: &UnitKey, revision: u64, members: &[Record]) -> Result<Composed, String> {
+    let unit = Unit::parse(key.as_str()).ok_or_else(|| format!("not a unit of Pi.Co.: {key}"))?;
+    let mut findings = Vec::new();
+    let members = unique(members, &mut findings);
+    if members.is_empty() && matches!(unit, Unit::Sheet { collection: Collection::Segnalazioni, .. }) {
+        return Err(format!("the report is no longer there, and a help desk forgets nothing: {key}"));
+    }
+    let (righe, of_rows) = unit.dataset().rows(unit.origin(), &members);
+    findings.extend(of_rows);
+    let unwritable = |error: &dyn std::fmt::Display| format!("a row could not be written: {error}");
+    let body = match &unit {
+        Unit::Package { key, dataset, .. } => {
+            let aggregati = dataset.totals_of(&righe).ok_or("a total is too large to be written")?;
+            let name = dataset.name;
+            let ndjson = file(name, "ndjson", NDJSON_TYPE, files::ndjson(&righe).map_err(|error| unwritable(&error))?);
+            let csv = file(name, "csv", CSV_TYPE, files::csv(dataset, &righe).map_err(|error| unwritable(&error))?);
+            let manifesto = Manifesto {
+                ente: key.ente.clone(),
+                dataset: key.dataset.clone(),
+                periodo: key.periodo.clone(),
+                versione: revision,
+                righe: righe.len() as u64,
+                impronta: ndjson.impronta.clone(),
+                generato_da: "raccordo".to_owned(),
+                schema: dataset.schema(),
+                aggregati,
+            };
+            serde_json::to_vec(&Pacchetto { manifesto, file: vec![csv, ndjson] })
+        }
+        Unit::Sheet { .. } => {
+            let row = righe.first().ok_or("a sheet without a row")?;
+            let text = serde_json::to_string(row).map_err(|error| unwritable(&error))?;
+            let impronta = Digest::of(text.as_bytes()).to_string();
+            let contenuto = RawValue::from_string(text).map_err(|error| unwritable(&error))?;
+            serde_json::to_vec(&Scheda { versione: revision, impronta, contenuto })
+        }
+    };
+    let body = body.map_err(|error| unwritable(&error))?;
+    Ok(Composed { body, rows: righe.iter().map(dataset::Riga::row).collect(), findings })
+}
+
+/// Why each field of a unit has its value. Nothing to explain for what is no unit of ours.
+pub(crate) fn explain(key: &UnitKey, members: &[Record]) -> Vec<Explanation> {
+    let Some(unit) = Unit::parse(key.as_str()) else { return Vec::new() };
+    let members = unique(members, &mut Vec::new());
+    unit.dataset().explain(unit.origin(), &members)
+}
+
+fn file(dataset: &str, extension: &str, tipo: &str, contenuto: String) -> FilePacchetto {
     let impronta = Digest::of(contenuto.as_bytes()).to_string();
-    FilePacchetto { nome: nome.to_owned(), tipo: tipo.to_owned(), impronta, contenuto }
+    FilePacchetto { nome: format!("{dataset}.{extension}"), tipo: tipo.to_owned(), impronta, contenuto }
 }
 
-/// What is known of one lot.
-#[derive(Debug, Default)]
-struct Group<'a> {
-    lotto: Option<&'a Lotto>,
-    awards: BTreeMap<u32, Award<'a>>,
-}
-
-/// The members by CIG, in the order of the CIG. Of two members with the same key and different
-/// bodies one is taken, always the same, with a finding.
-fn gather<'a>(members: &'a [Record], findings: &mut Vec<Finding>) -> BTreeMap<Cig, Group<'a>> {
-    let mut chosen: BTreeMap<(canonical::Kind, RecordKey), &Record> = BTreeMap::new();
-    let mut repeated: BTreeSet<RecordKey> = BTreeSet::new();
+/// The members in the order of kind and key. The flow hands over one record for each; should it
+/// ever hand over two that differ, one is taken, always the same, with a finding.
+fn unique<'a>(members: &'a [Record], findings: &mut Vec<Finding>) -> Vec<&'a Record> {
+    let mut chosen: BTreeMap<(Kind, RecordKey), &Record> = BTreeMap::new();
     for member in members {
         match chosen.entry((member.kind(), member.key())) {
             Entry::Vacant(entry) => drop(entry.insert(member)),
             Entry::Occupied(mut entry) => {
                 let order = member.digest().cmp(&entry.get().digest());
-                if order.is_ne() {
-                    repeated.insert(member.key());
-                }
                 if order.is_lt() {
                     entry.insert(member);
                 }
+                let finding = Finding::new(Rule::R06).at(member.key().as_str()).detail("repeated_member");
+                if order.is_ne() && !findings.contains(&finding) {
+                    findings.push(finding);
+                }
             }
         }
     }
-    findings.extend(repeated.iter().map(|key| Finding::new(Rule::R06).at(key.as_str()).detail("repeated_member")));
-    let mut groups: BTreeMap<Cig, Group<'a>> = BTreeMap::new();
-    for record in chosen.into_values() {
-        match &record.body {
-            Body::Lotto(lotto) => groups.entry(lotto.cig).or_default().lotto = Some(lotto),
-            Body::Aggiudicazione(body) => {
-                award(&mut groups, body.cig, body.id_aggiudicazione).aggiudicazione = Some(body);
-            }
-            Body::Contratto(body) => award(&mut groups, body.cig, body.id_aggiudicazione).contratto = Some(body),
-            Body::EventoEsecuzione(body) => award(&mut groups, body.cig, body.id_aggiudicazione).eventi.push(body),
-            Body::Ente(_) | Body::OperatoreEconomico(_) | Body::Procedura(_) => {}
-        }
-    }
-    groups
-}
-
-fn award<'g, 'a>(groups: &'g mut BTreeMap<Cig, Group<'a>>, cig: Cig, id_aggiudicazione: u32) -> &'g mut Award<'a> {
-    groups.entry(cig).or_default().awards.entry(id_aggiudicazione).or_default()
-}
-
-/// The row of a lot.
-fn riga(ente: CodiceFiscale, cig: Cig, group: &Group<'_>, findings: &mut Vec<Finding>) -> RigaAppalto {
-    if group.lotto.is_none() {
-        findings.push(Finding::new(Rule::N08).at(cig.as_str()).detail("lotto_absent"));
-    }
-    let mut clean = |field: &str, text: &str| {
-        let cleaned = without_personal_codes(text, OMITTED);
-        if matches!(cleaned, Cow::Owned(_)) {
-            findings.push(Finding::new(Rule::N09).at(format!("{cig}/{field}")).detail("codice_fiscale"));
-        }
-        cleaned.into_owned()
-    };
-    let lotto = group.lotto;
-    let aggiudicazioni = || group.awards.values().filter_map(|award| award.aggiudicazione);
-    let contratti = || group.awards.values().filter_map(|award| award.contratto);
-    RigaAppalto {
-        codice_fiscale_ente: ente,
-        cig,
-        cup: lotto.map(|lotto| lotto.cup.clone()).unwrap_or_default(),
-        oggetto: lotto.and_then(|lotto| lotto.oggetto.as_deref()).map(|text| clean("oggetto", text)),
-        cpv: lotto.and_then(|lotto| lotto.cpv),
-        scelta_contraente: lotto.and_then(|lotto| lotto.scelta_contraente.clone()),
-        importo: lotto.and_then(importo),
-        importo_aggiudicato: sum(aggiudicazioni().filter_map(|award| award.importo)),
-        // No kind that Pi.Co. takes carries it: the column waits for one that does.
-        data_pubblicazione: None,
-        data_aggiudicazione: aggiudicazioni().filter_map(|award| award.data).min(),
-        stato: stato::of_lotto(lotto, group.awards.values()),
-        piattaforma_esecuzione: contratti()
-            .find_map(|contratto| contratto.piattaforma_esecuzione.as_deref())
-            .map(|text| clean("piattaforma_esecuzione", text)),
-    }
-}
-
-/// The amount of a lot: the total, or the sum of its two parts. One part alone is another thing.
-fn importo(lotto: &Lotto) -> Option<Importo> {
-    lotto.importo_totale.or_else(|| lotto.importo_netto?.checked_add(lotto.oneri_sicurezza?))
-}
-
-/// The sum of the awards that say their amount; none when no award does.
-fn sum(amounts: impl Iterator<Item = Importo>) -> Option<Importo> {
-    let amounts: Vec<Importo> = amounts.collect();
-    if amounts.is_empty() { None } else { Importo::checked_sum(amounts) }
+    findings.sort_by(|one, other| one.field.cmp(&other.field));
+    chosen.into_values().collect()
 }

@@ -3,16 +3,17 @@
 use async_trait::async_trait;
 use canonical::{Kind, Record};
 use contract::{
-    Adapter, AdapterError, AdapterFactory, Advice, Capability, Composed, ContractStatus, ErrorKind, Held,
-    InventoryPage, Observer, Outcome, Phase, Placement, Settings, SettingsError, Shipment, Target, UnitKey,
+    Adapter, AdapterError, AdapterFactory, Advice, Capability, Composed, ContractStatus, ErrorKind, Explanation,
+    Followed, Held, InventoryPage, Neighbour, Normalized, NotYet, Observer, Outcome, Phase, Placement, RawRecord,
+    RawSink, ReadRequest, Receipt, Settings, SettingsError, Shipment, Source, Target, UnitKey,
 };
 use kit::Secret;
 use kit::http::HttpClient;
 
-use crate::client::{Client, Reply};
+use crate::client::{Client, Reply, receipt, standing};
 use crate::config::Config;
 use crate::wire::BozzaInviata;
-use crate::{SYSTEM, read, simulator, write};
+use crate::{SYSTEM, admit, explain, inventory, read, simulator, source, write};
 
 /// How the daemon makes this adapter.
 pub const FACTORY: AdapterFactory = AdapterFactory {
@@ -27,15 +28,17 @@ fn capability() -> Capability {
         title: "SCP Esecuzione, piattaforma del Ministero per la fase di esecuzione",
         contract: "v0",
         status: ContractStatus::Assumed,
-        reads: &[],
+        reads: &[Kind::Contratto, Kind::EventoEsecuzione],
         accepts: &[Kind::Contratto, Kind::EventoEsecuzione],
         observes: true,
         parallel_requests: 8,
         collapse_seconds: 0,
+        requires_adesione: false,
     }
 }
 
-/// SCP Esecuzione: takes drafts of schede and says which ones it holds.
+/// SCP Esecuzione: takes drafts of schede, says which ones it holds and where each stands, and gives
+/// back what was sent to the authority.
 #[derive(Debug)]
 pub struct ScpEsecuzione {
     client: Client,
@@ -66,12 +69,27 @@ impl Adapter for ScpEsecuzione {
         capability()
     }
 
+    fn source(&self) -> Option<&dyn Source> {
+        Some(self)
+    }
+
     fn target(&self) -> Option<&dyn Target> {
         Some(self)
     }
 
     fn observer(&self) -> Option<&dyn Observer> {
         Some(self)
+    }
+}
+
+#[async_trait]
+impl Source for ScpEsecuzione {
+    async fn read(&self, request: ReadRequest, sink: RawSink) -> Result<(), AdapterError> {
+        source::read(&self.client, request, sink).await
+    }
+
+    fn normalize(&self, raw: &RawRecord) -> Normalized {
+        read::normalize(&raw.text)
     }
 }
 
@@ -85,16 +103,36 @@ impl Target for ScpEsecuzione {
         write::compose(unit, revision, members)
     }
 
+    /// The order of the schede is part of the contract of the national platform.
+    fn watches_lane(&self) -> bool {
+        true
+    }
+
+    fn admit(&self, unit: &UnitKey, members: &[Record], lane: &[Neighbour]) -> Result<(), NotYet> {
+        admit::admit(unit, members, lane)
+    }
+
+    fn explain(&self, unit: &UnitKey, members: &[Record]) -> Vec<Explanation> {
+        explain::explain(unit, members)
+    }
+
+    fn mapping_version(&self) -> &'static str {
+        "2"
+    }
+
     async fn send(&self, shipment: &Shipment) -> Result<Outcome, AdapterError> {
         let sent = sent(shipment)?;
         match self.client.submit(shipment, sent.versione).await? {
-            Reply::Taken(receipt) => Ok(Outcome::Acknowledged(receipt)),
+            Reply::Taken(outcome) => Ok(outcome),
             Reply::Refused { code, message } => Ok(Outcome::Refused { code, message }),
             // Whatever becomes of the question, the draft was sent: only what is seen settles it.
             Reply::Newer(doubt) => {
                 let held = self.client.draft(&shipment.unit).await.map_err(|error| error.phase(Phase::Unknown))?;
                 match held {
-                    Some((held, receipt)) if read::is_same(&sent, &held) => Ok(Outcome::Acknowledged(receipt)),
+                    // Rejected or not, what is held is what was sent.
+                    Some((held, receipt)) if inventory::is_same(&sent, &held) => {
+                        standing(&held.stato, &[], receipt).ok_or(doubt)
+                    }
                     Some((held, _)) if held.versione >= sent.versione => Ok(Outcome::Refused {
                         code: "newer_draft".to_owned(),
                         message: "the platform holds a newer draft with other content".to_owned(),
@@ -109,9 +147,35 @@ impl Target for ScpEsecuzione {
         let sent = sent(shipment)?;
         Ok(match self.client.draft(&shipment.unit).await? {
             None => Held::Nothing,
-            Some((held, receipt)) if read::is_same(&sent, &held) => Held::Same(receipt),
+            Some((held, receipt)) if inventory::is_same(&sent, &held) => Held::Same(receipt),
             Some(_) => Held::Other,
         })
+    }
+
+    async fn follow(&self, shipment: &Shipment, taken: &Receipt) -> Result<Followed, AdapterError> {
+        let refused = |code: &str, message: &str| {
+            Ok(Followed::Ended(Outcome::Refused { code: code.to_owned(), message: message.to_owned() }))
+        };
+        let sent = sent(shipment)?;
+        let Some(id_bozza) = &taken.remote_id else {
+            let attempted = format!("{SYSTEM} follow the draft of {}", shipment.unit);
+            let error = AdapterError::new(ErrorKind::Local, attempted).advice(Advice::AskPerson);
+            return Err(error.caused_by("its receipt has no identifier"));
+        };
+        let Some((held, answer)) = self.client.state(id_bozza).await? else {
+            return refused("draft_gone", "the platform does not know the draft any more");
+        };
+        if held.versione > sent.versione {
+            return refused("newer_draft", "the platform holds a newer draft in its place");
+        }
+        if held.versione < sent.versione {
+            return Err(answer.not_understood("an older version than the one that was taken"));
+        }
+        match standing(&held.stato, &held.esiti, receipt(&answer, id_bozza)) {
+            Some(Outcome::Submitted { state, .. }) => Ok(Followed::Pending(state)),
+            Some(outcome) => Ok(Followed::Ended(outcome)),
+            None => Err(answer.not_understood("a state outside the contract")),
+        }
     }
 }
 
@@ -119,7 +183,7 @@ impl Target for ScpEsecuzione {
 impl Observer for ScpEsecuzione {
     async fn inventory(&self, from: Option<&str>) -> Result<InventoryPage, AdapterError> {
         let (page, answer) = self.client.drafts(from, self.page_size).await?;
-        let (units, next) = read::page(page, from).map_err(|problem| answer.not_understood(problem))?;
+        let (units, next) = inventory::page(page, from).map_err(|problem| answer.not_understood(problem))?;
         Ok(InventoryPage { units, next })
     }
 }

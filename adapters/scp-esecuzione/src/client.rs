@@ -3,7 +3,9 @@
 //!
 //! | answer | outcome |
 //! |---|---|
-//! | 200, 201 with the draft taken in our version, without errors inside | taken |
+//! | 200, 201 with the draft taken in our version, without errors inside | taken, in the state told |
+//! | the same in state `scartata` | refused, with the platform's remarks |
+//! | the same in a state outside the contract | in doubt |
 //! | the same in a later version | a newer draft is told: look before deciding |
 //! | 409 with `VERSIONE_SUPERATA` | a newer draft is told: look before deciding |
 //! | 500 with a permanent `errorData` | refused by the rules (`NOT_FOUND`: not there) |
@@ -14,12 +16,12 @@
 
 use canonical::Digest;
 use canonical::identifiers::without_personal_codes;
-use contract::{AdapterError, Advice, Phase, Receipt, Shipment, UnitKey};
+use contract::{AdapterError, Advice, Outcome, Phase, Receipt, Shipment, UnitKey};
 use kit::Secret;
 use kit::answer::{Answer, common_error};
 use kit::http::{HttpClient, Method, Request};
 
-use crate::wire::{BozzaAccolta, BozzaTenuta, Errore, PaginaBozze};
+use crate::wire::{BozzaAccolta, BozzaTenuta, Errore, Esito, ListaCig, ListaSchede, PaginaBozze};
 
 /// Reasons for which the platform says no for good. Others, known or not, may be passing ones.
 const PERMANENT: &[&str] = &[
@@ -42,8 +44,8 @@ const LONGEST_TEXT: usize = 500;
 /// What the platform says to a draft.
 #[derive(Debug)]
 pub(crate) enum Reply {
-    /// It has taken it.
-    Taken(Receipt),
+    /// It has taken it, and there it stands.
+    Taken(Outcome),
     /// It says that it holds a newer one. The error is what stands when a look does not confirm it.
     Newer(AdapterError),
     /// It will never take it.
@@ -77,9 +79,7 @@ impl Client {
             }
             _ => {
                 let Errore { error_data, esiti, .. } = refusal(&answer).ok_or_else(|| error_of(&answer))?;
-                let remarks: Vec<_> =
-                    esiti.iter().map(|esito| format!("{}: {}", esito.codice, esito.messaggio)).collect();
-                Ok(Reply::Refused { code: bearable(&error_data), message: bearable(&remarks.join("; ")) })
+                Ok(Reply::Refused { code: bearable(&error_data), message: remarks(&esiti) })
             }
         }
     }
@@ -96,6 +96,44 @@ impl Client {
         }
         let receipt = receipt(&answer, &held.id_bozza);
         Ok(Some((held, receipt)))
+    }
+
+    /// `GET /bozze/{idBozza}`: where a draft stands; none when the platform does not know it.
+    pub(crate) async fn state(&self, id_bozza: &str) -> Result<Option<(BozzaAccolta, Answer)>, AdapterError> {
+        let request = self.http.request(Method::GET, &["bozze", id_bozza], &[]).bearer(&self.key);
+        let answer = self.http.exchange(request).await?;
+        if refusal(&answer).is_some_and(|refusal| refusal.error_data == NOT_FOUND) {
+            return Ok(None);
+        }
+        let accolta: BozzaAccolta = data(&answer)?;
+        if accolta.id_bozza != id_bozza {
+            return Err(answer.not_understood("another draft than the one asked for"));
+        }
+        Ok(Some((accolta, answer)))
+    }
+
+    /// `getListaCig`, always with both bounds: with one missing the filter is silently ignored.
+    pub(crate) async fn changed(&self, from: &str, to: &str) -> Result<ListaCig, AdapterError> {
+        let query = [("dataDa", from), ("dataA", to)];
+        let answer = self.archive("getListaCig", &query).await?;
+        let lista: ListaCig = data(&answer)?;
+        if lista.esito { Ok(lista) } else { Err(answer.not_understood("a failure told with status 200")) }
+    }
+
+    /// `getJsonListaSchede`: the answer as received and what it says; a permanent reason is the
+    /// platform's last word on this CIG, and none on the others.
+    pub(crate) async fn schede(&self, cig: &str) -> Result<Result<(Answer, ListaSchede), Errore>, AdapterError> {
+        let answer = self.archive("getJsonListaSchede", &[("cig", cig)]).await?;
+        if let Some(refusal) = refusal(&answer) {
+            return Ok(Err(Errore { error_data: bearable(&refusal.error_data), ..refusal }));
+        }
+        let lista: ListaSchede = data(&answer)?;
+        if lista.esito { Ok(Ok((answer, lista))) } else { Err(answer.not_understood("a failure told with status 200")) }
+    }
+
+    async fn archive(&self, operation: &str, query: &[(&str, &str)]) -> Result<Answer, AdapterError> {
+        let request = self.http.request(Method::GET, &["gestioneContratti", operation], query).bearer(&self.key);
+        self.http.exchange(request).await
     }
 
     /// `GET /bozze?dopo=&limite=`: a page of the inventory, with the answer it came in.
@@ -120,16 +158,45 @@ fn taken(answer: &Answer, versione: u64) -> Result<Reply, AdapterError> {
     if accolta.versione < versione {
         return Err(answer.not_understood("taken in an older version than the one sent"));
     }
-    if accolta.esiti.iter().any(|esito| esito.tipo != "avviso") {
+    let is_rejected = accolta.stato == REJECTED;
+    if !is_rejected && accolta.esiti.iter().any(|esito| esito.tipo != "avviso") {
         return Err(answer.not_understood("taken with errors inside"));
     }
     if accolta.versione > versione {
         return Ok(Reply::Newer(answer.not_understood("taken in a later version that is not held")));
     }
-    Ok(Reply::Taken(receipt(answer, &accolta.id_bozza)))
+    standing(&accolta.stato, &accolta.esiti, receipt(answer, &accolta.id_bozza))
+        .map(Reply::Taken)
+        .ok_or_else(|| answer.not_understood("taken in a state outside the contract"))
 }
 
-fn receipt(answer: &Answer, id_bozza: &str) -> Receipt {
+/// The state of a draft that the authority did not take.
+const REJECTED: &str = "scartata";
+/// The states of a draft on its way.
+const ON_ITS_WAY: &[&str] = &["bozza", "in_verifica", "confermata", "trasmessa"];
+
+/// What a state means; none when the contract does not have it.
+pub(crate) fn standing(stato: &str, esiti: &[Esito], receipt: Receipt) -> Option<Outcome> {
+    match stato {
+        "accettata" => Some(Outcome::Acknowledged(receipt)),
+        REJECTED => {
+            // The remark that decided is the first error; without one, the state is all there is.
+            let error = esiti.iter().find(|esito| esito.tipo != "avviso");
+            let code = error.map_or_else(|| REJECTED.to_owned(), |esito| bearable(&esito.codice));
+            Some(Outcome::Refused { code, message: remarks(esiti) })
+        }
+        stato if ON_ITS_WAY.contains(&stato) => Some(Outcome::Submitted { receipt, state: stato.to_owned() }),
+        _ => None,
+    }
+}
+
+/// The remarks of the platform in one line, without the codes of persons.
+fn remarks(esiti: &[Esito]) -> String {
+    let remarks: Vec<_> = esiti.iter().map(|esito| format!("{}: {}", esito.codice, esito.messaggio)).collect();
+    bearable(&remarks.join("; "))
+}
+
+pub(crate) fn receipt(answer: &Answer, id_bozza: &str) -> Receipt {
     Receipt {
         remote_id: Some(id_bozza.to_owned()),
         status: answer.status,

@@ -1,16 +1,21 @@
 #![doc = include_str!("../README.md")]
 
-mod adapter;
-mod client;
 mod config;
-mod dati;
-mod read;
+mod wire;
+mod rome;
 mod schede;
+mod official;
+mod read;
+mod write;
+mod explain;
+mod admit;
+mod inventory;
+mod client;
+mod source;
+mod adapter;
 mod simulator;
 #[cfg(test)]
 mod testing;
-mod wire;
-mod write;
 
 pub use adapter::{FACTORY, ScpEsecuzione};
 

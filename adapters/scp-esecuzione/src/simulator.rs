@@ -2,10 +2,14 @@
 //!
 //! The rules are in [`platform`]; here are the routes, the quirks of the answers, the journal and
 //! the faults. Operations for faults: `submit`, `look_up`, `state`, `inventory`, `list_cig`,
-//! `list_schede`. Time comes from who advances a draft: there is no clock here.
+//! `list_schede`. A draft advances by one state each time somebody asks where it stands; among the
+//! faults, `{"bozza": "SA1", "esito": "scartata"}` plans another end for some (`ferma`: it stays).
+//! Time is a minute for each change, or what the person who advances a draft says: there is no
+//! clock here.
 
-mod legacy;
 mod platform;
+mod legacy;
+mod archive;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,10 +23,10 @@ use axum::routing::{get, post, put};
 use contract::{RunningSimulator, SimulatorOptions};
 use kit::simulator::{Faults, Journal, Key, serve};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::wire::{BozzaAccolta, BozzaInviata, Errore, Esito, PaginaBozze};
-use platform::{Effect, No, Platform};
+use platform::{Effect, No, Plan, Platform};
 
 /// Starts the simulator; the journal of a state folder is replayed first.
 #[expect(clippy::needless_pass_by_value, reason = "the signature is that of every factory")]
@@ -32,11 +36,13 @@ pub(crate) fn simulate(options: SimulatorOptions) -> std::io::Result<RunningSimu
     for effect in remembered {
         platform.apply(effect);
     }
+    let (plans, faults) = plans(options.faults.as_ref())?;
+    platform.plans = plans;
     let key = Key::open(options.state.as_deref())?;
     let key_file = key.path().to_owned();
     let simulator = Arc::new(Simulator {
         state: Mutex::new((platform, journal)),
-        faults: Faults::from_json(options.faults.as_ref())?,
+        faults: Faults::from_json(faults.as_ref())?,
         key,
     });
     let router = Router::new()
@@ -49,6 +55,17 @@ pub(crate) fn simulate(options: SimulatorOptions) -> std::io::Result<RunningSimu
         .route("/simulatore/gare", post(assign))
         .with_state(simulator);
     serve(&options, router, |address| json!({"base_url": format!("http://{address}"), "key_file": key_file}))
+}
+
+/// The ends planned for some drafts, and the other faults.
+fn plans(faults: Option<&Value>) -> std::io::Result<(Vec<Plan>, Option<Value>)> {
+    let Some(Value::Array(rules)) = faults else { return Ok((Vec::new(), faults.cloned())) };
+    let (plans, faults): (Vec<_>, Vec<_>) = rules.iter().cloned().partition(|rule| rule.get("bozza").is_some());
+    let plans = plans.into_iter().map(serde_json::from_value).collect::<Result<_, _>>();
+    Ok((
+        plans.map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidInput, error))?,
+        Some(Value::Array(faults)),
+    ))
 }
 
 struct Simulator {
@@ -133,7 +150,8 @@ async fn look_up(State(simulator): Shared, path: KeyPath, headers: HeaderMap) ->
 
 async fn state(State(simulator): Shared, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     let found = async || {
-        let accolta = simulator.ask(|platform| platform.state(&id));
+        let stepped = simulator.decide(|platform| Ok(((), platform.step(&id))));
+        let accolta = stepped.and_then(|()| simulator.ask(|platform| platform.state(&id)));
         answer(accolta.map(|accolta: BozzaAccolta| (StatusCode::OK, accolta)))
     };
     simulator.guarded("state", &headers, found).await

@@ -8,13 +8,43 @@ use serde_json::Value;
 
 /// The draft of a scheda, as sent. Its key is in the path.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct BozzaInviata {
     /// Our revision of the unit: a draft never goes back to a lower one.
     pub(crate) versione: u64,
     /// Code of the scheda, for instance `SA1`.
     pub(crate) scheda: String,
-    /// The fields of the scheda.
-    pub(crate) dati: Value,
+    /// The form of the national scheda, as far as it is known.
+    pub(crate) anac_form: Value,
+    /// What the execution platforms keep beside it.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub(crate) integrazioni: Value,
+}
+
+impl BozzaInviata {
+    /// The whole content, as the table of the schede names its fields.
+    pub(crate) fn contenuto(&self) -> Value {
+        contenuto(&self.anac_form, &self.integrazioni)
+    }
+}
+
+/// A form with our fields beside its own.
+pub(crate) fn contenuto(anac_form: &Value, integrazioni: &Value) -> Value {
+    let mut contenuto = anac_form.clone();
+    if let Some(fields) = contenuto.as_object_mut().filter(|_| !is_empty(integrazioni)) {
+        fields.insert("integrazioni".to_owned(), integrazioni.clone());
+    }
+    contenuto
+}
+
+/// The form and our fields of a content, each in its place.
+pub(crate) fn parti(mut contenuto: Value) -> (Value, Value) {
+    let integrazioni = contenuto.as_object_mut().and_then(|fields| fields.remove("integrazioni"));
+    (contenuto, integrazioni.unwrap_or_default())
+}
+
+fn is_empty(integrazioni: &Value) -> bool {
+    integrazioni.as_object().is_none_or(serde_json::Map::is_empty)
 }
 
 /// The answer to a draft that was taken.
@@ -60,8 +90,56 @@ pub(crate) struct BozzaTenuta {
     pub(crate) versione: u64,
     /// Code of the scheda.
     pub(crate) scheda: String,
-    /// The fields of the scheda.
-    pub(crate) dati: Value,
+    /// The form of the national scheda.
+    pub(crate) anac_form: Value,
+    /// What the execution platforms keep beside it.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub(crate) integrazioni: Value,
+}
+
+/// The answer to `getListaCig`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListaCig {
+    /// Whether it went well.
+    pub(crate) esito: bool,
+    /// The CIGs whose schede changed inside the window.
+    #[serde(default)]
+    pub(crate) data: Option<Vec<String>>,
+    /// The server's local time of the answer: where the next window begins. Ours: the original
+    /// family does not say it.
+    #[serde(default)]
+    pub(crate) data_ora: Option<String>,
+}
+
+/// The answer to `getJsonListaSchede`. The fiscal code of the RUP is not read: nobody needs it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ListaSchede {
+    /// Whether it went well.
+    pub(crate) esito: bool,
+    /// The awards of the CIG, each with its schede by code.
+    #[serde(default)]
+    pub(crate) data: Option<Vec<serde_json::Map<String, Value>>>,
+}
+
+/// A scheda of the archive, as the source hands it over: the received one and where it stood.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SchedaLetta {
+    /// The CIG asked for.
+    pub(crate) cig: String,
+    /// The award.
+    #[serde(default)]
+    pub(crate) id_aggiudicazione: Option<u32>,
+    /// The name under which it stood, for instance `SA1`, or `M` for the four of a modification.
+    pub(crate) nome: String,
+    /// Its place among those of the same name, from one.
+    pub(crate) posto: u32,
+    /// The number of the suspension or of the request that it names by its `idScheda`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) riferita: Option<u32>,
+    /// The scheda as received.
+    pub(crate) scheda: Value,
 }
 
 /// A page of the inventory.
@@ -98,6 +176,20 @@ impl std::fmt::Debug for Esito {
 impl std::fmt::Debug for BozzaInviata {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "BozzaInviata({} versione {})", self.scheda, self.versione)
+    }
+}
+
+/// Never the content: it may hold personal values.
+impl std::fmt::Debug for ListaSchede {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ListaSchede({} awards)", self.data.as_ref().map_or(0, Vec::len))
+    }
+}
+
+/// Never the content: it may hold personal values.
+impl std::fmt::Debug for SchedaLetta {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SchedaLetta({} {} {})", self.cig, self.nome, self.posto)
     }
 }
 

@@ -27,12 +27,13 @@ fn capability() -> Capability {
         observes: true,
         parallel_requests: 8,
         collapse_seconds: 0,
+        requires_adesione: false,
     }
 }
 
 impl Adapter for Simulated {
     fn capability(&self) -> Capability {
-        capability()
+        Capability { requires_adesione: self.state().is_gated, ..capability() }
     }
 
     fn source(&self) -> Option<&dyn Source> {

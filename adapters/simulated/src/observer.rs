@@ -21,6 +21,7 @@ impl Observer for Simulated {
         let start = from.map_or(Bound::Unbounded, |from| Bound::Excluded(UnitKey(from.to_owned())));
         let mut rest = state.held.range((start, Bound::Unbounded));
         let observed = |(key, unit): (&UnitKey, &crate::system::HeldUnit)| ObservedUnit {
+            revision: None,
             key: key.clone(),
             rows: unit.rows.clone(),
         };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use contract::{AdapterError, Advice, ErrorKind, FieldValue, Phase, Receipt, Received, Row, UnitKey};
+use contract::{AdapterError, Advice, ErrorKind, FieldValue, Followed, Phase, Receipt, Received, Row, UnitKey};
 
 /// A system in memory. Clones share one state.
 #[derive(Debug, Clone, Default)]
@@ -83,6 +83,10 @@ pub(crate) struct State {
     pub(crate) given: Vec<Received>,
     /// Items that a read hands over before it fails.
     pub(crate) items_before_failure: Option<usize>,
+    /// Answers to questions about what was taken; set when the target decides later.
+    pub(crate) follow_script: Option<VecDeque<Followed>>,
+    pub(crate) is_ordered: bool,
+    pub(crate) is_gated: bool,
 }
 
 /// A unit as held, with the body it came in unless somebody changed it since.
@@ -106,6 +110,9 @@ impl Default for State {
             pages_given: 0,
             given: Vec::new(),
             items_before_failure: None,
+            follow_script: None,
+            is_ordered: false,
+            is_gated: false,
         }
     }
 }
@@ -183,6 +190,22 @@ impl Simulated {
     /// What the source gives from now on, every time that it is read.
     pub fn give(&self, items: impl IntoIterator<Item = Received>) {
         self.state().given = items.into_iter().collect();
+    }
+
+    /// From now on the target takes what it is sent and decides later: these are its answers to the
+    /// next questions, one each; after them everything is accepted.
+    pub fn decide_later(&self, answers: impl IntoIterator<Item = Followed>) {
+        self.state().follow_script = Some(answers.into_iter().collect());
+    }
+
+    /// From now on the target admits a contract only once it holds the lot of the same CIG.
+    pub fn admit_in_order(&self) {
+        self.state().is_ordered = true;
+    }
+
+    /// From now on the target takes only records of bodies with a membership in force.
+    pub fn ask_for_membership(&self) {
+        self.state().is_gated = true;
     }
 
     /// Every read fails after this many items; none: no longer.

@@ -1,8 +1,11 @@
 //! The target role: one unit per record, an honest ledger of effects.
 
 use async_trait::async_trait;
-use canonical::{Body, Digest, Record};
-use contract::{AdapterError, Composed, Held, Lane, Outcome, Placement, Receipt, Shipment, Target, Unit, UnitKey};
+use canonical::{Body, Digest, Kind, Record};
+use contract::{
+    AdapterError, Composed, Explanation, Followed, Held, Lane, Neighbour, NotYet, Outcome, Placement, Receipt,
+    Shipment, Target, Unit, UnitKey,
+};
 
 use crate::rows;
 use crate::system::{Effect, Fault, HeldUnit, Simulated, State};
@@ -32,6 +35,41 @@ impl Target for Simulated {
         Ok(Composed { body, rows, findings: Vec::new() })
     }
 
+    fn watches_lane(&self) -> bool {
+        self.state().is_ordered
+    }
+
+    fn admit(&self, _unit: &UnitKey, members: &[Record], lane: &[Neighbour]) -> Result<(), NotYet> {
+        let is_contratto = members.iter().any(|member| matches!(member.body, Body::Contratto(_)));
+        let is_lotto =
+            |neighbour: &&Neighbour| matches!(&neighbour.members[..], [first, ..] if first.kind() == Kind::Lotto);
+        if is_contratto && !lane.iter().filter(is_lotto).any(|lotto| lotto.is_held) {
+            let reason = "manca il lotto dello stesso CIG".to_owned();
+            return Err(NotYet { code: "lotto_mancante".to_owned(), reason });
+        }
+        Ok(())
+    }
+
+    fn explain(&self, unit: &UnitKey, members: &[Record]) -> Vec<Explanation> {
+        let Some(record) = members.first() else { return Vec::new() };
+        let explain = |(field, value)| Explanation {
+            row: unit.to_string(),
+            field,
+            value: Some(value),
+            record: Some((record.kind(), record.key())),
+            path: "/",
+            rule: "copiato senza modifiche",
+            code_list: None,
+        };
+        serde_json::to_vec(&record.body)
+            .map(|body| rows::of_body(unit.as_str(), &body).fields.into_iter().map(explain).collect())
+            .unwrap_or_default()
+    }
+
+    fn mapping_version(&self) -> &'static str {
+        "1"
+    }
+
     async fn send(&self, shipment: &Shipment) -> Result<Outcome, AdapterError> {
         let mut state = self.state();
         state.attempts += 1;
@@ -44,6 +82,12 @@ impl Target for Simulated {
             _ => None,
         };
         drop(state);
+        let answer = match answer {
+            Some(Outcome::Acknowledged(receipt)) if self.state().follow_script.is_some() => {
+                Some(Outcome::Submitted { receipt, state: "presa_in_carico".to_owned() })
+            }
+            answer => answer,
+        };
         match (fault.error(&format!("simulated send {}", shipment.unit)), answer) {
             (None, Some(outcome)) => Ok(outcome),
             (Some(error), _) => Err(error),
@@ -62,6 +106,11 @@ impl Target for Simulated {
             Some(_) => Held::Other,
         })
     }
+
+    async fn follow(&self, _shipment: &Shipment, receipt: &Receipt) -> Result<Followed, AdapterError> {
+        let answer = self.state().follow_script.as_mut().and_then(std::collections::VecDeque::pop_front);
+        Ok(answer.unwrap_or_else(|| Followed::Ended(Outcome::Acknowledged(receipt.clone()))))
+    }
 }
 
 fn unit_key(record: &Record) -> UnitKey {
@@ -78,7 +127,7 @@ fn take(state: &mut State, shipment: &Shipment) -> Outcome {
             Outcome::Refused { code: "idempotency_mismatch".to_owned(), message }
         };
     }
-    let Shipment { unit, revision, idempotency_key, body } = shipment.clone();
+    let Shipment { unit, revision, idempotency_key, body, .. } = shipment.clone();
     let receipt = receipt(shipment);
     let rows = vec![rows::of_body(unit.as_str(), &body)];
     state.held.insert(unit.clone(), HeldUnit { body: Some(body.clone()), rows });
@@ -111,6 +160,7 @@ mod tests {
             revision,
             idempotency_key: key.to_owned(),
             body: format!(r#"{{"kind":"contratto","body":{{"importo":"{importo}"}}}}"#).into_bytes(),
+            previous_receipt: None,
         }
     }
 

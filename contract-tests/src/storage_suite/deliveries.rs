@@ -182,19 +182,28 @@ pub async fn a_parked_delivery_is_due_when_reopened(database: &dyn Database) {
         .await;
     assert!(scene.settle(lease, JobEnd::Parked, 3).await);
     assert!(scene.claim_at(10_000, 10).await.is_empty());
-    scene.store.reopen(delivery.id, "corrected by hand", at(4)).await.expect("it is reopened");
+    scene.store.reopen(delivery.id, 0, "corrected by hand", at(4)).await.expect("it is reopened");
     let reopened = scene.delivery("pico", cig(KEY).as_str()).await;
     assert_eq!((reopened.state, reopened.desired_revision), (DeliveryState::Due, 2));
     scene.claim_one(4).await;
 }
 
+pub async fn a_repair_goes_beyond_the_revision_that_the_target_holds(database: &dyn Database) {
+    let (scene, delivery, lease) = due(database).await;
+    let attempt = scene.begin(&delivery, lease, 2).await;
+    scene.conclude(&delivery, attempt, lease, DeliveryState::Acknowledged, 3).await;
+    assert!(scene.settle(lease, JobEnd::Done, 3).await);
+    scene.store.reopen(delivery.id, 7, "somebody else published the seventh", at(4)).await.expect("it is reopened");
+    assert_eq!(scene.delivery("pico", cig(KEY).as_str()).await.desired_revision, 8);
+}
+
 pub async fn a_delivery_in_doubt_is_not_reopened(database: &dyn Database) {
     let (scene, delivery, lease) = due(database).await;
     let attempt = scene.begin(&delivery, lease, 2).await;
-    let sent = scene.store.reopen(delivery.id, "impatient", at(3)).await;
+    let sent = scene.store.reopen(delivery.id, 0, "impatient", at(3)).await;
     assert!(matches!(sent, Err(StorageError::Refused { .. })), "{sent:?}");
     scene.conclude(&delivery, attempt, lease, in_doubt(30), 3).await;
-    let doubt = scene.store.reopen(delivery.id, "impatient", at(4)).await;
+    let doubt = scene.store.reopen(delivery.id, 0, "impatient", at(4)).await;
     assert!(matches!(doubt, Err(StorageError::Refused { .. })), "{doubt:?}");
     assert_eq!(scene.delivery("pico", cig(KEY).as_str()).await.desired_revision, 1);
 }
@@ -205,7 +214,7 @@ pub async fn reopening_wakes_the_job_that_waits_for_a_retry(database: &dyn Datab
     scene.conclude(&delivery, attempt, lease, retry(5000), 3).await;
     assert!(scene.settle(lease, JobEnd::RetryAt(at(5000)), 3).await);
     assert!(scene.claim_at(4, 10).await.is_empty());
-    scene.store.reopen(delivery.id, "the target is back", at(4)).await.expect("it is reopened");
+    scene.store.reopen(delivery.id, 0, "the target is back", at(4)).await.expect("it is reopened");
     scene.claim_one(4).await;
 }
 
@@ -233,7 +242,7 @@ pub async fn what_is_parked_in_doubt_is_observed_when_reopened(database: &dyn Da
     let parked = DeliveryState::Parked { reason: "no answer for days".to_owned(), in_doubt: true };
     scene.conclude(&delivery, attempt, lease, parked, 3).await;
     assert!(scene.settle(lease, JobEnd::Parked, 3).await);
-    scene.store.reopen(delivery.id, "looked at by hand", at(4)).await.expect("it is reopened");
+    scene.store.reopen(delivery.id, 0, "looked at by hand", at(4)).await.expect("it is reopened");
     let reopened = scene.delivery("pico", cig(KEY).as_str()).await;
     assert!(matches!(reopened.state, DeliveryState::InDoubt { .. }), "{:?}", reopened.state);
     assert_eq!(reopened.desired_revision, 1, "the revision that may have arrived");

@@ -160,6 +160,7 @@ pub async fn a_finished_run_balances_and_takes_nothing_more(database: &dyn Datab
     let mut arrival = document.says(1, lotto(1, "strade"));
     arrival.records.push(raccordo::storage::RoutedRecord {
         record: record(contratto(1, 1, "rep. 12"), &source(), 1, None),
+        rank: 0,
         routes: Vec::new(),
     });
     let arrivals = vec![arrival.clone(), document.mumbles(2, "?"), arrival, document.says(3, lotto(3, "ponti"))];

@@ -7,6 +7,8 @@ pub mod scene;
 pub mod ledger;
 pub mod units;
 pub mod deliveries;
+pub mod waiting;
+pub mod rivals;
 pub mod queue;
 pub mod views;
 pub mod durability;
@@ -82,11 +84,26 @@ macro_rules! storage_suite {
                 an_attempt_cut_short_gets_its_outcome_later
                 members_come_in_key_order
                 a_parked_delivery_is_due_when_reopened
+                a_repair_goes_beyond_the_revision_that_the_target_holds
                 a_delivery_in_doubt_is_not_reopened
                 reopening_wakes_the_job_that_waits_for_a_retry
                 a_due_delivery_without_a_job_is_swept_up
                 a_parked_job_is_not_swept_up_before_something_changes
                 what_is_parked_in_doubt_is_observed_when_reopened
+            ]
+            waiting: [
+                a_submitted_delivery_has_no_job_until_its_time_comes
+                a_new_version_does_not_wait_for_the_decision_on_the_old_one
+                a_held_step_is_looked_at_when_its_lane_moves
+                neighbours_are_those_of_the_same_lane_and_target
+            ]
+            rivals: [
+                the_owner_takes_the_place_of_a_source_that_spoke_first
+                a_source_that_is_not_the_owner_is_kept_and_not_delivered
+                where_the_owner_is_not_routed_another_source_speaks
+                among_equal_ranks_the_first_source_by_name_is_believed
+                new_ranks_and_routes_change_who_is_believed
+                an_owner_that_is_withheld_does_not_silence_the_others
             ]
             queue: [
                 a_job_is_not_claimed_before_its_time

@@ -50,10 +50,17 @@ impl Document {
             line,
             occurrence: 0,
             text: format!("<lotto line=\"{line}\">{}</lotto>", record.body.to_json()),
-            records: vec![RoutedRecord { record, routes }],
+            records: vec![RoutedRecord { record, rank: 0, routes }],
             findings: Vec::new(),
             set_aside: None,
         }
+    }
+
+    /// The same, from a source of this rank.
+    pub fn says_with_rank(&self, rank: u16, line: u64, body: Body, routes: Vec<Route>) -> Arrival {
+        let mut arrival = self.says_to(line, body, routes);
+        arrival.records.iter_mut().for_each(|routed| routed.rank = rank);
+        arrival
     }
 
     /// A line that cannot be understood.
@@ -79,6 +86,12 @@ pub fn to_unit(target: &str, key: &str) -> Route {
 pub fn to_unit_at(target: &str, key: &str, seconds: i64) -> Route {
     let destination =
         Destination::Unit { key: UnitKey(key.to_owned()), lane: Lane(key.to_owned()), due_at: at(seconds) };
+    Route { target: target.to_owned(), destination }
+}
+
+/// A route into a unit of a lane that others share, due at once.
+pub fn to_lane(target: &str, key: &str, lane: &str) -> Route {
+    let destination = Destination::Unit { key: UnitKey(key.to_owned()), lane: Lane(lane.to_owned()), due_at: at(0) };
     Route { target: target.to_owned(), destination }
 }
 
@@ -217,7 +230,8 @@ impl Scene {
         state: DeliveryState,
         seconds: i64,
     ) {
-        let receipt = (state == DeliveryState::Acknowledged).then(receipt);
+        let is_taken = matches!(state, DeliveryState::Acknowledged | DeliveryState::Submitted { .. });
+        let receipt = is_taken.then(receipt);
         let attempt = Some(attempt);
         let revision = delivery.desired_revision;
         let conclusion = Conclusion { delivery: delivery.id, attempt, lease, revision, state, receipt };
@@ -244,6 +258,7 @@ pub fn intent(delivery: &LoadedDelivery, lease: Lease, revision: u64) -> Intent 
         revision,
         idempotency_key: format!("{}-{revision}", delivery.id),
         body: format!("{{\"members\":{}}}", delivery.members.len()).into_bytes(),
+        previous_receipt: None,
     };
     Intent { delivery: delivery.id, lease, shipment }
 }

@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn a_phase_is_found_by_code_and_by_scheda() {
-        assert_eq!(all().len(), 17);
+        assert_eq!(all().len(), 18);
         assert_eq!(by_code(6).unwrap().schede.as_ref(), [Box::from("SO1")]);
         assert_eq!(by_scheda("M2_40").unwrap().code, 7);
         assert_eq!(by_scheda("P1_16"), None);

@@ -5,6 +5,7 @@
 
 pub mod fasi_esecuzione;
 pub mod scelta_contraente;
+pub mod transizioni;
 mod table;
 
 pub use scelta_contraente::{L190Version, SceltaContraente};
@@ -67,7 +68,7 @@ macro_rules! lists {
     };
 }
 
-const LISTS: [(&str, &str); 22] = lists![
+const LISTS: [(&str, &str); 31] = lists![
     "avanzamento",
     "categoria",
     "causaInterruzioneAnticipata",
@@ -77,19 +78,28 @@ const LISTS: [(&str, &str); 22] = lists![
     "modoCollaudo",
     "motiviModifica",
     "motiviRisoluzione",
+    "motivoCorrezione",
+    "motivoCorrezioneUrl",
     "motivoMancataEsecuzioneSubappalto",
     "motivoMancatoSubappalto",
     "motivoRevisionePrezzi",
+    "motivoRichiestaModifica",
     "motivoSospensione",
+    "motivoVariazione",
+    "motivoVariazioneCUP",
     "oneriEconomiciRisoluzioneRecesso",
     "ruoloOE",
     "sceltaContraente",
     "statoContratto",
     "statoSubappalto",
     "tipoComunicazione",
+    "tipoIncarico",
+    "tipologiaAvvalimento",
+    "tipologiaLavoro",
     "tipoOE",
     "tipoProcedura",
-    "tipologiaLavoro",
+    "tipoProgettazione",
+    "tipoSoggetto",
 ];
 
 fn parsed_lists() -> &'static HashMap<&'static str, Vec<CodeRow>> {

@@ -4,13 +4,14 @@
 
 use async_trait::async_trait;
 use canonical::values::UtcInstant;
-use contract::{Receipt, Shipment, UnitKey};
+use contract::{Neighbour, Receipt, Shipment, UnitKey};
 use futures_util::FutureExt as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Row as _, SqliteExecutor};
 
 use super::SqliteStore;
 use super::audit::Entry;
+use super::lanes;
 use super::orders::{Order, lane_of};
 use super::rows::{StateColumns, count, instant, json, optional_instant, record, state, stored};
 use super::trouble::Trouble;
@@ -56,9 +57,24 @@ impl Deliveries for SqliteStore {
         self.write("conclude an attempt", move |desk| conclude(desk, conclusion, at).boxed()).await
     }
 
-    async fn reopen(&self, delivery: DeliveryId, reason: &str, at: UtcInstant) -> Result<(), StorageError> {
+    async fn reopen(&self, delivery: DeliveryId, above: u64, reason: &str, at: UtcInstant) -> Result<(), StorageError> {
         let (reason, at) = (reason.to_owned(), at.unix_micros());
-        self.write("reopen a delivery", move |desk| reopen(desk, delivery, reason, at).boxed()).await
+        self.write("reopen a delivery", move |desk| reopen(desk, delivery, above, reason, at).boxed()).await
+    }
+
+    async fn neighbours(&self, delivery: DeliveryId) -> Result<Vec<Neighbour>, StorageError> {
+        let neighbours = async { lanes::neighbours(&mut *self.snapshot().await?, delivery).await };
+        neighbours.await.map_err(|trouble: Trouble| trouble.during("read what stands in a lane"))
+    }
+
+    async fn wake(&self, at: UtcInstant) -> Result<u64, StorageError> {
+        const ATTEMPTED: &str = "wake the deliveries that wait";
+        let is_any = lanes::is_any_to_wake(&self.readers, at.unix_micros()).await;
+        if !is_any.map_err(|trouble| trouble.during(ATTEMPTED))? {
+            return Ok(0);
+        }
+        let at = at.unix_micros();
+        self.write(ATTEMPTED, move |desk| lanes::wake(desk, at).boxed()).await
     }
 
     async fn sweep(&self, at: UtcInstant) -> Result<u64, StorageError> {
@@ -74,7 +90,7 @@ impl Deliveries for SqliteStore {
 
 async fn load(connection: &mut SqliteConnection, id: DeliveryId) -> Result<Option<LoadedDelivery>, Trouble> {
     let delivery = sqlx::query(
-        "select target, unit_key, desired_revision, held_revision, state, code, message, not_before
+        "select target, unit_key, desired_revision, held_revision, state, code, message, not_before, state_since
            from delivery where id = ?1",
     )
     .bind(id.0)
@@ -99,10 +115,25 @@ async fn load(connection: &mut SqliteConnection, id: DeliveryId) -> Result<Optio
                 revision: count(row.try_get(0)?),
                 idempotency_key: row.try_get(1)?,
                 body: row.try_get(2)?,
+                previous_receipt: None,
             };
             (Some(shipment), row.try_get(3)?, optional_instant(row.try_get(4)?)?)
         }
     };
+    let last_receipt = sqlx::query(
+        "select remote_id, status, answer_digest from receipt where delivery = ?1 order by id desc limit 1",
+    )
+    .bind(id.0)
+    .fetch_optional(&mut *connection)
+    .await?
+    .map(|row| {
+        Ok::<_, Trouble>(Receipt {
+            remote_id: row.try_get(0)?,
+            status: row.try_get(1)?,
+            answer_digest: row.try_get(2)?,
+        })
+    })
+    .transpose()?;
     let members = sqlx::query(
         "select r.kind, v.schema_version, v.body, v.provenance
            from delivery_member m
@@ -120,10 +151,12 @@ async fn load(connection: &mut SqliteConnection, id: DeliveryId) -> Result<Optio
         desired_revision: count(delivery.try_get(2)?),
         held_revision: count(delivery.try_get(3)?),
         state: state(&delivery, 4)?,
+        state_since: instant(delivery.try_get(8)?)?,
         attempts,
         first_attempt_at,
         members: members.iter().map(|row| record(row, 0)).collect::<Result<_, _>>()?,
         last_shipment,
+        last_receipt,
     }))
 }
 
@@ -159,8 +192,11 @@ async fn is_ours(executor: impl SqliteExecutor<'_>, lease: Lease) -> Result<bool
 /// Writes a state. The transition was admitted by [`DeliveryState::to`].
 async fn put_state(desk: &mut Desk, delivery: DeliveryId, state: &DeliveryState, at: i64) -> Result<(), Trouble> {
     let columns = StateColumns::from(state);
+    // A state that is told again lasts since it was told first.
     sqlx::query(
-        "update delivery set state = ?2, code = ?3, message = ?4, not_before = ?5, state_since = ?6 where id = ?1",
+        "update delivery set state = ?2, code = ?3, message = ?4, not_before = ?5,
+                state_since = case when state = ?2 and ?2 in ('held', 'submitted') then state_since else ?6 end
+          where id = ?1",
     )
     .bind(delivery.0)
     .bind(columns.name)
@@ -267,6 +303,9 @@ async fn conclude(desk: &mut Desk, conclusion: Conclusion, at: i64) -> Result<Fe
     }
     let mut entries = vec![Entry::new("delivery_state", format!("delivery/{delivery}"), detail(&state, revision)?)];
     put_state(desk, delivery, &state, at).await?;
+    if state == DeliveryState::Acknowledged || matches!(state, DeliveryState::Submitted { .. }) {
+        lanes::has_moved(desk, &standing.target, &standing.lane, at).await?;
+    }
     if standing.desired > revision && !state.is_open() && !state.may_have_arrived() {
         // Newer changes arrived while this revision was on its way.
         let due = state.to(DeliveryState::Due)?;
@@ -360,14 +399,14 @@ async fn give_job(desk: &mut Desk, delivery: DeliveryId, standing: &Standing, ru
     Ok(true)
 }
 
-async fn reopen(desk: &mut Desk, delivery: DeliveryId, reason: String, at: i64) -> Result<(), Trouble> {
+async fn reopen(desk: &mut Desk, delivery: DeliveryId, above: u64, reason: String, at: i64) -> Result<(), Trouble> {
     let standing = standing(desk, delivery).await?;
     let (state, revision) = match &standing.state {
         // What may have arrived is observed first, as the revision that it is.
         DeliveryState::Parked { in_doubt: true, .. } => {
             (DeliveryState::InDoubt { code: REOPENED.to_owned(), at: instant(at)? }, standing.desired)
         }
-        _ => (DeliveryState::Due, standing.desired + 1),
+        _ => (DeliveryState::Due, standing.desired.max(stored(above)) + 1),
     };
     let state = standing.state.to(state)?;
     put_state(desk, delivery, &state, at).await?;

@@ -59,6 +59,7 @@ static WITHHELD: Bulk = Bulk::new(
 impl Desk {
     /// Moves members, bumps units and adds jobs. Gives the audit entries of what changed state.
     pub(super) async fn cause_deliveries(&mut self, changed: Vec<Changed>, at: i64) -> Result<Vec<Entry>, Trouble> {
+        let changed = self.settle_rivals(changed).await?;
         let mut left = self.left_behind(&changed).await?;
         // Targets that were not asked keep their members, and are owed what is new of them.
         let asked: HashSet<_> = changed
@@ -79,12 +80,17 @@ impl Desk {
         let units = self.wanted_units(&changed, &mut bumps, at).await?;
         let mut members = Vec::new();
         let mut withheld = Vec::new();
-        for Changed { record, routes, .. } in changed {
+        for Changed { record, routes, is_new, .. } in changed {
             for Route { target, destination } in routes {
                 let place = (record, target);
                 match destination {
                     Destination::Nowhere => {}
-                    Destination::Withheld { code } => {
+                    Destination::HeldBack { .. } if left.units.contains_key(&place) => {
+                        if let (Some(unit), true) = (left.units.remove(&place), is_new) {
+                            owed.insert(unit);
+                        }
+                    }
+                    Destination::Withheld { code } | Destination::HeldBack { code } => {
                         if left.withheld.remove(&place).is_none_or(|before| before != code) {
                             withheld.push((place, code));
                         }

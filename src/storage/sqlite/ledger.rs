@@ -1,8 +1,8 @@
 //! Runs, documents and cursors; storing records is in `versions`.
 
 use async_trait::async_trait;
-use canonical::SourceName;
 use canonical::values::UtcInstant;
+use canonical::{Kind, SourceName};
 use contract::{DocumentHeader, Refusal};
 use futures_util::FutureExt as _;
 use sqlx::Row as _;
@@ -72,6 +72,11 @@ impl Ledger for SqliteStore {
     async fn reroute(&self, records: Vec<(RecordId, Vec<Route>)>, at: UtcInstant) -> Result<u64, StorageError> {
         let at = at.unix_micros();
         self.write("route records again", move |desk| reroute::reroute(desk, records, at).boxed()).await
+    }
+
+    async fn rank(&self, ranks: Vec<(Kind, SourceName, u16)>, at: UtcInstant) -> Result<(), StorageError> {
+        let at = at.unix_micros();
+        self.write("rank the standing records", move |desk| reroute::rank(desk, ranks, at).boxed()).await
     }
 
     async fn routing(&self) -> Result<Option<String>, StorageError> {

@@ -3,10 +3,12 @@
 
 use std::collections::HashMap;
 
+use canonical::{Kind, Record, SourceName};
 use sqlx::{Row as _, SqliteConnection};
 
+use super::audit::Entry;
 use super::effects::Changed;
-use super::rows::{json, record};
+use super::rows::{json, kind, record};
 use super::trouble::Trouble;
 use super::writer::Desk;
 use crate::storage::{Destination, RecordId, Route};
@@ -19,9 +21,14 @@ enum Place {
 }
 
 impl Place {
-    fn wanted(destination: &Destination) -> Option<Self> {
+    /// Where a destination leads a record that is here today.
+    fn wanted(destination: &Destination, today: Option<&Self>) -> Option<Self> {
         match destination {
             Destination::Nowhere => None,
+            Destination::HeldBack { code } => match today {
+                Some(Self::Unit(key)) => Some(Self::Unit(key.clone())),
+                _ => Some(Self::Withheld((*code).to_owned())),
+            },
             Destination::Unit { key, .. } => Some(Self::Unit(key.0.clone())),
             Destination::Withheld { code } => Some(Self::Withheld((*code).to_owned())),
         }
@@ -36,7 +43,7 @@ pub(super) async fn reroute(desk: &mut Desk, records: Vec<(RecordId, Vec<Route>)
         .filter_map(|(record, mut routes)| {
             routes.retain(|route| {
                 let today = places.get(&(record.0, route.target.clone()));
-                today != Place::wanted(&route.destination).as_ref()
+                today != Place::wanted(&route.destination, today).as_ref()
             });
             (!routes.is_empty()).then_some(Changed { record: record.0, existed: true, is_new: false, routes })
         })
@@ -74,6 +81,51 @@ async fn places(connection: &mut SqliteConnection, records: &str) -> Result<Hash
     Ok(places)
 }
 
+/// Sets the ranks of standing records, by kind and source, where they are others than before.
+pub(super) async fn rank(desk: &mut Desk, ranks: Vec<(Kind, SourceName, u16)>, at: i64) -> Result<(), Trouble> {
+    let mut entries = Vec::new();
+    for (kind, source, rank) in ranks {
+        let touched = sqlx::query("update record set rank = ?3 where kind = ?1 and source = ?2 and rank <> ?3")
+            .bind(kind.name())
+            .bind(source.as_str())
+            .bind(rank)
+            .execute(&mut desk.connection)
+            .await?
+            .rows_affected();
+        if touched > 0 {
+            let detail = json(&serde_json::json!({ "kind": kind.name(), "rank": rank, "records": touched }))?;
+            entries.push(Entry::new("records_ranked", format!("source/{source}"), detail));
+        }
+    }
+    desk.audit(entries, at).await
+}
+
+/// Which kinds stand, from which sources.
+pub(super) async fn kinds_and_sources(connection: &mut SqliteConnection) -> Result<Vec<(Kind, SourceName)>, Trouble> {
+    let rows =
+        sqlx::query("select distinct kind, source from record order by kind, source").fetch_all(connection).await?;
+    rows.iter()
+        .map(|row| {
+            let source: String = row.try_get(1)?;
+            let source =
+                SourceName::parse(&source).ok_or_else(|| Trouble::Damaged("a source without a name".to_owned()))?;
+            Ok((kind(row.try_get(0)?)?, source))
+        })
+        .collect()
+}
+
+/// The memberships in Pi.Co. that stand, in the order of their keys and sources.
+pub(super) async fn adesioni(connection: &mut SqliteConnection) -> Result<Vec<Record>, Trouble> {
+    let rows = sqlx::query(
+        "select r.kind, v.schema_version, v.body, v.provenance
+           from record r join record_version v on v.record = r.id and v.number = r.version
+          where r.kind = 'adesione' order by r.key, r.rank, r.source",
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| record(row, 0)).collect()
+}
+
 pub(super) async fn save_routing(desk: &mut Desk, routing: String, at: i64) -> Result<(), Trouble> {
     sqlx::query(
         "insert into routing (id, routing, at) values (1, ?1, ?2)
@@ -90,7 +142,7 @@ pub(super) async fn current_records(
     connection: &mut SqliteConnection,
     after: Option<RecordId>,
     limit: u32,
-) -> Result<Vec<(RecordId, canonical::Record)>, Trouble> {
+) -> Result<Vec<(RecordId, Record)>, Trouble> {
     let rows = sqlx::query(
         "select r.id, r.kind, v.schema_version, v.body, v.provenance
            from record r join record_version v on v.record = r.id and v.number = r.version

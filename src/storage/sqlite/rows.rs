@@ -56,8 +56,11 @@ impl<'a> From<&'a DeliveryState> for StateColumns<'a> {
         let (code, message, not_before) = match state {
             DeliveryState::Due | DeliveryState::Sent | DeliveryState::Acknowledged => (None, None, None),
             DeliveryState::Refused { code, message } => (Some(code.as_str()), Some(message.as_str()), None),
-            DeliveryState::InDoubt { code, at } | DeliveryState::Retry { code, at } => {
-                (Some(code.as_str()), None, Some(at.unix_micros()))
+            DeliveryState::InDoubt { code, at }
+            | DeliveryState::Retry { code, at }
+            | DeliveryState::Submitted { code, at } => (Some(code.as_str()), None, Some(at.unix_micros())),
+            DeliveryState::Held { code, message, at } => {
+                (Some(code.as_str()), Some(message.as_str()), Some(at.unix_micros()))
             }
             DeliveryState::Parked { reason, in_doubt } => (in_doubt.then_some("in_doubt"), Some(reason.as_str()), None),
         };
@@ -78,6 +81,8 @@ pub(super) fn state(row: &SqliteRow, first: usize) -> Result<DeliveryState, Trou
         "refused" => DeliveryState::Refused { code: code()?, message: message()? },
         "in_doubt" => DeliveryState::InDoubt { code: code()?, at: at()? },
         "retry" => DeliveryState::Retry { code: code()?, at: at()? },
+        "submitted" => DeliveryState::Submitted { code: code()?, at: at()? },
+        "held" => DeliveryState::Held { code: code()?, message: message()?, at: at()? },
         "parked" => DeliveryState::Parked { reason: message()?, in_doubt: !code()?.is_empty() },
         other => return Err(Trouble::Damaged(format!("unknown delivery state {other}"))),
     })

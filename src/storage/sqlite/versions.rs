@@ -17,7 +17,7 @@ use super::effects::Changed;
 use super::rows::{count, hex, json, stored};
 use super::trouble::Trouble;
 use super::writer::Desk;
-use crate::storage::{Arrival, Route, RunTotals, Stored};
+use crate::storage::{Arrival, Route, RoutedRecord, RunTotals, Stored};
 
 /// An arrival with what can be computed outside the transaction.
 #[derive(Debug)]
@@ -37,6 +37,7 @@ struct PreparedRecord {
     digest: Digest,
     body: String,
     provenance: Provenance,
+    rank: u16,
     routes: Vec<Route>,
 }
 
@@ -54,22 +55,24 @@ impl From<Arrival> for Prepared {
         let place = Place { document: arrival.document.0, line: stored(arrival.line), occurrence: arrival.occurrence };
         // What stands aside as a whole says nothing.
         let records = if arrival.set_aside.is_some() { Vec::new() } else { arrival.records };
-        let records = records.into_iter().map(|routed| PreparedRecord::new(routed.record, routed.routes)).collect();
+        let records = records.into_iter().map(PreparedRecord::from).collect();
         Self { place, text: arrival.text, findings: arrival.findings, records, set_aside: arrival.set_aside }
     }
 }
 
-impl PreparedRecord {
-    fn new(record: Record, routes: Vec<Route>) -> Self {
-        let Record { schema_version, body, provenance } = record;
+impl From<RoutedRecord> for PreparedRecord {
+    fn from(routed: RoutedRecord) -> Self {
+        let RoutedRecord { record: Record { schema_version, body, provenance }, rank, routes } = routed;
         let kind = body.kind().name();
         let key = body.key().as_str().to_owned();
         let body = body.to_json();
         // The digest of the record, from JSON that is needed anyway; a test holds the two together.
         let digest = Digest::of_parts([kind.as_bytes(), &schema_version.to_be_bytes(), body.as_bytes()]);
-        Self { kind, key, schema_version, digest, body, provenance, routes }
+        Self { kind, key, schema_version, digest, body, provenance, rank, routes }
     }
+}
 
+impl PreparedRecord {
     fn source(&self) -> &str {
         self.provenance.source.as_str()
     }
@@ -140,10 +143,10 @@ struct NewVersion {
 }
 
 static RECORDS: Bulk = Bulk::new(
-    "insert into record (id, kind, key, source, version, digest, as_of, document, line, occurrence)",
-    10,
+    "insert into record (id, kind, key, source, version, digest, as_of, document, line, occurrence, rank)",
+    11,
     "on conflict (id) do update set version = excluded.version, digest = excluded.digest, as_of = excluded.as_of,
-       document = excluded.document, line = excluded.line, occurrence = excluded.occurrence",
+       document = excluded.document, line = excluded.line, occurrence = excluded.occurrence, rank = excluded.rank",
 );
 static VERSIONS: Bulk = Bulk::new(
     "insert into record_version (id, record, number, run, raw_record, digest, stored_at, schema_version, body,
@@ -272,19 +275,20 @@ impl Desk {
                 if let (Some(standing), true, false) = (&slot.standing, slot.is_touched, is_put[*number]) {
                     is_put[*number] = true;
                     let key = std::mem::take(&mut record.key);
-                    rows.push((record.kind, key, record.source().to_owned(), *standing));
+                    rows.push((record.kind, key, record.source().to_owned(), record.rank, *standing));
                 }
             }
         }
         RECORDS
-            .run(&mut self.connection, rows, |(kind, key, source, standing), values| {
+            .run(&mut self.connection, rows, |(kind, key, source, rank, standing), values| {
                 let Standing { id, version, digest, as_of, place } = standing;
                 values.push(id).push(kind).push(key).push(source).push(version).push(digest.as_bytes().to_vec());
                 values
                     .push(as_of.map(|day| day.to_string()))
                     .push(place.document)
                     .push(place.line)
-                    .push(place.occurrence);
+                    .push(place.occurrence)
+                    .push(rank);
             })
             .await?;
         Ok(())
@@ -398,7 +402,8 @@ mod tests {
             raw: std::collections::BTreeMap::new(),
         };
         let record = Record::new(canonical::kinds::Lotto::new(cig).into(), provenance);
-        assert_eq!(PreparedRecord::new(record.clone(), Vec::new()).digest, record.digest());
+        let routed = RoutedRecord { record: record.clone(), rank: 0, routes: Vec::new() };
+        assert_eq!(PreparedRecord::from(routed).digest, record.digest());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use canonical::Record;
+use canonical::{Kind, Record, SourceName};
 use contract::UnitKey;
 use futures_util::FutureExt as _;
 use sqlx::Row as _;
@@ -50,6 +50,16 @@ impl Views for SqliteStore {
     ) -> Result<Vec<(RecordId, Record)>, StorageError> {
         let records = async { reroute::current_records(&mut *self.readers.acquire().await?, after, limit).await };
         records.await.map_err(|trouble: Trouble| trouble.during("read the standing records"))
+    }
+
+    async fn kinds_and_sources(&self) -> Result<Vec<(Kind, SourceName)>, StorageError> {
+        let kinds = async { reroute::kinds_and_sources(&mut *self.readers.acquire().await?).await };
+        kinds.await.map_err(|trouble: Trouble| trouble.during("list the kinds and sources"))
+    }
+
+    async fn adesioni(&self) -> Result<Vec<Record>, StorageError> {
+        let adesioni = async { reroute::adesioni(&mut *self.readers.acquire().await?).await };
+        adesioni.await.map_err(|trouble: Trouble| trouble.during("read the memberships"))
     }
 
     async fn save_reconciliation(&self, result: &Reconciliation) -> Result<ReconciliationId, StorageError> {

@@ -11,7 +11,9 @@ use std::io::Read;
 use contract::Refusal;
 use encoding_rs::{Decoder, DecoderResult, Encoding, ISO_8859_15, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
-use crate::{refuse, sniff};
+use kit::refuse;
+
+use crate::sniff;
 
 /// How many bytes are read at a time.
 const CHUNK: usize = 128 * 1024;

@@ -25,11 +25,11 @@ use quick_xml::errors::{Error, SyntaxError};
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::attributes::{Attribute, Attributes};
 
-use crate::shown::shown;
+use kit::shown;
 
 use self::decode::{Window, is_xml_character, newlines};
 use self::token::{Token, is_name, plain_token, unusual_token};
-use crate::refuse;
+use kit::refuse;
 
 /// How deep elements may nest.
 pub(crate) const DEPTH: usize = 64;

@@ -39,6 +39,7 @@ async fn sent(fixture: &Fixture, answer: ResponseTemplate) -> String {
         Ok(Outcome::Acknowledged(receipt)) => {
             format!("taken {} as {}", receipt.status, receipt.remote_id.unwrap_or_default())
         }
+        Ok(Outcome::Submitted { state, .. }) => format!("submitted {state}"),
         Ok(Outcome::Refused { code, message }) => format!("refused {code}: {message}"),
         Err(error) => {
             let advice = match error.advice {
@@ -87,6 +88,8 @@ fn problem(codice: &str) -> Value {
 #[case::many_words(json_answer(422, &json!({ "type": "about:blank", "title": "t", "status": 422, "codice": "x", "messaggio": "è".repeat(900), "dettagli": [] })), &format!("refused x: {}", "è".repeat(500)))]
 #[case::refused_without_words(json_answer(422, &json!({})), "not_understood, in doubt, retry")]
 #[case::no_key(json_answer(401, &problem("non_autorizzato")), "authentication, nothing done, fix configuration")]
+#[case::no_member(json_answer(403, &problem("adesione_assente")), "refused adesione_assente: CF [codice fiscale omesso]")]
+#[case::no_right_page(raw(403, "<html>403", "text/html"), "permission, nothing done, fix configuration")]
 #[case::no_right(json_answer(403, &problem("x")), "permission, nothing done, fix configuration")]
 #[case::wrong_address(raw(404, "<html>404", "text/html"), "not_understood, in doubt, retry")]
 #[case::redirect(ResponseTemplate::new(302).insert_header("location", "/login"), "not_understood, in doubt, fix configuration")]
@@ -215,5 +218,55 @@ async fn an_inventory_is_believed_only_when_it_is_complete() {
         ("no list", json!([]), ROW, ndjson),
     ] {
         assert_eq!(inventory(list, rows, content_type).await, Err(ErrorKind::NotUnderstood), "{why}");
+    }
+}
+
+#[rstest]
+#[case::shown(json!({ "id": "risorse/hub/7", "stato": "pubblicata", "versione": 1 }), true)]
+#[case::withdrawn(json!({ "id": "risorse/hub/7", "stato": "ritirata", "versione": 1 }), true)]
+#[case::other_state(json!({ "id": "risorse/hub/7", "stato": "in_bozza", "versione": 1 }), false)]
+#[case::other_version(json!({ "id": "risorse/hub/7", "stato": "pubblicata", "versione": 2 }), false)]
+#[tokio::test]
+async fn a_resource_is_taken_in_a_state_of_the_contract_alone(#[case] body: Value, #[case] is_taken: bool) {
+    let fixture = fixture().await;
+    let address = path("/v0/vetrina/hub/7/1");
+    Mock::given(method("PUT"))
+        .and(address)
+        .respond_with(json_answer(201, &body))
+        .expect(1)
+        .mount(&fixture.server)
+        .await;
+    let shipment = shipment(&*fixture.adapter, &UnitKey("risorse/hub/7".to_owned()), 1, &[]);
+    match fixture.adapter.target().expect("a target").send(&shipment).await {
+        Ok(outcome) => assert!(is_taken && matches!(outcome, Outcome::Acknowledged(_))),
+        Err(error) => assert_eq!((error.kind, is_taken), (ErrorKind::NotUnderstood, false)),
+    }
+}
+
+#[tokio::test]
+async fn a_sheet_is_believed_only_when_it_is_what_it_says() {
+    let content = r#"{"origine":"hub","id":"7","stato":"ritirata"}"#;
+    let sheet = |chiave: &str, of: &str, content: &str| {
+        let impronta = canonical::Digest::of(of.as_bytes());
+        format!(
+            r#"{{"chiave":"{chiave}","stato":"ritirata","versione":1,"impronta":"{impronta}","contenuto":{content}}}"#
+        )
+    };
+    let list = |sheets: &[String]| format!(r#"{{"elementi":[{}],"successivo":null}}"#, sheets.join(","));
+    let good = sheet("risorse/hub/7", content, content);
+    for (why, list, expected) in [
+        ("good", list(std::slice::from_ref(&good)), Ok(1)),
+        ("another digest", list(&[sheet("risorse/hub/7", "x", content)]), Err(ErrorKind::NotUnderstood)),
+        ("another key", list(&[sheet("risorse/hub/8", content, content)]), Err(ErrorKind::NotUnderstood)),
+        ("another list", list(&[sheet("segnalazioni/7", content, content)]), Err(ErrorKind::NotUnderstood)),
+        ("not a row", list(&[sheet("risorse/hub/7", "{}", "{}")]), Err(ErrorKind::NotUnderstood)),
+        ("twice", list(&[good.clone(), good.clone()]), Err(ErrorKind::NotUnderstood)),
+        ("cut short", list(&[good])[..60].to_owned(), Err(ErrorKind::NotUnderstood)),
+    ] {
+        let fixture = fixture().await;
+        let answer = raw(200, &list, "application/json");
+        Mock::given(method("GET")).and(path("/v0/vetrina")).respond_with(answer).mount(&fixture.server).await;
+        let page = fixture.adapter.observer().expect("an observer").inventory(Some("risorse/")).await;
+        assert_eq!(page.map(|page| page.units.len()).map_err(|error| error.kind), expected, "{why}");
     }
 }

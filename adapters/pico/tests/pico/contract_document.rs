@@ -11,7 +11,7 @@ fn document() -> Value {
 }
 
 /// Checks a value against a component schema.
-fn check(schema: &str, value: &Value) {
+pub(crate) fn check(schema: &str, value: &Value) {
     let root = json!({ "$ref": format!("#/components/schemas/{schema}"), "components": document()["components"] });
     let validator = jsonschema::validator_for(&root).expect("a schema");
     let errors: Vec<String> = validator.iter_errors(value).map(|error| error.to_string()).collect();
@@ -89,7 +89,7 @@ async fn every_operation_follows_the_document() {
     let shipment = shipment(&*adapter, &unit(2024), 2, &members);
     check("Pacchetto", &serde_json::from_slice(&shipment.body).expect("JSON"));
     for row in ndjson_rows(&shipment.body) {
-        check("RigaAppalto", &row);
+        check("Riga-appalti", &row);
     }
 
     let body = Some((shipment.idempotency_key.as_str(), &shipment.body[..]));
@@ -107,6 +107,8 @@ async fn every_operation_follows_the_document() {
     caller.check(ROWS, Method::GET, "/v0/pacchetti/00606750131/appalti/1999/righe", None, 404).await;
     caller.check("/v0/pacchetti", Method::GET, "/v0/pacchetti?limite=1", None, 200).await;
     caller.check("/v0/pacchetti", Method::GET, "/v0/pacchetti?limite=0", None, 400).await;
+    let row = "/v0/pacchetti/00606750131/gare/2024/1";
+    caller.check(PUT, Method::PUT, row, body, 422).await;
     caller.check("/v0/stato", Method::GET, "/v0/stato", None, 200).await;
     let stranger = Caller { key: "wrong".to_owned(), ..caller };
     stranger.check("/v0/pacchetti", Method::GET, "/v0/pacchetti", None, 401).await;
@@ -114,15 +116,57 @@ async fn every_operation_follows_the_document() {
     simulator.stop().await;
 }
 
-#[test]
-fn the_columns_of_the_csv_are_the_fields_of_the_row() {
-    let composed = compose(&*offline(), &unit(2024), 1, &[]);
-    let package: Value = serde_json::from_slice(&composed.body).expect("JSON");
-    let header = package["file"][0]["contenuto"].as_str().expect("text").trim_end().to_owned();
-    let properties = document()["components"]["schemas"]["RigaAppalto"]["properties"].clone();
-    let mut fields: Vec<String> = properties.as_object().expect("fields").keys().cloned().collect();
-    let mut columns: Vec<String> = header.split(',').map(str::to_owned).collect();
-    fields.sort();
-    columns.sort();
-    assert_eq!(columns, fields);
+#[tokio::test]
+async fn resources_and_reports_follow_the_document() {
+    const SHOWN: &str = "/v0/vetrina/{origine}/{id}";
+    const SHOW: &str = "/v0/vetrina/{origine}/{id}/{versione}";
+    const REPORT: &str = "/v0/segnalazioni/{id}";
+    const OUTCOME: &str = "/v0/segnalazioni/{id}/esito";
+    const OPEN: &str = "/v0/segnalazioni/{id}/{versione}";
+    let rules = json!([{ "membri": [ENTE] }, { "respinge": { "x": "No" } }]);
+    let simulator = simulator(None, Some(rules));
+    let adapter = adapter(simulator.settings.clone());
+    let caller = Caller::new(&simulator.settings);
+    let resource = |titolo: &str| {
+        let members = [record_of(json!({ "kind": "risorsa", "body": { "origine": "hub", "id": "7", "tipo": "corso",
+            "titolo": titolo } }))];
+        shipment(&*adapter, &UnitKey("risorse/hub/7".to_owned()), 1, &members)
+    };
+    let shown = resource("Corso");
+    let body = Some((shown.idempotency_key.as_str(), &shown.body[..]));
+    caller.check(SHOW, Method::PUT, "/v0/vetrina/hub/7/1", body, 201).await;
+    caller.check(SHOW, Method::PUT, "/v0/vetrina/hub/7/1", body, 200).await;
+    caller.check(SHOW, Method::PUT, "/v0/vetrina/hub/7/1", Some(("k", &resource("Altro").body)), 409).await;
+    caller.check(SHOW, Method::PUT, "/v0/vetrina/hub/8/1", Some(("k", &shown.body)), 422).await;
+    caller.check(SHOW, Method::PUT, "/v0/vetrina/hub/7/1", Some(("k", b"[]")), 400).await;
+    caller.check(SHOWN, Method::GET, "/v0/vetrina/hub/7", None, 200).await;
+    caller.check(SHOWN, Method::GET, "/v0/vetrina/hub/9", None, 404).await;
+    caller.check("/v0/vetrina", Method::GET, "/v0/vetrina", None, 200).await;
+    caller.check("/v0/vetrina", Method::GET, "/v0/vetrina?limite=x", None, 400).await;
+    let report = |ente: &str| {
+        let members = [record_of(json!({ "kind": "segnalazione", "body": { "id": "x", "ente": ente,
+            "tipo_record": "lotto", "chiave_record": "918052266A", "regola": "R02", "descrizione": "d",
+            "aperta_il": "2026-03-01T09:30:00Z", "stato": "aperta" } }))];
+        shipment(&*adapter, &UnitKey("segnalazioni/x".to_owned()), 1, &members)
+    };
+    let opened = report(ENTE);
+    let body = Some((opened.idempotency_key.as_str(), &opened.body[..]));
+    caller.check(OPEN, Method::PUT, "/v0/segnalazioni/x/1", Some(("k", &report("01894100302").body)), 403).await;
+    caller.check(OPEN, Method::PUT, "/v0/segnalazioni/x/1", body, 201).await;
+    caller.check(OPEN, Method::PUT, "/v0/segnalazioni/y/1", Some(("k", &opened.body)), 422).await;
+    caller.check(REPORT, Method::GET, "/v0/segnalazioni/x", None, 200).await;
+    caller.check(REPORT, Method::GET, "/v0/segnalazioni/y", None, 404).await;
+    for _ in ["in_lavorazione", "respinta"] {
+        caller.check(OUTCOME, Method::GET, "/v0/segnalazioni/x/esito", None, 200).await;
+    }
+    caller.check(OUTCOME, Method::GET, "/v0/segnalazioni/y/esito", None, 404).await;
+    caller.check(OPEN, Method::PUT, "/v0/segnalazioni/x/1", body, 200).await;
+    caller.check("/v0/segnalazioni", Method::GET, "/v0/segnalazioni", None, 200).await;
+    caller.check("/v0/risorse", Method::GET, "/v0/risorse", None, 200).await;
+    caller.check("/v0/risorse", Method::GET, "/v0/risorse?limite=2&dopo=3", None, 200).await;
+    caller.check("/v0/risorse", Method::GET, "/v0/risorse?dopo=x", None, 400).await;
+    let package = super::shipment(&*adapter, &UnitKey("01894100302/appalti/2024".to_owned()), 1, &[]);
+    let put = "/v0/pacchetti/{ente}/{dataset}/{periodo}/{versione}";
+    caller.check(put, Method::PUT, "/v0/pacchetti/01894100302/appalti/2024/1", Some(("k", &package.body)), 403).await;
+    simulator.stop().await;
 }

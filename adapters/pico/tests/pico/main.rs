@@ -4,7 +4,10 @@
 mod answers;
 mod cases;
 mod contract_document;
+mod desk;
+mod every_dataset;
 mod properties;
+mod resources;
 mod round;
 
 use std::collections::BTreeMap;
@@ -74,7 +77,7 @@ fn compose(adapter: &dyn Adapter, unit: &UnitKey, revision: u64, members: &[Reco
 fn shipment(adapter: &dyn Adapter, unit: &UnitKey, revision: u64, members: &[Record]) -> Shipment {
     let composed = compose(adapter, unit, revision, members);
     let idempotency_key = format!("{unit}#{revision}#{}", canonical::Digest::of(&composed.body));
-    Shipment { unit: unit.clone(), revision, idempotency_key, body: composed.body }
+    Shipment { unit: unit.clone(), revision, idempotency_key, body: composed.body, previous_receipt: None }
 }
 
 fn simulator(state: Option<PathBuf>, faults: Option<Value>) -> RunningSimulator {
@@ -82,9 +85,12 @@ fn simulator(state: Option<PathBuf>, faults: Option<Value>) -> RunningSimulator 
     simulate(SimulatorOptions { listen: SocketAddr::from(([127, 0, 0, 1], 0)), state, faults }).expect("running")
 }
 
-/// The NDJSON lines of a composed body.
+/// The NDJSON lines of a composed package, or the one row of a sheet.
 fn ndjson_rows(body: &[u8]) -> Vec<Value> {
     let package: Value = serde_json::from_slice(body).expect("a package");
+    if !package["contenuto"].is_null() {
+        return vec![package["contenuto"].clone()];
+    }
     let text = package["file"][1]["contenuto"].as_str().expect("text");
     text.lines().map(|line| serde_json::from_str(line).expect("a row")).collect()
 }

@@ -91,4 +91,66 @@ proptest! {
             prop_assert!(!is_person, "a personal code of {} characters", word.len());
         }
     }
+
+    #[test]
+    fn no_text_of_any_dataset_carries_a_personal_code_and_all_are_shown_again(text in oggetto(), other in oggetto()) {
+        let adapter = offline();
+        for (unit, members) in of_every_dataset(&text, &other) {
+            let composed = compose(&*adapter, &unit, 1, &members);
+            let sent = String::from_utf8(composed.body.clone()).expect("text");
+            prop_assert!(!canonical::identifiers::holds_personal_code(&sent), "{}", unit);
+            prop_assert_eq!(ndjson_rows(&composed.body).len(), composed.rows.len());
+            let reversed: Vec<Record> = members.into_iter().rev().collect();
+            prop_assert_eq!(compose(&*adapter, &unit, 1, &reversed), composed);
+        }
+    }
+}
+
+/// Units of the datasets that have texts, with these texts wherever one may stand.
+fn of_every_dataset(text: &str, other: &str) -> Vec<(UnitKey, Vec<Record>)> {
+    let (cup, programma) = ("F41B21000000001", "LP006067501312026001");
+    let of = |unit: &str, members: Vec<Value>| (UnitKey(unit.to_owned()), members.into_iter().map(record_of).collect());
+    let package = |dataset: &str, periodo: &str| format!("{ENTE}/{dataset}/{periodo}");
+    vec![
+        of(
+            &package("gare", "2026"),
+            vec![json!({ "kind": "procedura", "body": { "id": "x/1", "oggetto": text,
+                "ente_delegante": "RSSMRA85T10A562S" } })],
+        ),
+        of(
+            &package("progetti-europei", "corrente"),
+            vec![
+                json!({ "kind": "progetto", "body": { "cup": cup, "titolo": text, "programma": other, "misura": text } }),
+                json!({ "kind": "collegamento_cup_cig", "body": { "cup": cup, "cig": CIGS[0], "fase": text,
+                    "motivo_assenza_cig": other } }),
+                json!({ "kind": "collegamento_cup_cig", "body": { "cup": cup, "cig": CIGS[1], "piani": [{ "altro": text }] } }),
+            ],
+        ),
+        of(
+            &package("programmazione", "2026"),
+            vec![
+                json!({ "kind": "programma", "body": { "id": programma, "tipo": "lavori", "ente": ENTE, "anno": 2026,
+                    "descrizione": text, "referente": { "cognome": text, "codice_fiscale": "RSSMRA85T10A562S" } } }),
+                json!({ "kind": "intervento", "body": { "cui": "L00606750131202600001", "id_programma": programma,
+                    "ente": ENTE, "tipo": "lavori", "descrizione": other, "anno": 2026, "priorita": text,
+                    "rup": { "cognome": text, "codice_fiscale": "RSSMRA85T10A562S" } } }),
+            ],
+        ),
+        of(
+            &package("servizi-associati", "corrente"),
+            vec![json!({ "kind": "servizio_associato", "body": { "ente_erogatore": ENTE, "ente_fruitore": ENTE,
+                "tipo": "sit", "servizio": text, "convenzione": { "titolo": other } } })],
+        ),
+        of(
+            "risorse/hub/1",
+            vec![json!({ "kind": "risorsa", "body": { "origine": "hub", "id": "1", "tipo": "corso", "titolo": text,
+                "descrizione": other, "url": text, "tema": other } })],
+        ),
+        of(
+            "segnalazioni/1",
+            vec![json!({ "kind": "segnalazione", "body": { "id": "1", "ente": ENTE, "tipo_record": "lotto",
+                "chiave_record": text, "regola": "R02", "campo": other, "descrizione": text,
+                "aperta_il": "2026-03-01T09:30:00Z", "stato": "aperta" } })],
+        ),
+    ]
 }

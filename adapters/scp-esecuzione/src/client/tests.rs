@@ -37,11 +37,12 @@ fn no(code: &str) -> Value {
 #[case::new(201)]
 #[case::again(200)]
 #[tokio::test]
-async fn a_draft_that_was_taken_is_acknowledged_with_its_receipt(#[case] status: u16) {
+async fn a_draft_that_was_taken_is_submitted_with_its_receipt(#[case] status: u16) {
     let body = taken(3, &json!([{"codice": "A1", "tipo": "avviso", "messaggio": "manca la cauzione"}]));
     let (server, adapter) = answering(ResponseTemplate::new(status).set_body_json(&body)).await;
     let sent = shipment(&avanzamento(CIG, 1, "10.00"), 3);
-    let Outcome::Acknowledged(receipt) = adapter.send(&sent).await.unwrap() else { panic!("refused") };
+    let Outcome::Submitted { receipt, state } = adapter.send(&sent).await.unwrap() else { panic!("refused") };
+    assert_eq!(state, "bozza");
     assert_eq!((receipt.remote_id.as_deref(), receipt.status), (Some("B00000001"), status));
     assert_eq!(receipt.answer_digest, Digest::of(body.to_string().as_bytes()).to_string());
     let request = &server.received_requests().await.unwrap()[0];
@@ -118,12 +119,12 @@ async fn a_pause_that_is_asked_for_is_told() {
 fn held(versione: u64, importo: &str) -> Value {
     json!({
         "chiave": "B000001279/1/3/1", "idBozza": "B00000001", "stato": "bozza", "versione": versione,
-        "scheda": "SA1", "dati": {"avanzamento": {"impSal": importo}},
+        "scheda": "SA1", "anacForm": {"avanzamento": {"impSal": importo}},
     })
 }
 
 #[rstest]
-#[case::it_is_ours(ResponseTemplate::new(200).set_body_json(held(5, "10.00")), "acknowledged")]
+#[case::it_is_ours(ResponseTemplate::new(200).set_body_json(held(5, "10.00")), "submitted")]
 #[case::it_is_another(ResponseTemplate::new(200).set_body_json(held(5, "99.00")), "newer_draft")]
 #[case::it_is_another_of_our_version(ResponseTemplate::new(200).set_body_json(held(4, "99.00")), "newer_draft")]
 #[case::it_is_older(ResponseTemplate::new(200).set_body_json(held(3, "99.00")), "in_doubt")]
@@ -142,6 +143,7 @@ async fn a_newer_draft_is_looked_at_before_deciding(
     Mock::given(method("PUT")).respond_with(told).mount(&server).await;
     Mock::given(method("GET")).and(path(UNIT_PATH)).respond_with(look).mount(&server).await;
     let seen = match adapter(&server).send(&shipment(&avanzamento(CIG, 1, "10.00"), 4)).await {
+        Ok(Outcome::Submitted { .. }) => "submitted".to_owned(),
         Ok(Outcome::Acknowledged(_)) => "acknowledged".to_owned(),
         Ok(Outcome::Refused { code, .. }) => code,
         Err(error) if error.phase == Phase::Unknown => "in_doubt".to_owned(),
@@ -176,7 +178,7 @@ async fn a_look_up_says_what_is_held(#[case] answer: ResponseTemplate, #[case] e
 }
 
 #[rstest]
-#[case::another_draft(200, json!({"chiave": "B000001279/1/3/2", "idBozza": "B", "stato": "bozza", "versione": 1, "scheda": "SA1", "dati": {}}))]
+#[case::another_draft(200, json!({"chiave": "B000001279/1/3/2", "idBozza": "B", "stato": "bozza", "versione": 1, "scheda": "SA1", "anacForm": {}}))]
 #[case::an_unknown_reason(500, no("ERRORE_INTERNO"))]
 #[case::a_page_not_found(404, json!({}))]
 #[tokio::test]
@@ -193,4 +195,72 @@ async fn a_look_up_never_guesses(#[case] status: u16, #[case] body: Value) {
 async fn an_inventory_that_was_not_read_is_an_error(#[case] answer: ResponseTemplate) {
     let (_server, adapter) = answering(answer).await;
     assert!(adapter.inventory(None).await.is_err());
+}
+
+fn standing_as(stato: &str, versione: u64, esiti: &Value) -> ResponseTemplate {
+    let body = json!({"idBozza": "B00000001", "stato": stato, "versione": versione, "esiti": esiti});
+    ResponseTemplate::new(200).set_body_json(body)
+}
+
+fn rejection() -> Value {
+    json!([
+        {"codice": "A1", "tipo": "avviso", "messaggio": "nota"},
+        {"codice": "REG77", "tipo": "errore", "messaggio": "scadenza prima della stipula"},
+    ])
+}
+
+#[rstest]
+#[case::draft("bozza", "pending bozza")]
+#[case::under_check("in_verifica", "pending in_verifica")]
+#[case::confirmed("confermata", "pending confermata")]
+#[case::sent("trasmessa", "pending trasmessa")]
+#[case::accepted("accettata", "acknowledged")]
+#[case::rejected("scartata", "refused REG77")]
+#[tokio::test]
+async fn a_draft_is_followed_until_it_ends(#[case] stato: &str, #[case] expected: &str) {
+    let esiti = if stato == "scartata" { rejection() } else { json!([]) };
+    let (server, adapter) = answering(standing_as(stato, 3, &esiti)).await;
+    assert_eq!(followed(&adapter, 3).await.unwrap(), expected);
+    assert_eq!(server.received_requests().await.unwrap()[0].url.path(), "/bozze/B00000001");
+}
+
+async fn followed(adapter: &ScpEsecuzione, versione: u64) -> Result<String, AdapterError> {
+    let taken = Receipt { remote_id: Some("B00000001".to_owned()), status: 201, answer_digest: String::new() };
+    let followed = adapter.follow(&shipment(&avanzamento(CIG, 1, "10.00"), versione), &taken).await?;
+    Ok(match followed {
+        contract::Followed::Pending(state) => format!("pending {state}"),
+        contract::Followed::Ended(Outcome::Acknowledged(_)) => "acknowledged".to_owned(),
+        contract::Followed::Ended(Outcome::Refused { code, .. }) => format!("refused {code}"),
+        contract::Followed::Ended(other) => panic!("not an end: {other:?}"),
+    })
+}
+
+#[rstest]
+#[case::another_took_its_place(standing_as("bozza", 4, &json!([])), "refused newer_draft")]
+#[case::it_is_gone(ResponseTemplate::new(500).set_body_json(no("NOT_FOUND")), "refused draft_gone")]
+#[case::an_older_version(standing_as("accettata", 2, &json!([])), "error")]
+#[case::an_unknown_state(standing_as("sospesa", 3, &json!([])), "error")]
+#[case::a_page(ResponseTemplate::new(200).set_body_raw("<html>", "text/html"), "error")]
+#[case::unknown_reason(ResponseTemplate::new(500).set_body_json(no("ERRORE_INTERNO")), "error")]
+#[tokio::test]
+async fn an_end_is_never_guessed(#[case] answer: ResponseTemplate, #[case] expected: &str) {
+    let (_server, adapter) = answering(answer).await;
+    assert_eq!(followed(&adapter, 3).await.unwrap_or_else(|_| "error".to_owned()), expected);
+}
+
+#[rstest]
+#[case::already_accepted("accettata", "acknowledged")]
+#[case::already_rejected("scartata", "REG77")]
+#[case::unknown_state("sospesa", "in_doubt")]
+#[tokio::test]
+async fn a_draft_sent_again_may_have_ended_already(#[case] stato: &str, #[case] expected: &str) {
+    let esiti = if stato == "scartata" { rejection() } else { json!([]) };
+    let (_server, adapter) = answering(standing_as(stato, 3, &esiti)).await;
+    let seen = match adapter.send(&shipment(&avanzamento(CIG, 1, "10.00"), 3)).await {
+        Ok(Outcome::Acknowledged(_)) => "acknowledged".to_owned(),
+        Ok(Outcome::Refused { code, .. }) => code,
+        Err(error) if error.phase == Phase::Unknown => "in_doubt".to_owned(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(seen, expected);
 }

@@ -10,8 +10,9 @@ use canonical::kinds::Fase;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::schede::Scheda;
+use crate::schede::{OURS, Scheda};
 use crate::wire::{BozzaAccolta, BozzaInviata, BozzaTenuta, Esito, PaginaBozze};
+use crate::{official, rome};
 
 /// The reason of the one refusal with a status of its own.
 pub(super) const NEWER: &str = "VERSIONE_SUPERATA";
@@ -44,6 +45,9 @@ pub(super) enum Effect {
         stato: String,
         /// When, in the platform's local time.
         il: String,
+        /// Why, when it is rejected.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        codice: Option<String>,
     },
     /// An award was put into a tender.
     Gara {
@@ -79,6 +83,30 @@ pub(super) struct Draft {
     pub(super) stato: String,
     /// When its state changed last, in local time; never for a draft that nobody touched.
     pub(super) il: Option<String>,
+    /// What the platform has to say of it.
+    esiti: Vec<Esito>,
+}
+
+/// What becomes of the drafts when nobody says otherwise: who follows one sees it advance by one
+/// state each time, up to the end that is planned for it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Plan {
+    /// Which drafts: a key, a scheda, or `*`.
+    bozza: String,
+    /// The end.
+    esito: End,
+    /// The code of a rejection.
+    codice: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum End {
+    Accettata,
+    Scartata,
+    /// It stays where it is.
+    Ferma,
 }
 
 impl Draft {
@@ -92,7 +120,7 @@ impl Draft {
             id_bozza: self.id_bozza.clone(),
             stato: self.stato.clone(),
             versione: self.body.versione,
-            esiti: Vec::new(),
+            esiti: self.esiti.clone(),
         }
     }
 }
@@ -107,9 +135,18 @@ const STATES: &[(&str, &[&str])] = &[
     ("scartata", &[]),
 ];
 
+/// When the clock of the platform begins. It moves by a minute with every change of state: the
+/// same effects always give the same times.
+const BEGINNING: &str = "2026-01-01T08:00:00";
+/// The code of a rejection that the plan does not name.
+const GENERIC: &str = "ERR40";
+
 /// What the platform holds.
 #[derive(Debug, Default)]
 pub(super) struct Platform {
+    pub(super) plans: Vec<Plan>,
+    /// The time of the last change of state.
+    last_change: Option<String>,
     pub(super) drafts: BTreeMap<String, Draft>,
     /// Tender of each `cig/award` that was put into one.
     pub(super) gare: BTreeMap<String, String>,
@@ -123,14 +160,17 @@ impl Platform {
         match effect {
             Effect::Bozza { key, impronta, idempotency_key, id_bozza, body, .. } => {
                 // A newer version opens the draft again: the person has to look at it again.
-                let draft = Draft { body, id_bozza, stato: "bozza".to_owned(), il: None };
+                let draft = Draft { body, id_bozza, stato: "bozza".to_owned(), il: None, esiti: Vec::new() };
                 self.answered.insert(idempotency_key, (key.clone(), impronta, draft.accolta()));
                 self.drafts.insert(key, draft);
             }
-            Effect::Stato { key, stato, il } => {
+            Effect::Stato { key, stato, il, codice } => {
+                self.last_change = self.last_change.take().max(Some(il.clone()));
                 if let Some(draft) = self.drafts.get_mut(&key) {
                     draft.stato = stato;
                     draft.il = Some(il);
+                    let esito = |codice: &String| Esito::error(codice, None, "esito negativo di prova");
+                    draft.esiti = codice.as_ref().map(esito).into_iter().collect();
                 }
             }
             Effect::Gara { lane, gara } => {
@@ -155,7 +195,7 @@ impl Platform {
         self.check(key, &body)?;
         let held = self.drafts.get(key);
         if let Some(held) = held.filter(|held| held.body.versione >= body.versione) {
-            let same = held.body.scheda == body.scheda && held.body.dati == body.dati;
+            let same = held.body.scheda == body.scheda && held.body.contenuto() == body.contenuto();
             return if same { Ok((false, held.accolta(), None)) } else { Err(No::because(NEWER)) };
         }
         let id_bozza = held.map_or_else(|| format!("B{:08}", self.drafts.len() + 1), |held| held.id_bozza.clone());
@@ -183,19 +223,17 @@ impl Platform {
         }
         let phase = parts.next().and_then(|phase| phase.parse().ok()).and_then(Fase::from_code);
         let progressive = parts.next().unwrap_or_default();
-        let scheda = phase.and_then(Scheda::of_fase).filter(|_| is_number(award) && is_number(progressive));
-        let scheda = scheda.ok_or(No::because("CHIAVE_NON_VALIDA"))?;
-        if scheda.code != body.scheda {
-            return Err(No::at("SCHEDA_NON_COERENTE", "scheda", "la scheda non appartiene alla fase"));
-        }
-        let mut esiti = Vec::new();
-        problems(scheda, "", &body.dati, &mut esiti);
-        if body.versione == 0 || !body.dati.is_object() || !esiti.is_empty() {
+        let phase = phase.filter(|_| is_number(award) && is_number(progressive));
+        let phase = phase.ok_or(No::because("CHIAVE_NON_VALIDA"))?;
+        let scheda = Scheda::of_fase(phase).find(|scheda| scheda.code == body.scheda);
+        let scheda = scheda.ok_or(No::at("SCHEDA_NON_COERENTE", "scheda", "la scheda non appartiene alla fase"))?;
+        let esiti = problems(scheda, body);
+        if body.versione == 0 || !body.anac_form.is_object() || !esiti.is_empty() {
             return Err(No { code: "BOZZA_NON_VALIDA", esiti });
         }
         if matches!(scheda.fase, Fase::SuperamentoQuarto | Fase::Ripresa) {
-            let field = "sospensione.progressivoSospensione";
-            let number = body.dati.pointer("/sospensione/progressivoSospensione").and_then(Value::as_u64);
+            let field = "integrazioni.progressivoSospensione";
+            let number = body.integrazioni.get("progressivoSospensione").and_then(Value::as_u64);
             let suspension = number.map(|number| format!("{cig}/{award}/{}/{number}", Fase::Sospensione.code()));
             if suspension.is_none_or(|suspension| !self.drafts.contains_key(&suspension)) {
                 return Err(No::at("SEQUENZA", field, "la sospensione a cui la scheda si riferisce non esiste"));
@@ -230,7 +268,35 @@ impl Platform {
         let following = STATES.iter().find(|(state, _)| *state == draft.stato).map_or(&[][..], |(_, next)| next);
         let next = following.iter().find(|next| stato.is_none_or(|stato| stato == **next));
         let stato = (*next.ok_or(No::because("TRANSIZIONE_NON_AMMESSA"))?).to_owned();
-        Ok(Effect::Stato { key: key.to_owned(), stato, il: il.to_owned() })
+        let codice = (stato == "scartata").then(|| GENERIC.to_owned());
+        Ok(Effect::Stato { key: key.to_owned(), stato, il: il.to_owned(), codice })
+    }
+
+    /// The next state of a draft whose state was asked for; none when it stays.
+    pub(super) fn step(&self, id: &str) -> Option<Effect> {
+        let (key, draft) = self.drafts.iter().find(|(_, draft)| draft.id_bozza == id)?;
+        let is_for = |plan: &&Plan| plan.bozza == "*" || plan.bozza == *key || plan.bozza == draft.body.scheda;
+        let plan = self.plans.iter().find(is_for);
+        let end = plan.map_or(End::Accettata, |plan| plan.esito);
+        let is_last = draft.stato == "trasmessa";
+        let (stato, codice) = match end {
+            End::Ferma => return None,
+            End::Scartata if is_last => {
+                let codice = plan.and_then(|plan| plan.codice.clone()).unwrap_or_else(|| GENERIC.to_owned());
+                (Some("scartata"), Some(codice))
+            }
+            End::Accettata | End::Scartata => (None, None),
+        };
+        let effect = self.advance(key, stato, &rome::minute_after(self.now())?).ok()?;
+        Some(match effect {
+            Effect::Stato { key, stato, il, .. } => Effect::Stato { key, stato, il, codice },
+            other => other,
+        })
+    }
+
+    /// The local time of the platform.
+    pub(super) fn now(&self) -> &str {
+        self.last_change.as_deref().unwrap_or(BEGINNING)
     }
 }
 
@@ -241,7 +307,8 @@ fn held(key: &str, draft: &Draft) -> BozzaTenuta {
         stato: draft.stato.clone(),
         versione: draft.body.versione,
         scheda: draft.body.scheda.clone(),
-        dati: draft.body.dati.clone(),
+        anac_form: draft.body.anac_form.clone(),
+        integrazioni: draft.body.integrazioni.clone(),
     }
 }
 
@@ -250,15 +317,24 @@ fn is_number(text: &str) -> bool {
     text.parse::<u32>().is_ok_and(|number| number > 0 && number.to_string() == text)
 }
 
-/// What in the fields does not follow the scheda: unknown names, values without their type.
-fn problems(scheda: &Scheda, prefix: &str, dati: &Value, esiti: &mut Vec<Esito>) {
-    for (name, value) in dati.as_object().into_iter().flatten() {
-        let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
-        match scheda.all_fields().find(|(field, _)| *field == path) {
-            Some((_, field_type)) if field_type.admits(value) => {}
+/// What in a draft does not follow its scheda: the official form, and our fields beside it. What is
+/// missing is not looked at: the person who confirms completes it.
+fn problems(scheda: &Scheda, body: &BozzaInviata) -> Vec<Esito> {
+    let wrong = official::problems_of_draft(scheda.code, &body.anac_form).into_iter();
+    let mut esiti: Vec<_> = wrong
+        .filter(|problem| !problem.is_missing())
+        .map(|problem| {
+            let codice = if problem.rule == "additionalProperties" { "CAMPO" } else { "TIPO" };
+            Esito::error(codice, Some(&problem.path), "la scheda nazionale non ammette questo campo o questo valore")
+        })
+        .collect();
+    for (name, value) in body.integrazioni.as_object().into_iter().flatten() {
+        let path = format!("{OURS}{name}");
+        match scheda.all_fields().find(|field| field.path == path) {
+            Some(field) if field.admits(value) => {}
             Some(_) => esiti.push(Esito::error("TIPO", Some(&path), "il valore non ha il tipo previsto")),
-            None if value.is_object() => problems(scheda, &path, value, esiti),
             None => esiti.push(Esito::error("CAMPO", Some(&path), "la scheda non ha questo campo")),
         }
     }
+    esiti
 }

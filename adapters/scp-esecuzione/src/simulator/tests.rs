@@ -60,7 +60,7 @@ impl Bench {
     /// Sends a record and brings its draft to a state, step by step.
     async fn bring(&self, record: &Record, states: &[&str], il: &str) {
         let shipment = shipment(record, 1);
-        assert!(matches!(self.send(&shipment).await, Ok(Outcome::Acknowledged(_))));
+        receipt(self.send(&shipment).await);
         for stato in states {
             let step = json!({"chiave": shipment.unit.0, "stato": stato, "il": il});
             assert_follows("Avanza", &step);
@@ -93,8 +93,8 @@ const SENT: &[&str] = &["in_verifica", "confermata", "trasmessa"];
 
 fn receipt(outcome: Result<Outcome, AdapterError>) -> contract::Receipt {
     match outcome {
-        Ok(Outcome::Acknowledged(receipt)) => receipt,
-        other => panic!("not acknowledged: {other:?}"),
+        Ok(Outcome::Submitted { receipt, .. } | Outcome::Acknowledged(receipt)) => receipt,
+        other => panic!("not taken: {other:?}"),
     }
 }
 
@@ -128,7 +128,13 @@ async fn every_case_on_file_is_taken_and_held_as_it_was_sent() {
     for (revision, (name, case)) in (2..).zip(cases()) {
         let unit = contract::UnitKey(case["unita"].as_str().unwrap().to_owned());
         let composed = bench.adapter.compose(&unit, revision, &records(&case)).unwrap();
-        let shipment = Shipment { unit: unit.clone(), revision, idempotency_key: name, body: composed.body };
+        let shipment = Shipment {
+            unit: unit.clone(),
+            revision,
+            idempotency_key: name,
+            body: composed.body,
+            previous_receipt: None,
+        };
         receipt(bench.send(&shipment).await);
         let held = bench.inventory().await.into_iter().find(|(key, _)| *key == unit.0).unwrap();
         assert_eq!(held.1, composed.rows[0]);
@@ -227,16 +233,18 @@ async fn what_follows_a_suspension_needs_it(#[case] dettaglio: Value) {
 }
 
 #[rstest]
-#[case::smartcig("/bozze/ZD30000001/1/3/1", json!({"versione": 1, "scheda": "SA1", "dati": {}}), "SMARTCIG")]
-#[case::not_a_cig("/bozze/NOCIG14587/1/3/1", json!({"versione": 1, "scheda": "SA1", "dati": {}}), "CIG_NON_VALIDO")]
-#[case::null_cig("/bozze/0000000000/1/3/1", json!({"versione": 1, "scheda": "SA1", "dati": {}}), "CIG_NON_VALIDO")]
-#[case::no_such_phase("/bozze/B000001279/1/99/1", json!({"versione": 1, "scheda": "SA1", "dati": {}}), "CHIAVE_NON_VALIDA")]
-#[case::progressive_with_zeros("/bozze/B000001279/1/3/01", json!({"versione": 1, "scheda": "SA1", "dati": {}}), "CHIAVE_NON_VALIDA")]
-#[case::other_scheda("/bozze/B000001279/1/3/1", json!({"versione": 1, "scheda": "SO1", "dati": {}}), "SCHEDA_NON_COERENTE")]
-#[case::no_version("/bozze/B000001279/1/3/1", json!({"versione": 0, "scheda": "SA1", "dati": {}}), "BOZZA_NON_VALIDA")]
+#[case::smartcig("/bozze/ZD30000001/1/3/1", json!({"versione": 1, "scheda": "SA1", "anacForm": {}}), "SMARTCIG")]
+#[case::not_a_cig("/bozze/NOCIG14587/1/3/1", json!({"versione": 1, "scheda": "SA1", "anacForm": {}}), "CIG_NON_VALIDO")]
+#[case::null_cig("/bozze/0000000000/1/3/1", json!({"versione": 1, "scheda": "SA1", "anacForm": {}}), "CIG_NON_VALIDO")]
+#[case::no_such_phase("/bozze/B000001279/1/99/1", json!({"versione": 1, "scheda": "SA1", "anacForm": {}}), "CHIAVE_NON_VALIDA")]
+#[case::progressive_with_zeros("/bozze/B000001279/1/3/01", json!({"versione": 1, "scheda": "SA1", "anacForm": {}}), "CHIAVE_NON_VALIDA")]
+#[case::other_scheda("/bozze/B000001279/1/3/1", json!({"versione": 1, "scheda": "SO1", "anacForm": {}}), "SCHEDA_NON_COERENTE")]
+#[case::no_version("/bozze/B000001279/1/3/1", json!({"versione": 0, "scheda": "SA1", "anacForm": {}}), "BOZZA_NON_VALIDA")]
 #[case::not_a_draft("/bozze/B000001279/1/3/1", json!([]), "BOZZA_NON_VALIDA")]
-#[case::unknown_field("/bozze/B000001279/1/3/1", json!({"versione": 1, "scheda": "SA1", "dati": {"altro": 1}}), "BOZZA_NON_VALIDA")]
-#[case::amount_as_number("/bozze/B000001279/1/3/1", json!({"versione": 1, "scheda": "SA1", "dati": {"avanzamento": {"impSal": 10.5}}}), "BOZZA_NON_VALIDA")]
+#[case::unknown_field("/bozze/B000001279/1/3/1", json!({"versione": 1, "scheda": "SA1", "anacForm": {"altro": 1}}), "BOZZA_NON_VALIDA")]
+#[case::amount_as_text("/bozze/B000001279/1/3/1", json!({"versione": 1, "scheda": "SA1", "anacForm": {"avanzamento": {"impSal": "10.50"}}}), "BOZZA_NON_VALIDA")]
+#[case::unknown_field_of_ours("/bozze/B000001279/1/3/1", json!({"versione": 1, "scheda": "SA1", "anacForm": {}, "integrazioni": {"altro": 1}}), "BOZZA_NON_VALIDA")]
+#[case::field_of_ours_as_text("/bozze/B000001279/1/3/1", json!({"versione": 1, "scheda": "SA1", "anacForm": {}, "integrazioni": {"impSalSingolo": "1"}}), "BOZZA_NON_VALIDA")]
 #[tokio::test]
 async fn every_no_has_status_500_and_its_reason(#[case] path: &str, #[case] body: Value, #[case] code: &str) {
     let bench = bench();
@@ -273,8 +281,9 @@ async fn a_draft_advances_step_by_step_and_a_newer_version_opens_it_again() {
     bench.bring(&record, SENT, "2026-03-01T10:00:00").await;
     let step = json!({"chiave": "B000001279/1/3/1", "stato": "bozza", "il": "2026-03-02T10:00:00"});
     assert_eq!(bench.call("POST", "/simulatore/avanza", Some(step)).await.0, 500);
-    let state = async || bench.call("GET", "/bozze/B00000001", None).await.1;
-    assert_follows("BozzaAccolta", &state().await);
+    // By its key: asking by identifier where it stands makes it advance.
+    let state = async || bench.call("GET", "/bozze/B000001279/1/3/1", None).await.1;
+    assert_follows("BozzaTenuta", &state().await);
     assert_eq!(state().await["stato"], "trasmessa");
     let step = json!({"chiave": "B000001279/1/3/1", "il": "2026-03-02T10:00:00"});
     assert_eq!(bench.call("POST", "/simulatore/avanza", Some(step)).await.0, 200);
@@ -287,13 +296,13 @@ async fn a_draft_advances_step_by_step_and_a_newer_version_opens_it_again() {
 async fn only_what_was_sent_is_visible_to_the_original_reads() {
     let bench = bench();
     bench.bring(&avanzamento(CIG, 1, "10.00"), &["in_verifica", "confermata"], "2026-03-01T10:00:00").await;
-    assert_eq!(bench.call("GET", "/gestioneContratti/getListaCig", None).await.1["data"], json!([]));
+    assert_eq!(bench.call("GET", "/gestioneContratti/getListaCig", None).await.1["data"], json!(["K00003EC3A"]));
     let step = json!({"chiave": "B000001279/1/3/1", "il": "2026-03-01T10:00:00"});
     bench.call("POST", "/simulatore/avanza", Some(step)).await;
     bench.bring(&evento(CIG, 1, &json!({"evento": "avvio"})), SENT, "2026-03-01T10:00:00").await;
     let (_, schede) = bench.call("GET", "/gestioneContratti/getJsonListaSchede?cig=B000001279", None).await;
     assert_follows("ListaSchede", &schede);
-    assert_eq!(schede["data"][0]["SA1"][0]["avanzamento"]["impSal"], "10.00");
+    assert_eq!(schede["data"][0]["SA1"][0]["anacForm"]["avanzamento"]["impSal"], 10);
     assert_eq!(schede["data"][0]["I1"]["idScheda"], "B00000002");
 }
 
@@ -302,8 +311,8 @@ async fn only_what_was_sent_is_visible_to_the_original_reads() {
 #[case::before("?dataDa=2026-03-01T10:00:00&dataA=2026-03-01T10:00:00", &["918052266A"])]
 #[case::overlapping("?dataDa=2026-03-01T09:00:00&dataA=2026-03-05T00:00:00", &["918052266A", "B000001279"])]
 #[case::outside("?dataDa=2026-03-03T00:00:00&dataA=2026-03-04T00:00:00", &[])]
-#[case::no_end_no_filter("?dataDa=2026-03-03T00:00:00", &["918052266A", "B000001279"])]
-#[case::no_start_no_filter("?dataA=2026-02-01T00:00:00", &["918052266A", "B000001279"])]
+#[case::no_end_no_filter("?dataDa=2026-03-03T00:00:00", &["918052266A", "B000001279", "K00003EC3A"])]
+#[case::no_start_no_filter("?dataA=2026-02-01T00:00:00", &["918052266A", "B000001279", "K00003EC3A"])]
 #[tokio::test]
 async fn the_window_is_ignored_when_a_bound_is_missing(#[case] query: &str, #[case] cigs: &[&str]) {
     let bench = bench();
@@ -336,12 +345,149 @@ async fn a_cig_found_in_two_tenders_gives_only_the_first() {
 fn the_capability_says_that_the_contract_is_assumed() {
     let capability = (FACTORY.capability)();
     assert_eq!((capability.system, capability.status), ("scp-esecuzione", contract::ContractStatus::Assumed));
-    assert!(capability.reads.is_empty() && capability.observes);
+    assert!(!capability.reads.is_empty() && capability.observes);
 }
 
 #[tokio::test]
 async fn the_roles_are_those_of_the_capability() {
     let bench = bench();
-    assert!(bench.adapter.source().is_none() && bench.adapter.target().is_some() && bench.adapter.observer().is_some());
+    assert!(bench.adapter.source().is_some() && bench.adapter.target().is_some() && bench.adapter.observer().is_some());
     assert_eq!(bench.adapter.capability(), (FACTORY.capability)());
+}
+
+/// Sends a record, follows its draft, and tells the states seen up to the end.
+async fn followed(bench: &Bench, record: &Record) -> Vec<String> {
+    let shipment = shipment(record, 1);
+    let taken = receipt(bench.send(&shipment).await);
+    let mut seen = Vec::new();
+    while seen.len() < 8 {
+        match bench.adapter.follow(&shipment, &taken).await.unwrap() {
+            contract::Followed::Pending(state) => seen.push(state),
+            contract::Followed::Ended(Outcome::Refused { code, .. }) => {
+                seen.push(format!("refused {code}"));
+                break;
+            }
+            contract::Followed::Ended(_) => {
+                seen.push("ended".to_owned());
+                break;
+            }
+        }
+    }
+    seen
+}
+
+#[tokio::test]
+async fn a_draft_that_is_followed_ends_accepted() {
+    let states = followed(&bench(), &avanzamento(CIG, 1, "10.00")).await;
+    assert_eq!(states, ["in_verifica", "confermata", "trasmessa", "ended"]);
+}
+
+#[rstest]
+#[case::one_scheda("SA1", "scartata", "refused REG64", 4)]
+#[case::one_draft("B000001279/1/3/1", "scartata", "refused REG64", 4)]
+#[case::it_stays("*", "ferma", "bozza", 8)]
+#[case::others_go_on("SO1", "scartata", "ended", 4)]
+#[tokio::test]
+async fn another_end_may_be_planned(
+    #[case] bozza: &str,
+    #[case] esito: &str,
+    #[case] last: &str,
+    #[case] asked: usize,
+) {
+    let plan = json!([
+        {"bozza": bozza, "esito": esito, "codice": "REG64"},
+        {"operation": "inventory", "first": 1, "answer": 503},
+    ]);
+    let states = followed(&bench_with(&plan, None), &avanzamento(CIG, 1, "10.00")).await;
+    assert_eq!((states.last().map(String::as_str), states.len()), (Some(last), asked));
+}
+
+#[tokio::test]
+async fn a_plan_that_nobody_understands_stops_the_simulator() {
+    let options = SimulatorOptions {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        state: None,
+        faults: Some(json!([{"bozza": "SA1", "esito": "forse"}])),
+    };
+    assert!((FACTORY.simulate.unwrap())(options).is_err());
+}
+
+/// Everything that a read of the archive gives.
+async fn archive(bench: &Bench, cursor: Option<&str>) -> (Vec<contract::RawRecord>, Option<String>) {
+    use contract::{ReadRequest, Received, Source};
+    let (sink, mut received) = tokio::sync::mpsc::channel(1000);
+    let request = ReadRequest { files: None, cursor: cursor.map(str::to_owned) };
+    Source::read(&bench.adapter, request, sink).await.unwrap();
+    let (mut records, mut cursor) = (Vec::new(), None);
+    while let Some(received) = received.recv().await {
+        match received {
+            Received::Record(record) if record.document.remote_id.ends_with(CIG) => records.push(record),
+            Received::Cursor(to) => cursor = Some(to),
+            _ => {}
+        }
+    }
+    (records, cursor)
+}
+
+#[tokio::test]
+async fn what_was_sent_and_accepted_is_read_back_as_it_was() {
+    use contract::Source;
+    let bench = bench();
+    receipt(bench.send(&shipment(&evento(CIG, 1, &json!({"evento": "sospensione"})), 1)).await);
+    let mut sent = Vec::new();
+    for (name, case) in cases().into_iter().filter(|(name, _)| name.ends_with("-completa")) {
+        let unit = contract::UnitKey(case["unita"].as_str().unwrap().to_owned());
+        let composed = bench.adapter.compose(&unit, 2, &records(&case)).unwrap();
+        let shipment =
+            Shipment { unit, revision: 2, idempotency_key: name, body: composed.body, previous_receipt: None };
+        let taken = receipt(bench.send(&shipment).await);
+        while matches!(bench.adapter.follow(&shipment, &taken).await.unwrap(), contract::Followed::Pending(_)) {}
+        sent.push((shipment.unit, taken.remote_id.unwrap(), composed.rows));
+    }
+    let (raw, cursor) = archive(&bench, None).await;
+    assert_eq!(raw.len(), sent.len());
+    let mut read = Vec::new();
+    for raw in &raw {
+        let normalized = bench.adapter.normalize(raw);
+        assert_eq!(normalized.set_aside, None);
+        let draft = normalized.records.last().unwrap();
+        let canonical::Body::EventoEsecuzione(evento) = &draft.body else { panic!("not an event") };
+        assert_eq!(evento.stato, canonical::kinds::StatoEvento::Confermato);
+        let id = evento.id_remoto.clone().unwrap();
+        let provenance = avanzamento(CIG, 1, "1.00").provenance;
+        let record = Record::new(draft.body.clone(), provenance);
+        let contract::Placement::Unit(unit) = bench.adapter.place(&record) else { panic!("placed nowhere") };
+        let rows = bench.adapter.compose(&unit.key, 2, &[record]).unwrap().rows;
+        read.push((unit.key, id, rows));
+    }
+    read.sort_by(|a, b| a.0.cmp(&b.0));
+    sent.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(read, sent);
+    // Nothing changed since, but the window goes back an hour: what it gives again is the same.
+    let (again, _) = archive(&bench, cursor.as_deref()).await;
+    assert!(again.iter().all(|record| raw.iter().any(|before| before.text == record.text)));
+}
+
+#[tokio::test]
+async fn what_people_wrote_by_themselves_is_read_too() {
+    use contract::{ReadRequest, Received, Source};
+    let bench = bench();
+    let (sink, mut received) = tokio::sync::mpsc::channel(1000);
+    Source::read(&bench.adapter, ReadRequest::default(), sink).await.unwrap();
+    let mut keys = Vec::new();
+    while let Some(received) = received.recv().await {
+        if let Received::Record(raw) = received {
+            let normalized = bench.adapter.normalize(&raw);
+            assert_eq!(normalized.set_aside, None);
+            keys.extend(normalized.records.iter().map(|draft| format!("{} {}", draft.body.kind(), draft.body.key())));
+        }
+    }
+    // The contract and thirteen events of it, and one of its lot.
+    assert_eq!(keys.len(), 15);
+    assert_eq!(keys[0], "contratto K00003EC3A/1");
+    assert!(keys.contains(&"evento_esecuzione K00003EC3A/1/15/1".to_owned()));
+    let (_, schede) = bench.call("GET", "/gestioneContratti/getJsonListaSchede?cig=K00003EC3A", None).await;
+    assert_follows("ListaSchede", &schede);
+    // Nobody sent a draft of it.
+    assert!(bench.inventory().await.is_empty());
 }

@@ -6,9 +6,9 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
-use crate::read;
-use crate::testing::{CIG, assert_follows, avanzamento, cases, document, evento, record_from, records};
+use crate::testing::{CIG, archived, assert_follows, avanzamento, cases, document, evento, record_from, records, told};
 use crate::wire::{BozzaTenuta, PaginaBozze};
+use crate::{inventory, read};
 use canonical::Kind;
 
 fn unit(case: &Value) -> UnitKey {
@@ -30,50 +30,41 @@ fn every_case_gives_its_draft_its_findings_and_follows_the_contract() {
 }
 
 #[test]
+fn every_case_is_read_back_from_the_archive_with_what_the_draft_carries() {
+    for (name, case) in cases() {
+        let normalized = read::normalize(&archived(&unit(&case).0, &case["bozza"], "B00000001"));
+        assert_eq!(told(&normalized), case["rilettura"], "{name}");
+        assert_eq!(normalized.set_aside, None, "{name}");
+    }
+}
+
+#[test]
 fn every_scheda_has_its_case_and_every_field_of_it_appears_in_one() {
     let cases = cases();
-    for scheda in schede::SCHEDE {
+    for scheda in Scheda::all() {
         let of_scheda = cases.iter().filter(|(_, case)| case["bozza"]["scheda"] == scheda.code);
-        let rows = of_scheda.map(|(_, case)| schede::row("", scheda.code, &case["bozza"]["dati"]));
+        let rows = of_scheda.map(|(_, case)| {
+            let bozza: BozzaInviata = serde_json::from_value(case["bozza"].clone()).unwrap();
+            schede::row("", scheda.code, &bozza.contenuto())
+        });
         let seen: Vec<_> = rows.flat_map(|row| row.fields.into_keys()).collect();
         assert!(!seen.is_empty(), "{} has no case", scheda.code);
-        // CO2 shares the fields of CO1, whose case has them all.
-        let fields = scheda.fields.iter().filter(|_| scheda.code != "CO2");
-        for (path, _) in fields {
-            assert!(seen.iter().any(|seen| seen == path), "{} {path} in no case", scheda.code);
+        for field in scheda.fields.iter().copied().flatten() {
+            assert!(seen.iter().any(|seen| seen == field.path), "{} {} in no case", scheda.code, field.path);
         }
     }
 }
 
 #[test]
-fn what_is_written_has_the_type_that_the_table_gives_it() {
-    for (name, case) in cases() {
-        for record in records(&case) {
-            let scheda = scheda_of(&unit(&case)).unwrap();
-            let types: BTreeMap<_, _> = scheda.all_fields().collect();
-            for (path, value) in Member::of(&record).unwrap().dati.0 {
-                let field_type = types.get(path).unwrap_or_else(|| panic!("{name}: {path} not in the table"));
-                assert!(field_type.admits(&value), "{name}: {path} is {value}");
-            }
-        }
-    }
-}
-
-#[test]
-fn the_document_and_the_table_name_the_same_fields() {
-    fn leaves(prefix: &str, schema: &Value, out: &mut Vec<String>) {
-        for (name, inner) in schema["properties"].as_object().unwrap() {
-            let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
-            if inner.get("properties").is_some() { leaves(&path, inner, out) } else { out.push(path) }
-        }
-    }
+fn the_document_and_the_table_name_the_same_fields_of_ours() {
     let document = document();
-    for scheda in schede::SCHEDE {
-        let mut documented = Vec::new();
-        leaves("", &document["components"]["schemas"][format!("Dati{}", scheda.code)], &mut documented);
-        let mut table: Vec<_> = scheda.all_fields().map(|(path, _)| path.to_owned()).collect();
-        documented.sort();
+    for scheda in Scheda::all() {
+        let schema = &document["components"]["schemas"][format!("Integrazioni{}", scheda.code)];
+        let documented: Vec<_> = schema["properties"].as_object().unwrap().keys().cloned().collect();
+        let ours = scheda.all_fields().filter_map(|field| field.path.strip_prefix(schede::OURS));
+        let mut table: Vec<_> = ours.map(str::to_owned).collect();
         table.sort();
+        table.dedup();
         assert_eq!(documented, table, "{}", scheda.code);
     }
     assert_eq!(document["info"]["x-status"], "ASSUMED");
@@ -118,10 +109,10 @@ fn contratto(source: &str, importo: &str) -> Record {
 fn of_two_sources_the_first_by_name_wins_and_the_difference_is_found() {
     let members = [contratto("pad-b", "200.00"), contratto("pad-a", "100.00")];
     let composed = compose(&UnitKey(format!("{CIG}/1/13/1")), 1, &members).unwrap();
-    assert_eq!(body(&composed)["dati"]["datiContratto"]["importo"], "100.00");
+    assert_eq!(body(&composed)["integrazioni"]["importo"], 100);
     let finding = &composed.findings[0];
     assert_eq!((finding.rule, finding.severity), (Rule::R02, Severity::Warning));
-    assert_eq!(finding.field.as_ref().unwrap().as_str(), "datiContratto.importo");
+    assert_eq!(finding.field.as_ref().unwrap().as_str(), "integrazioni.importo");
     assert_eq!(finding.received, None);
 }
 
@@ -131,7 +122,7 @@ fn two_owners_of_one_event_are_never_mixed() {
     other.provenance.source = canonical::SourceName::parse("zeta").unwrap();
     let first = evento(CIG, 1, &json!({"evento": "avanzamento", "denominazione": "SAL 1"}));
     let composed = compose(&UnitKey(format!("{CIG}/1/3/1")), 1, &[other, first]).unwrap();
-    assert_eq!(body(&composed)["dati"], json!({"avanzamento": {"denominazioneAvanzamento": "SAL 1"}}));
+    assert_eq!(body(&composed)["anacForm"], json!({"avanzamento": {"denominazioneAvanzamento": "SAL 1"}}));
 }
 
 #[rstest]
@@ -143,6 +134,8 @@ fn what_cannot_be_composed_is_told(#[case] unit: &str, #[case] members: &[Record
     assert!(compose(&UnitKey(unit.to_owned()), 1, members).is_err());
 }
 
+const SOGGETTI: &str = "subappalto.operatoreEconomicoSubappaltatore.elencoSoggetti";
+
 #[test]
 fn amounts_days_and_personal_codes_are_rows_with_their_types() {
     let (_, case) = cases().into_iter().find(|(name, _)| name == "RSU1").unwrap();
@@ -150,8 +143,10 @@ fn amounts_days_and_personal_codes_are_rows_with_their_types() {
     let row = &composed.rows[0];
     assert_eq!(row.key, unit(&case).0);
     assert!(matches!(row.fields["subappalto.importoPresunto"], FieldValue::Amount(_)));
-    assert!(matches!(row.fields["subappalto.dataRichiesta"], FieldValue::Date(_)));
-    assert!(matches!(&row.fields["subappalto.codiciFiscaliOE"], FieldValue::Codes(codes) if codes.len() == 1));
+    assert!(matches!(row.fields["integrazioni.dataRichiesta"], FieldValue::Date(_)));
+    assert!(matches!(&row.fields[SOGGETTI], FieldValue::Codes(codes) if codes.len() == 1));
+    // Rows are shown: whoever is in a list of objects is a digest there.
+    assert!(!row.fields[SOGGETTI].to_string().contains("RSSMRA"));
     let draft: BozzaInviata = serde_json::from_slice(&composed.body).unwrap();
     assert!(!format!("{draft:?}").contains("RSSMRA"));
 }
@@ -169,8 +164,18 @@ fn any_members() -> impl Strategy<Value = (UnitKey, Vec<Record>)> {
             let mut n = 0;
             fields.retain(|name, value| {
                 n += 1;
-                let is_needed =
-                    ["evento", "sospensione", "richiesta", "affidamento_diretto", "cig", "id_aggiudicazione"];
+                let is_needed = [
+                    "evento",
+                    "sospensione",
+                    "richiesta",
+                    "affidamento_diretto",
+                    "cig",
+                    "id_aggiudicazione",
+                    "sopra_soglia",
+                    "concessione",
+                    "modo",
+                    "consegna_frazionata",
+                ];
                 if name.contains("importo") && value.is_string() {
                     *value = json!(format!("{}.{:02}", cents / 100, cents % 100));
                 } else if name.contains("data") && value.is_string() {
@@ -188,13 +193,34 @@ proptest! {
     fn what_both_sides_share_survives_the_round_trip((unit, members) in any_members(), revision in 1_u64..1000) {
         let composed = compose(&unit, revision, &members).unwrap();
         assert_follows("BozzaInviata", &body(&composed));
-        let BozzaInviata { versione, scheda, dati } = serde_json::from_slice(&composed.body).unwrap();
+        let BozzaInviata { versione, scheda, anac_form, integrazioni } =
+            serde_json::from_slice(&composed.body).unwrap();
         prop_assert_eq!(versione, revision);
         let held = BozzaTenuta {
-            chiave: unit.0.clone(), id_bozza: "B1".to_owned(), stato: "bozza".to_owned(), versione, scheda, dati,
+            chiave: unit.0.clone(), id_bozza: "B1".to_owned(), stato: "bozza".to_owned(), versione, scheda, anac_form,
+            integrazioni,
         };
-        let (units, _) = read::page(PaginaBozze { bozze: vec![held], dopo: None }, None).unwrap();
+        let (units, _) = inventory::page(PaginaBozze { bozze: vec![held], dopo: None }, None).unwrap();
         prop_assert_eq!(&units[0].rows, &composed.rows);
+    }
+
+    #[test]
+    fn what_is_read_back_is_written_again_as_it_was((unit, members) in any_members()) {
+        let composed = compose(&unit, 7, &members).unwrap();
+        let normalized = read::normalize(&archived(&unit.0, &body(&composed), "B1"));
+        prop_assert!(normalized.set_aside.is_none(), "{:?}", normalized.set_aside);
+        let again: Vec<_> = normalized.records.into_iter()
+            .map(|draft| Record::new(draft.body, members[0].provenance.clone())).collect();
+        let again = compose(&unit, 7, &again).unwrap();
+        prop_assert_eq!(body(&again), body(&composed));
+    }
+
+    #[test]
+    fn an_amount_is_exact_up_to_the_largest_contract(cents in 0_i64..1_000_000_000_000_000) {
+        let importo = canonical::values::Importo::from_cents(cents).to_string();
+        let number = schede::number(&importo).unwrap().to_string();
+        let read = canonical::values::Importo::read(&number, canonical::values::importo::NumberFormat::Point);
+        prop_assert_eq!(read.value.unwrap().to_string(), importo);
     }
 
     #[test]

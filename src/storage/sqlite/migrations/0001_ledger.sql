@@ -93,8 +93,11 @@ create table record (
     document integer not null,
     line integer not null,
     occurrence integer not null,
+    -- Who is believed when several sources speak of one thing: the smallest.
+    rank integer not null,
     unique (key, kind, source)
 );
+create index record_adesione on record (id) where kind = 'adesione';
 
 -- Every version of it.
 create table record_version (
@@ -141,19 +144,25 @@ create table delivery (
     desired_revision integer not null check (desired_revision >= 1),
     held_revision integer not null default 0 check (held_revision between 0 and desired_revision),
     state text not null
-        check (state in ('due', 'sent', 'acknowledged', 'refused', 'in_doubt', 'retry', 'parked')),
+        check (state in ('due', 'sent', 'acknowledged', 'refused', 'in_doubt', 'retry', 'submitted', 'held',
+                         'parked')),
     code text,
     message text,
     not_before integer,
     state_since integer not null,
     due_at integer not null,
     unique (target, unit_key),
-    check ((state in ('retry', 'in_doubt')) = (not_before is not null)),
+    check ((state in ('retry', 'in_doubt', 'submitted', 'held')) = (not_before is not null)),
     -- A parked delivery has a code when an attempt may have arrived.
-    check (state = 'parked' or (state in ('retry', 'in_doubt', 'refused')) = (code is not null)),
-    check ((state in ('parked', 'refused')) = (message is not null))
+    check (state = 'parked'
+           or (state in ('retry', 'in_doubt', 'submitted', 'held', 'refused')) = (code is not null)),
+    check ((state in ('parked', 'held', 'refused')) = (message is not null))
 );
 create index delivery_by_state on delivery (state, target, state_since);
+-- Those that wait for somebody else have no job: they are woken by time, or by their lane.
+create index delivery_waiting on delivery (not_before) where state in ('submitted', 'held');
+create index delivery_held on delivery (target, lane) where state = 'held';
+create index delivery_of_lane on delivery (target, lane);
 
 -- Which records make up a unit. A record is in at most one unit of each target.
 create table delivery_member (
@@ -189,7 +198,7 @@ create table attempt (
     token integer not null,
     started_at integer not null,
     finished_at integer,
-    outcome text check (outcome in ('acknowledged', 'refused', 'in_doubt', 'retry', 'parked')),
+    outcome text check (outcome in ('acknowledged', 'refused', 'in_doubt', 'retry', 'submitted', 'parked')),
     code text,
     message text,
     not_before integer,

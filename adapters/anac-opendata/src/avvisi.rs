@@ -1,0 +1,95 @@
+//! Notices of the legal-publicity platform (PVL): what is tendered or awarded, by whom, until when.
+//!
+//! A notice is a page for people: CPV and places are written in words, so they are not read.
+
+use std::collections::BTreeSet;
+
+use canonical::identifiers::CodiceFiscale;
+use canonical::kinds::{Ente, Lotto, Procedura};
+use canonical::{Finding, Rule};
+use contract::DraftRecord;
+
+use crate::draft::Draft;
+use crate::node::Node;
+use crate::read::{Mapped, aside, cig};
+use crate::values::Values;
+
+/// Understands one notice.
+pub(crate) fn avviso(node: &Node, findings: &mut Vec<Finding>) -> Mapped {
+    let id = node.given("idAppalto").ok_or_else(|| aside(Rule::N08, "the notice has no idAppalto"))?.trim();
+    if node.given("oscurato") == Some("true") {
+        findings.push(Finding::new(Rule::R22).at("oscurato").detail("oscurato"));
+    }
+    let sections = node.at("template.template.sections").list();
+    let bodies = sections.iter().flat_map(|section| section.at("fields.soggetti_sa").list());
+    let mut records: Vec<DraftRecord> = bodies.filter_map(|body| ente(body, findings)).collect();
+    let stazione = records.iter().find_map(|record| match &record.body {
+        canonical::Body::Ente(ente) => Some(ente.codice_fiscale),
+        _ => None,
+    });
+    let anno = node.given("dataPubblicazione").and_then(|day| day.trim().get(..4)?.parse().ok());
+    let mut lots = Vec::new();
+    let mut met = BTreeSet::new();
+    for item in sections.iter().flat_map(|section| section.at("items").list()) {
+        match cig(item, "cig", findings) {
+            // A notice repeats a lot for each of its parts.
+            Ok(cig) if !met.insert(cig) => {}
+            Ok(cig) => {
+                let mut draft = Draft::on(item, "sections.items.", findings);
+                let lotto = Lotto {
+                    oggetto: draft.words("/oggetto", "descrizione"),
+                    stazione_appaltante: stazione,
+                    anno_riferimento: anno,
+                    importo_totale: draft.importo("/importo_totale", "valore_complessivo_stimato"),
+                    ..Lotto::new(cig)
+                };
+                lots.push(draft.record(lotto));
+            }
+            Err(problem) => findings.push(Finding::new(problem.rule).at("sections.items.cig").detail("lot_left_out")),
+        }
+    }
+    records.push(procedura(node, id, stazione, met.into_iter().collect(), findings));
+    records.extend(lots);
+    Ok(records)
+}
+
+fn procedura(
+    node: &Node,
+    id: &str,
+    stazione_appaltante: Option<CodiceFiscale>,
+    lotti: Vec<canonical::identifiers::Cig>,
+    findings: &mut Vec<Finding>,
+) -> DraftRecord {
+    let mut draft = Draft::on(node, "", findings);
+    let procedura = Procedura {
+        id: id.to_owned(),
+        oggetto: draft.words("/oggetto", "template.template.metadata.descrizione"),
+        stazione_appaltante,
+        ente_delegante: None,
+        // Written in words that are those of no list.
+        scelta_contraente: None,
+        importo: None,
+        oneri_sicurezza: None,
+        pubblicata_il: draft.istante("/pubblicata_il", "dataPubblicazione"),
+        scadenza_offerte: draft.istante("/scadenza_offerte", "dataScadenza"),
+        lotti,
+    };
+    draft.record(procedura)
+}
+
+fn ente(body: &Node, findings: &mut Vec<Finding>) -> Option<DraftRecord> {
+    let mut draft = Draft::on(body, "sections.fields.soggetti_sa.", findings);
+    let codice_fiscale = draft.ente("/codice_fiscale", "codice_fiscale")?;
+    let ente = Ente {
+        codice_fiscale,
+        denominazione: draft.words("/denominazione", "denominazione_amministrazione"),
+        altri_codici: Vec::new(),
+        codice_ausa: None,
+        codice_ipa: None,
+        tipo: None,
+        codice_istat: None,
+        valido_dal: None,
+        valido_al: None,
+    };
+    Some(draft.record(ente))
+}

@@ -1,0 +1,106 @@
+//! The settings: a folder, or what to download from the portal, or both.
+//!
+//! ```toml
+//! folder = "/var/lib/raccordo/anac"
+//! base_url = "https://dati.anticorruzione.it/opendata"
+//! paths = ["download/dataset/cig-2023/filesystem/20231001-cig_csv.csv"]
+//! ```
+
+use std::path::PathBuf;
+
+use contract::{Settings, SettingsError};
+use kit::http::{HttpClient, HttpSettings};
+use serde::Deserialize;
+
+use crate::SYSTEM;
+
+/// The settings that are not those of [`HttpSettings`].
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Own {
+    folder: Option<PathBuf>,
+    #[serde(default)]
+    paths: Vec<String>,
+    #[serde(default = "max_bytes")]
+    max_bytes: u64,
+    #[serde(default = "mark_replaced")]
+    mark_replaced: bool,
+}
+
+const OWN: [&str; 4] = ["folder", "paths", "max_bytes", "mark_replaced"];
+
+fn max_bytes() -> u64 {
+    2 << 30
+}
+
+fn mark_replaced() -> bool {
+    true
+}
+
+/// A yearly dump has hundreds of megabytes: half a minute, the usual deadline, is too short.
+const TOTAL_SECONDS: u64 = 3600;
+
+/// What the adapter was told.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// A folder of downloaded files.
+    pub(crate) folder: Option<PathBuf>,
+    /// The portal, when it is to be asked.
+    pub(crate) portal: Option<HttpClient>,
+    /// What to download, below the address of the portal.
+    pub(crate) paths: Vec<String>,
+    /// The longest file.
+    pub(crate) max_bytes: u64,
+    /// Whether a lot that says which annulled lot it takes the place of marks that one as replaced.
+    pub(crate) mark_replaced: bool,
+}
+
+impl Config {
+    /// Reads the settings. An unknown word is an error: it is usually a known one misspelt.
+    pub(crate) fn parse(settings: Settings) -> Result<Self, SettingsError> {
+        let unusable = |problem: String| SettingsError { system: SYSTEM, problem };
+        let Settings::Object(mut http) = settings else {
+            return Err(unusable("write a table with folder, or with base_url and paths".to_owned()));
+        };
+        let own = OWN.iter().filter_map(|name| http.remove_entry(*name)).collect();
+        let Own { folder, paths, max_bytes, mark_replaced } =
+            serde_json::from_value(Settings::Object(own)).map_err(|error| unusable(error.to_string()))?;
+        let portal = if http.is_empty() {
+            None
+        } else {
+            http.entry("total_seconds").or_insert(TOTAL_SECONDS.into());
+            let http: HttpSettings =
+                serde_json::from_value(Settings::Object(http)).map_err(|error| unusable(error.to_string()))?;
+            Some(HttpClient::new(SYSTEM, &http)?)
+        };
+        if portal.is_some() == paths.is_empty() {
+            return Err(unusable("base_url and paths go together: write both, or neither".to_owned()));
+        }
+        Ok(Self { folder, portal, paths, max_bytes, mark_replaced })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_needed_to_read_named_files() {
+        let config = Config::parse(json!({})).unwrap();
+        assert!(config.portal.is_none() && config.mark_replaced);
+    }
+
+    #[rstest]
+    #[case(json!([]), "table")]
+    #[case(json!({"folder": "/x", "foldr": 1}), "foldr")]
+    #[case(json!({"base_url": "https://anac.example"}), "paths")]
+    #[case(json!({"paths": ["a"]}), "base_url")]
+    #[case(json!({"base_url": "http://anac.example", "paths": ["a"]}), "https")]
+    fn settings_that_cannot_work_say_what_to_write(#[case] settings: Settings, #[case] word: &str) {
+        let error = Config::parse(settings).unwrap_err().to_string();
+        assert!(error.contains(word), "{error}");
+    }
+}

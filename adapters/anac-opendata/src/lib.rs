@@ -1,0 +1,24 @@
+#![doc = include_str!("../README.md")]
+
+mod adapter;
+mod config;
+mod client;
+mod intake;
+mod dataset;
+mod elements;
+mod node;
+mod values;
+mod read;
+mod draft;
+mod scheda;
+mod collegamento;
+mod operatore;
+mod esecuzione;
+mod ocds;
+mod avvisi;
+mod simulator;
+
+pub use adapter::FACTORY;
+
+/// The stable name of the system.
+pub const SYSTEM: &str = "anac-opendata";

@@ -1,0 +1,190 @@
+//! The roles: a source of open data, a target that takes packages, an observer of what it holds.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use canonical::{Kind, Record};
+use contract::{
+    Adapter, AdapterError, AdapterFactory, Advice, Capability, Composed, ContractStatus, ErrorKind, Explanation, Held,
+    InventoryPage, Normalized, ObservedUnit, Observer, Outcome, Placement, RawRecord, RawSink, ReadRequest, Shipment,
+    Source, Target, UnitKey,
+};
+use kit::{Links, hand_over, list_folder};
+use serde::Deserialize;
+
+use crate::client::{OpenData, Packages};
+use crate::config::Config;
+use crate::wire::{Manifesto, PackageKey};
+use crate::{SYSTEM, fields, read, rows, simulator, write};
+
+/// How the daemon makes the adapter.
+pub const FACTORY: AdapterFactory = AdapterFactory {
+    capability,
+    build: |settings| Ok(Box::new(Osservatorio { config: Config::parse(settings)? })),
+    simulate: Some(|options| simulator::start(&options)),
+};
+
+fn capability() -> Capability {
+    Capability {
+        system: SYSTEM,
+        title: "Osservatorio regionale dei contratti pubblici",
+        contract: "open data Lombardia (pubblico); pacchetti v0 (assunto)",
+        status: ContractStatus::Assumed,
+        reads: &[Kind::Ente, Kind::Procedura, Kind::Lotto],
+        accepts: fields::KINDS,
+        observes: true,
+        parallel_requests: 2,
+        collapse_seconds: 60,
+        requires_adesione: false,
+    }
+}
+
+#[derive(Debug)]
+struct Osservatorio {
+    config: Config,
+}
+
+impl Osservatorio {
+    fn packages(&self) -> Result<&Packages, AdapterError> {
+        self.config.packages.as_ref().ok_or_else(|| not_set("reach the packages without `packages`"))
+    }
+
+    /// Reads the open data from the first row to the last, a page at a time.
+    async fn read_open_data(&self, open_data: &OpenData, sink: &RawSink) -> Result<(), AdapterError> {
+        let mut offset = 0;
+        loop {
+            let answer = open_data.page(offset).await?;
+            let remote_id = format!("{}?offset={offset}", open_data.resource);
+            let (received, count) = rows::page(&remote_id, &answer.body, &self.config.platform)
+                .map_err(|refusal| answer.not_understood(&refusal.message))?;
+            // The page after the last is empty, and no document.
+            if count > 0 {
+                for one in received {
+                    sink.send(one).await.map_err(|_| AdapterError::from(kit::Closed))?;
+                }
+            }
+            if count < usize::try_from(open_data.page_rows).unwrap_or(usize::MAX) {
+                return Ok(());
+            }
+            offset += count as u64;
+        }
+    }
+}
+
+fn not_set(attempted: &str) -> AdapterError {
+    AdapterError::new(ErrorKind::Local, format!("{SYSTEM} {attempted}")).advice(Advice::FixConfiguration)
+}
+
+impl Adapter for Osservatorio {
+    fn capability(&self) -> Capability {
+        capability()
+    }
+
+    fn source(&self) -> Option<&dyn Source> {
+        Some(self)
+    }
+
+    fn target(&self) -> Option<&dyn Target> {
+        Some(self)
+    }
+
+    fn observer(&self) -> Option<&dyn Observer> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Source for Osservatorio {
+    async fn read(&self, request: ReadRequest, sink: RawSink) -> Result<(), AdapterError> {
+        let (max_bytes, platform) = (self.config.max_bytes, self.config.platform.clone());
+        if let Some(files) = request.files {
+            return hand_over(sink, move |give| {
+                files.iter().try_for_each(|file| rows::take(file, Links::Follow, max_bytes, &platform, give))?;
+                Ok(())
+            })
+            .await;
+        }
+        if self.config.folder.is_none() && self.config.open_data.is_none() {
+            return Err(not_set("read without folder and without base_url"));
+        }
+        if let Some(folder) = self.config.folder.clone() {
+            hand_over(sink.clone(), move |give| {
+                let files = list_folder(&folder, &["json"])?;
+                files.iter().try_for_each(|file| rows::take(file, Links::Refuse, max_bytes, &platform, give))?;
+                Ok(())
+            })
+            .await?;
+        }
+        // No cursor: the region says of no row when it changed, so every read is a whole one.
+        match &self.config.open_data {
+            Some(open_data) => self.read_open_data(open_data, &sink).await,
+            None => Ok(()),
+        }
+    }
+
+    fn normalize(&self, raw: &RawRecord) -> Normalized {
+        read::normalize(raw)
+    }
+}
+
+#[async_trait]
+impl Target for Osservatorio {
+    fn place(&self, record: &Record) -> Placement {
+        write::place(record)
+    }
+
+    fn compose(&self, unit: &UnitKey, revision: u64, members: &[Record]) -> Result<Composed, String> {
+        write::compose(unit, revision, members)
+    }
+
+    fn explain(&self, unit: &UnitKey, members: &[Record]) -> Vec<Explanation> {
+        write::explain(unit, members)
+    }
+
+    fn mapping_version(&self) -> &'static str {
+        "1"
+    }
+
+    async fn send(&self, shipment: &Shipment) -> Result<Outcome, AdapterError> {
+        let (key, manifesto) = package_of(shipment)?;
+        let body = Bytes::copy_from_slice(&shipment.body);
+        self.packages()?.put(&key, &manifesto, &shipment.idempotency_key, body).await
+    }
+
+    async fn look_up(&self, shipment: &Shipment) -> Result<Held, AdapterError> {
+        let (key, manifesto) = package_of(shipment)?;
+        Ok(match self.packages()?.manifest(&key).await? {
+            None => Held::Nothing,
+            Some((held, receipt)) if held == manifesto => Held::Same(receipt),
+            Some(_) => Held::Other,
+        })
+    }
+}
+
+#[async_trait]
+impl Observer for Osservatorio {
+    async fn inventory(&self, from: Option<&str>) -> Result<InventoryPage, AdapterError> {
+        let packages = self.packages()?;
+        let page = packages.list(from).await?;
+        let mut units = Vec::new();
+        for manifesto in &page.elementi {
+            let rows = packages.rows(manifesto, write::rows).await?;
+            units.push(ObservedUnit { key: UnitKey(manifesto.key().to_string()), revision: Some(manifesto.versione), rows });
+        }
+        Ok(InventoryPage { units, next: page.successivo })
+    }
+}
+
+/// The package inside a shipment, which is what we composed.
+fn package_of(shipment: &Shipment) -> Result<(PackageKey, Manifesto), AdapterError> {
+    #[derive(Deserialize)]
+    struct ManifestAlone {
+        manifesto: Manifesto,
+    }
+    let read: Result<ManifestAlone, _> = serde_json::from_slice(&shipment.body);
+    PackageKey::parse(shipment.unit.as_str()).zip(read.ok()).map(|(key, package)| (key, package.manifesto)).ok_or_else(
+        || {
+            let attempted = format!("{SYSTEM} read the stored package of {}", shipment.unit);
+            AdapterError::new(ErrorKind::Local, attempted).advice(Advice::AskPerson)
+        },
+    )
+}

@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod wire;
+mod documents;
+mod read;
+mod adapter;
+mod simulator;
+
+#[cfg(test)]
+mod tests;
+
+pub use adapter::FACTORY;
+
+/// The stable name of the system.
+pub(crate) const SYSTEM: &str = "registri";

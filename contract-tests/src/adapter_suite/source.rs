@@ -1,0 +1,206 @@
+//! What a source promises.
+
+use canonical::Digest;
+use contract::{AdapterError, Advice, ErrorKind, RawRecord, ReadRequest, Received, Source};
+use kit::simulator::FaultAnswer;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use wiremock::ResponseTemplate;
+
+use super::subject::Running;
+use super::{Certificate, Subject};
+
+/// What a read gave.
+#[derive(Debug, Default)]
+struct Given {
+    records: Vec<RawRecord>,
+    ended: usize,
+    refused: usize,
+    cursor: Option<String>,
+    error: Option<AdapterError>,
+    /// What was handed over against the order of the contract.
+    disorder: Option<String>,
+}
+
+pub(super) async fn run(subject: &Subject, certificate: &mut Certificate) {
+    let running = subject.plain().await;
+    let first = read(&running, None).await;
+    certificate.note("source_reads_and_balances", reads_and_balances(&running, &first));
+    certificate.note("source_normalizes_purely", normalizes_purely(&running, &first));
+    let second = read(&running, None).await;
+    certificate.note("source_reads_again_the_same", same(&first, &second));
+    if let Some(cursor) = &first.cursor {
+        let resumed = read(&running, Some(cursor.clone())).await;
+        certificate.note("source_resumes_from_its_cursor", resumes(&first, &resumed));
+    }
+    subject.keep_exchanges(&running);
+    if subject.is_remote() {
+        if let Some(proxy) = &running.proxy {
+            proxy.fail(Some(FaultAnswer::Truncate));
+        }
+        let cut = read(&running, None).await;
+        certificate.note("source_truncated", nothing_complete(&cut));
+        answers(subject, certificate).await;
+    }
+    running.stop().await;
+}
+
+/// Answers that never come from the system itself.
+async fn answers(subject: &Subject, certificate: &mut Certificate) {
+    let asked = ResponseTemplate::new(429).insert_header("retry-after", "17");
+    let given = read_towards(subject, asked).await;
+    let is_asked = |error: &AdapterError| {
+        error.kind == ErrorKind::RateLimited && error.advice == Advice::Retry { after: Some(Duration::from_secs(17)) }
+    };
+    certificate.note("source_rate_limited", ends_with(&given, is_asked));
+    let given = read_towards(subject, ResponseTemplate::new(401)).await;
+    let is_authentication = |error: &AdapterError| error.kind == ErrorKind::Authentication;
+    certificate.note("source_expired_token", ends_with(&given, is_authentication));
+    let given = read_towards(subject, ResponseTemplate::new(503)).await;
+    certificate.note("source_unavailable", ends_with(&given, |error| error.kind == ErrorKind::Unavailable));
+    let page = ResponseTemplate::new(200).set_body_raw("<!DOCTYPE html><title>Manutenzione</title>", "text/html");
+    let given = read_towards(subject, page).await;
+    certificate.note("source_wrong_content", nothing_complete(&given));
+}
+
+async fn read_towards(subject: &Subject, answer: ResponseTemplate) -> Given {
+    let (running, server) = subject.towards(answer).await;
+    let given = read(&running, None).await;
+    running.stop().await;
+    drop(server);
+    given
+}
+
+async fn read(running: &Running, cursor: Option<String>) -> Given {
+    let source = running.adapter.source().expect("a source");
+    let (sender, mut receiver) = mpsc::channel(64);
+    let reading = source.read(ReadRequest { files: None, cursor }, sender);
+    let taking = async {
+        let (mut given, mut is_open) = (Given::default(), false);
+        while let Some(received) = receiver.recv().await {
+            match received {
+                Received::Begin(_) if is_open => given.disorder = Some("a document began inside another".to_owned()),
+                Received::Begin(_) => is_open = true,
+                Received::Record(raw) => {
+                    if !is_open {
+                        given.disorder = Some("a record of no document".to_owned());
+                    }
+                    given.records.push(raw);
+                }
+                Received::End => (given.ended, is_open) = (given.ended + 1, false),
+                Received::Refused { .. } => (given.refused, is_open) = (given.refused + 1, false),
+                Received::Cursor(cursor) => {
+                    if is_open {
+                        given.disorder = Some("a cursor inside a document".to_owned());
+                    }
+                    given.cursor = Some(cursor);
+                }
+            }
+        }
+        (given, is_open)
+    };
+    let (outcome, (mut given, is_open)) = tokio::join!(reading, taking);
+    given.error = outcome.err();
+    if is_open && given.error.is_none() {
+        given.disorder = Some("a document without an end".to_owned());
+    }
+    given
+}
+
+fn reads_and_balances(running: &Running, given: &Given) -> Result<String, String> {
+    if let Some(error) = &given.error {
+        return Err(format!("{error}"));
+    }
+    if let Some(disorder) = &given.disorder {
+        return Err(disorder.clone());
+    }
+    let source = running.adapter.source().ok_or("no source")?;
+    let (mut records, mut aside) = (0, 0);
+    for raw in &given.records {
+        let normalized = source.normalize(raw);
+        match (&normalized.set_aside, normalized.records.len()) {
+            (Some(_), _) => aside += 1,
+            (None, 0) => return Err(format!("{}:{} gives nothing", raw.document.remote_id, raw.line)),
+            (None, number) => records += number,
+        }
+    }
+    if records == 0 {
+        return Err("nothing was read".to_owned());
+    }
+    Ok(format!("{} rows: {records} records, {aside} aside", given.records.len()))
+}
+
+fn normalizes_purely(running: &Running, given: &Given) -> Result<String, String> {
+    let source = running.adapter.source().ok_or("no source")?;
+    for raw in &given.records {
+        if source.normalize(raw) != source.normalize(raw) {
+            return Err(format!("{}:{} gives two answers", raw.document.remote_id, raw.line));
+        }
+    }
+    strangers(source, given)
+}
+
+/// Rows that were damaged on their way give no panic and no record out of nothing.
+fn strangers(source: &dyn Source, given: &Given) -> Result<String, String> {
+    let Some(first) = given.records.first() else { return Ok("no rows".to_owned()) };
+    let half = first.text.char_indices().nth(first.text.chars().count() / 2).map_or(0, |(at, _)| at);
+    let strange = ["", "\u{0}", "null", "[]", "{}", "<", "a,b", &first.text[..half]];
+    for text in strange {
+        let raw = RawRecord { text: text.to_owned(), ..first.clone() };
+        let normalized = source.normalize(&raw);
+        if normalized.set_aside.is_none() && normalized.records.is_empty() {
+            return Err(format!("a strange row of {} bytes gives nothing and does not stand aside", text.len()));
+        }
+    }
+    Ok(format!("{} rows", given.records.len()))
+}
+
+fn same(first: &Given, second: &Given) -> Result<String, String> {
+    let texts = |given: &Given| {
+        let mut count: BTreeMap<Digest, usize> = BTreeMap::new();
+        for raw in &given.records {
+            *count.entry(Digest::of(raw.text.as_bytes())).or_default() += 1;
+        }
+        count
+    };
+    match &second.error {
+        Some(error) => Err(error.to_string()),
+        None if texts(first) == texts(second) => Ok(format!("{} rows twice", first.records.len())),
+        None => Err(format!("{} rows, then {}", first.records.len(), second.records.len())),
+    }
+}
+
+fn resumes(first: &Given, resumed: &Given) -> Result<String, String> {
+    match (&resumed.error, &resumed.disorder) {
+        (Some(error), _) => Err(error.to_string()),
+        (None, Some(disorder)) => Err(disorder.clone()),
+        (None, None) if resumed.records.len() > first.records.len() => {
+            Err(format!("{} rows from the cursor, {} from the beginning", resumed.records.len(), first.records.len()))
+        }
+        (None, None) => Ok(format!("{} rows from the cursor", resumed.records.len())),
+    }
+}
+
+fn nothing_complete(given: &Given) -> Result<String, String> {
+    if given.ended > 0 || !given.records.is_empty() {
+        return Err(format!("{} documents complete, {} rows", given.ended, given.records.len()));
+    }
+    match (&given.error, given.refused) {
+        (None, 0) => Err("nobody was told".to_owned()),
+        (Some(_), _) if given.cursor.is_some() => Err("the cursor moved on".to_owned()),
+        (Some(error), _) => Ok(error.kind.code().to_owned()),
+        (None, refused) => Ok(format!("{refused} documents refused")),
+    }
+}
+
+fn ends_with(given: &Given, is_expected: impl Fn(&AdapterError) -> bool) -> Result<String, String> {
+    if given.ended > 0 || given.cursor.is_some() {
+        return Err("something was called complete".to_owned());
+    }
+    match &given.error {
+        Some(error) if is_expected(error) => Ok(error.kind.code().to_owned()),
+        Some(error) => Err(format!("{} with {:?}", error.kind.code(), error.advice)),
+        None => Err("no error".to_owned()),
+    }
+}

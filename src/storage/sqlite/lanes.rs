@@ -1,0 +1,84 @@
+//! What stands beside a delivery in its lane, and who waits there for somebody else.
+//!
+//! A delivery that waits has no job: it holds no lane, and costs nothing until its time comes.
+
+use contract::{Neighbour, UnitKey};
+use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnection, SqliteExecutor};
+
+use super::orders::{Order, lane_of};
+use super::rows::record;
+use super::trouble::Trouble;
+use super::writer::Desk;
+use crate::storage::DeliveryId;
+
+/// Deliveries woken by one statement: the next look goes on.
+const WOKEN_AT_ONCE: u32 = 10_000;
+
+const TO_WAKE: &str = "
+    select d.id, d.target, d.lane from delivery d
+     where d.state in ('submitted', 'held') and d.not_before <= ?1
+       and not exists (select 1 from job j where j.delivery = d.id and j.state in ('ready', 'blocked', 'leased'))
+     order by d.not_before, d.id limit ?2";
+
+/// The other units of the lane of a delivery, in ascending order of unit key.
+pub(super) async fn neighbours(
+    connection: &mut SqliteConnection,
+    delivery: DeliveryId,
+) -> Result<Vec<Neighbour>, Trouble> {
+    let rows = sqlx::query(
+        "select o.unit_key, o.held_revision > 0 or o.state = 'submitted', r.kind, v.schema_version, v.body, v.provenance
+           from delivery d
+           join delivery o on o.target = d.target and o.lane = d.lane and o.id <> d.id
+           join delivery_member m on m.delivery = o.id
+           join record r on r.id = m.record
+           join record_version v on v.record = r.id and v.number = r.version
+          where d.id = ?1 order by o.unit_key, r.key, r.kind, r.source",
+    )
+    .bind(delivery.0)
+    .fetch_all(connection)
+    .await?;
+    let mut neighbours: Vec<Neighbour> = Vec::new();
+    for row in &rows {
+        let unit = UnitKey(row.try_get(0)?);
+        let member = record(row, 2)?;
+        match neighbours.last_mut() {
+            Some(last) if last.unit == unit => last.members.push(member),
+            _ => neighbours.push(Neighbour { unit, members: vec![member], is_held: row.try_get(1)? }),
+        }
+    }
+    Ok(neighbours)
+}
+
+/// Whether the time of any delivery that waits has come.
+pub(super) async fn is_any_to_wake(executor: impl SqliteExecutor<'_>, at: i64) -> Result<bool, Trouble> {
+    Ok(sqlx::query(TO_WAKE).bind(at).bind(1).fetch_optional(executor).await?.is_some())
+}
+
+/// Gives a job to the deliveries whose time has come.
+pub(super) async fn wake(desk: &mut Desk, at: i64) -> Result<u64, Trouble> {
+    let rows = sqlx::query(TO_WAKE).bind(at).bind(WOKEN_AT_ONCE).fetch_all(&mut desk.connection).await?;
+    let orders = rows
+        .iter()
+        .map(|row| {
+            let lane = lane_of(row.try_get(1)?, row.try_get(2)?);
+            Ok(Order { delivery: Some(row.try_get(0)?), number: None, lane: Some(lane), run_at: at })
+        })
+        .collect::<Result<Vec<_>, Trouble>>()?;
+    let woken = orders.len();
+    desk.add_jobs(orders).await?;
+    Ok(woken as u64)
+}
+
+/// The target took a step of a lane: what is held there is looked at again now.
+pub(super) async fn has_moved(desk: &mut Desk, target: &str, lane: &str, at: i64) -> Result<(), Trouble> {
+    sqlx::query(
+        "update delivery set not_before = ?3 where target = ?1 and lane = ?2 and state = 'held' and not_before > ?3",
+    )
+    .bind(target)
+    .bind(lane)
+    .bind(at)
+    .execute(&mut desk.connection)
+    .await?;
+    Ok(())
+}
