@@ -35,11 +35,33 @@ fn code(output: &Output) -> i32 {
     output.status.code().expect("an exit code")
 }
 
+/// The targets of the demo whose simulators count revisions.
+const TARGETS: [&str; 4] = ["pico", "scp-esecuzione", "hub", "osservatorio"];
+
+/// The unit and the revision of an effect, in the words of each simulator. None for what is not the
+/// delivery of a revision, for instance a step that the platform itself takes.
+fn unit_and_revision(target: &str, effect: &Value) -> Option<(String, u64)> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    match target {
+        "pico" => {
+            let published = &effect["published"];
+            Some((text(&published["key"])?, published["versione"].as_u64()?))
+        }
+        "hub" => Some((text(&effect["chiave"])?, effect["revisione"].as_u64()?)),
+        "osservatorio" => {
+            let manifesto = &effect["package"]["manifesto"];
+            let unit = format!("{}/{}", text(&manifesto["ente"])?, text(&manifesto["periodo"])?);
+            Some((unit, manifesto["versione"].as_u64()?))
+        }
+        _ => Some((text(&effect["key"])?, effect["versione"].as_u64()?)),
+    }
+}
+
 /// The effects that the simulators of a folder wrote down, by target.
 fn effects(folder: &Path) -> BTreeMap<String, Vec<Value>> {
-    ["pico", "scp-esecuzione"]
-        .into_iter()
-        .map(|target| {
+    TARGETS
+        .iter()
+        .map(|&target| {
             let journal = folder.join("simulators").join(target).join("effects.ndjson");
             let lines = std::fs::read_to_string(&journal).unwrap_or_default();
             let effects = lines.lines().map(|line| serde_json::from_str(line).expect("a whole line")).collect();
@@ -53,8 +75,7 @@ fn assert_one_effect_per_revision(folder: &Path) {
     for (target, effects) in effects(folder) {
         let mut last: BTreeMap<String, u64> = BTreeMap::new();
         for effect in effects {
-            let Some(revision) = effect["versione"].as_u64() else { continue };
-            let key = effect["key"].as_str().expect("a key").to_owned();
+            let Some((key, revision)) = unit_and_revision(&target, &effect) else { continue };
             let before = last.insert(key.clone(), revision);
             assert!(
                 before.is_none_or(|before| before < revision),
@@ -77,13 +98,18 @@ fn the_demo_balances_and_a_second_one_delivers_nothing() {
     let facts = json(&first);
     assert_eq!(facts["balanced"], true);
     assert!(facts["new"].as_u64() > Some(2000), "{facts}");
-    for target in ["pico", "scp-esecuzione"] {
+    for target in TARGETS.into_iter().chain(["pad-provincia"]) {
         assert!(facts["deliveries"][target]["acknowledged"].as_u64() > Some(0), "{facts}");
         let comparison = &facts["reconciliation"][target];
         assert_eq!(comparison["complete"], true);
         assert_eq!(comparison["expected"], comparison["equal"], "{facts}");
         assert_eq!(comparison["observed"], comparison["equal"], "{facts}");
     }
+    assert!(facts["deliveries"]["scp-programmi"]["acknowledged"].as_u64() > Some(0), "{facts}");
+    assert!(facts["withheld"]["pico"]["senza_adesione"].as_u64() > Some(0), "a body that has not joined: {facts}");
+    let planted = facts["planted"].as_array().expect("a list");
+    assert!(planted.len() == 3 && planted.iter().all(|planted| planted["found"] == true), "{facts}");
+    assert_eq!(facts["mended"], true);
     assert_one_effect_per_revision(folder.path());
     let before = effects(folder.path());
 
@@ -91,7 +117,7 @@ fn the_demo_balances_and_a_second_one_delivers_nothing() {
     assert_eq!(code(&second), 0);
     let again = json(&second);
     assert_eq!(again["new"], 0, "{again}");
-    assert_eq!(again["read"], facts["read"]);
+    assert_eq!(again["sources"]["file-drop"]["read"], facts["sources"]["file-drop"]["read"]);
     assert_eq!(again["quarantined"], facts["quarantined"]);
     assert_eq!(again["deliveries"], facts["deliveries"]);
     assert_eq!(effects(folder.path()), before, "a second run changed a target");
@@ -138,15 +164,24 @@ fn killed_in_the_middle_the_work_is_finished_by_sync_without_a_second_effect() {
         let before = effect_count(folder, "scp-esecuzione") + effect_count(folder, "pico");
 
         let sync = raccordo(folder, &["sync", "--json"]);
-        assert_eq!(code(&sync), 0, "{moment}: {}", String::from_utf8_lossy(&sync.stderr));
         let facts = json(&sync);
+        // A first publication on SCP whose answer died with the process cannot be asked about: the
+        // published contract makes it a question for a person, and it is told as such.
+        let asks_a_person = facts["deliveries"]["scp-programmi"]["in_doubt"].is_u64();
+        let expected = if asks_a_person { 4 } else { 0 };
+        assert_eq!(code(&sync), expected, "{moment}: {facts} {}", String::from_utf8_lossy(&sync.stderr));
         assert_eq!(facts["balanced"], true, "{moment}");
         for (target, states) in facts["deliveries"].as_object().into_iter().flatten() {
             let names: Vec<_> = states.as_object().into_iter().flatten().map(|(name, _)| name).collect();
-            assert_eq!(names, ["acknowledged"], "{moment}: {target} in {facts}");
+            let is_settled = |name: &&String| ["acknowledged", "submitted"].contains(&name.as_str());
+            let is_question = target == "scp-programmi" && asks_a_person;
+            assert!(is_question || names.iter().all(is_settled), "{moment}: {target} in {facts}");
         }
-        let compared = raccordo(folder, &["reconcile", "--json"]);
-        assert_eq!(code(&compared), 0, "{moment}: {}", String::from_utf8_lossy(&compared.stdout));
+        assert_one_effect_per_revision(folder);
+        // The demo waits for what the platforms decide, and compares.
+        let end = raccordo(folder, &["demo", "--once", "--json"]);
+        let expected = if asks_a_person { 1 } else { 0 };
+        assert_eq!(code(&end), expected, "{moment}: {}", String::from_utf8_lossy(&end.stdout));
         assert_one_effect_per_revision(folder);
         let after = effect_count(folder, "scp-esecuzione") + effect_count(folder, "pico");
         interrupted += usize::from(before < after);

@@ -103,7 +103,8 @@ async fn work(node: &Node, arguments: &Arguments, output: &Output) -> anyhow::Re
     let planted = find_and_mend(node, &targets, wait, output).await?;
     let is_well = facts.is_clean() && planted.is_well;
     if output.is_json() {
-        output.json(&Facts { cycle: facts, planted: planted.planted, mended: planted.is_well });
+        let withheld = node.flow.store.overview().await.map_err(FlowError::from)?.withheld;
+        output.json(&Facts { cycle: facts, withheld, planted: planted.planted, mended: planted.is_well });
         return Ok(is_well);
     }
     output.line("");
@@ -121,6 +122,8 @@ const BOTH_WAYS: &[&str] = &["scp-esecuzione", "pico", "hub"];
 struct Facts {
     #[serde(flatten)]
     cycle: Cycle,
+    /// What was not given, by target and reason.
+    withheld: BTreeMap<String, BTreeMap<String, u64>>,
     planted: Vec<planted::Planted>,
     mended: bool,
 }

@@ -34,14 +34,14 @@ impl Output {
     /// One JSON value on one line.
     pub(super) fn json(&self, value: &impl Serialize) {
         match serde_json::to_string(value) {
-            Ok(line) => println!("{line}"),
+            Ok(line) => say(&line),
             Err(error) => eprintln!("error: facts not printable as JSON: {error}"),
         }
     }
 
     /// A line for people.
     pub(super) fn line(&self, line: &str) {
-        println!("{line}");
+        say(line);
     }
 
     /// A message that is not data.
@@ -61,7 +61,7 @@ impl Output {
         for column in table.column_iter_mut().skip(numbers) {
             column.set_cell_alignment(CellAlignment::Right);
         }
-        println!("\n{title}\n{table}");
+        say(&format!("\n{title}\n{table}"));
     }
 
     /// The whole chain of an error, once.
@@ -105,4 +105,10 @@ impl Output {
         }
         bar
     }
+}
+
+/// Writes a line of data. Whoever reads may stop reading, as `head` does: that is no error of ours.
+fn say(line: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -64,10 +64,11 @@ fn show(trace: &Trace, output: &Output) {
             String::new(),
         ]);
         for attempt in &delivery.attempts {
-            let receipt = attempt
-                .receipt
-                .as_ref()
-                .map(|receipt| format!("{} {}", receipt.status, receipt.remote_id.as_deref().unwrap_or_default()));
+            let receipt = attempt.receipt.as_ref().map(|receipt| {
+                let remote_id = receipt.remote_id.as_deref().unwrap_or_default();
+                let warnings = receipt.warnings.iter().map(|warning| format!("\n⚠ {warning}"));
+                format!("{} {remote_id}{}", receipt.status, warnings.collect::<String>())
+            });
             rows.push(vec![
                 String::new(),
                 String::new(),

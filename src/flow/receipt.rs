@@ -152,13 +152,14 @@ mod tests {
 
     #[test]
     fn an_acknowledgement_carries_its_proof() {
-        let receipt = Receipt { remote_id: Some("7".into()), status: 201, answer_digest: "0".repeat(64) };
+        let receipt =
+            Receipt { remote_id: Some("7".into()), status: 201, answer_digest: "0".repeat(64), warnings: Vec::new() };
         let judged = judge(Ok(Outcome::Acknowledged(receipt.clone())), tried(1, 0), &Simple);
         assert_eq!(judged, Judged { state: DeliveryState::Acknowledged, receipt: Some(receipt) });
     }
 
     fn proof() -> Receipt {
-        Receipt { remote_id: Some("7".into()), status: 201, answer_digest: "0".repeat(64) }
+        Receipt { remote_id: Some("7".into()), status: 201, answer_digest: "0".repeat(64), warnings: Vec::new() }
     }
 
     #[test]

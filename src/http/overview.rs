@@ -38,6 +38,7 @@ struct Tile {
 struct Target {
     name: String,
     is_assumed: bool,
+    is_observed: bool,
     states: Vec<(&'static str, String)>,
     comparison: Option<Comparison>,
 }
@@ -74,6 +75,8 @@ struct FindingRow {
 /// Renders the page.
 pub(super) fn page(facts: &Overview, flow: &Flow) -> Result<String, askama::Error> {
     let open: u64 = facts.deliveries.iter().filter(|count| is_open(&count.state)).map(|count| count.count).sum();
+    let is_waiting = |state: &str| matches!(state, "submitted" | "held");
+    let waiting: u64 = facts.deliveries.iter().filter(|count| is_waiting(&count.state)).map(|count| count.count).sum();
     let stopped: u64 = facts
         .deliveries
         .iter()
@@ -95,6 +98,12 @@ pub(super) fn page(facts: &Overview, flow: &Flow) -> Result<String, askama::Erro
                 "righe diverse o mancanti all'ultimo confronto"
             },
         ),
+        Tile {
+            label: "In attesa di altri",
+            value: number(waiting),
+            note: "decisioni del destinatario, o passi non ancora ammessi".to_owned(),
+            is_alarm: false,
+        },
         tile("Consegne ferme", stopped, "rifiutate o in attesa di una persona"),
         tile("In quarantena", facts.quarantined, "righe messe da parte, con il motivo"),
         Tile {
@@ -177,7 +186,8 @@ fn targets(facts: &Overview, flow: &Flow) -> Vec<Target> {
                 }
             });
             let is_assumed = adapter.capability().status == ContractStatus::Assumed;
-            Target { name: name.clone(), is_assumed, states, comparison }
+            let is_observed = adapter.observer().is_some();
+            Target { name: name.clone(), is_assumed, is_observed, states, comparison }
         })
         .collect()
 }

@@ -125,6 +125,9 @@ pub struct Receipt {
     pub status: u16,
     /// SHA-256 of the body of the answer, in hexadecimal.
     pub answer_digest: String,
+    /// What the target remarked while it took it, in its own words, without personal data.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// What the target answered, when it answered something we understand.

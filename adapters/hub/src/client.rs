@@ -126,7 +126,7 @@ impl Client {
 
 fn receipt(answer: &Answer, id: String) -> Receipt {
     let answer_digest = Digest::of(&answer.body).to_string();
-    Receipt { remote_id: Some(id), status: answer.status, answer_digest }
+    Receipt { remote_id: Some(id), status: answer.status, answer_digest, warnings: Vec::new() }
 }
 
 /// A text of the HUB that may be told: no person in it, and no longer than people read.

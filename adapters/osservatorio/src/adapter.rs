@@ -168,7 +168,11 @@ impl Observer for Osservatorio {
         let mut units = Vec::new();
         for manifesto in &page.elementi {
             let rows = packages.rows(manifesto, write::rows).await?;
-            units.push(ObservedUnit { key: UnitKey(manifesto.key().to_string()), revision: Some(manifesto.versione), rows });
+            units.push(ObservedUnit {
+                key: UnitKey(manifesto.key().to_string()),
+                revision: Some(manifesto.versione),
+                rows,
+            });
         }
         Ok(InventoryPage { units, next: page.successivo })
     }

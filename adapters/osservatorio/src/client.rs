@@ -150,7 +150,7 @@ impl Packages {
 
 fn receipt(answer: &Answer, id: String) -> Receipt {
     let answer_digest = Digest::of(&answer.body).to_string();
-    Receipt { remote_id: Some(id), status: answer.status, answer_digest }
+    Receipt { remote_id: Some(id), status: answer.status, answer_digest, warnings: Vec::new() }
 }
 
 /// A text of the other side that may be told: no person in it, and no longer than people read.

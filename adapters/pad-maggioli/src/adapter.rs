@@ -228,7 +228,7 @@ impl Target for PadMaggioli {
         if inventory::is_same(&write::row_of(&update), &tenuti) {
             let answer_digest = rows.digest(&rows.sorted()).to_string();
             let remote_id = Some(first.riferimento.clone()).filter(|riferimento| !riferimento.is_empty());
-            return Ok(Held::Same(Receipt { remote_id, status: 200, answer_digest }));
+            return Ok(Held::Same(Receipt { remote_id, status: 200, answer_digest, warnings: Vec::new() }));
         }
         let is_empty = tenuti.iter().all(|tenuto| tenuto.row.fields.is_empty());
         Ok(if is_empty { Held::Nothing } else { Held::Other })

@@ -153,7 +153,12 @@ impl Client {
 
 /// Proof of an answer.
 fn receipt(answer: &Answer) -> Receipt {
-    Receipt { remote_id: None, status: answer.status, answer_digest: Digest::of(&answer.body).to_string() }
+    Receipt {
+        remote_id: None,
+        status: answer.status,
+        answer_digest: Digest::of(&answer.body).to_string(),
+        warnings: Vec::new(),
+    }
 }
 
 /// The data of an answer to a read.

@@ -238,7 +238,7 @@ fn problem_code(answer: &Answer) -> Option<String> {
 
 fn receipt(answer: &Answer, id: String) -> Receipt {
     let answer_digest = Digest::of(&answer.body).to_string();
-    Receipt { remote_id: Some(id), status: answer.status, answer_digest }
+    Receipt { remote_id: Some(id), status: answer.status, answer_digest, warnings: Vec::new() }
 }
 
 /// A text of Pi.Co. that may be told: no person in it, and no longer than people read.

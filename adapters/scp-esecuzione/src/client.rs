@@ -201,6 +201,7 @@ pub(crate) fn receipt(answer: &Answer, id_bozza: &str) -> Receipt {
         remote_id: Some(id_bozza.to_owned()),
         status: answer.status,
         answer_digest: Digest::of(&answer.body).to_string(),
+        warnings: Vec::new(),
     }
 }
 

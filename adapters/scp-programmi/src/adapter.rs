@@ -100,14 +100,16 @@ impl Target for ScpProgrammi {
         };
         match self.client.publish(genere, Modalita::Pubblicazione, body).await? {
             Reply::Refused { code, message } => refused(code, &message),
-            Reply::Taken { id, receipt, warnings: again } => {
+            Reply::Taken { id, mut receipt, warnings: again } => {
                 if id_ricevuto.is_some() && id != id_ricevuto {
                     return Err(in_doubt(shipment, "published under another idRicevuto than the one sent"));
                 }
+                // The words of a remark may repeat received values: persons are taken out of them.
                 for warning in warnings.iter().chain(&again) {
-                    // The words of a remark may repeat received values: its field is enough.
-                    let campo = warning.nome.as_deref().unwrap_or("?");
-                    tracing::warn!(system = SYSTEM, unit = %shipment.unit, campo, "published with a warning");
+                    let remark = without_persons(&warning.readable(), &programma);
+                    if !receipt.warnings.contains(&remark) {
+                        receipt.warnings.push(remark);
+                    }
                 }
                 Ok(Outcome::Acknowledged(receipt))
             }

@@ -174,11 +174,12 @@ pub(crate) fn receipt(answer: &Answer, id: Option<i64>) -> Receipt {
         remote_id: id.map(|id| id.to_string()),
         status: answer.status,
         answer_digest: Digest::of(&answer.body).to_string(),
+        warnings: Vec::new(),
     }
 }
 
 impl ValidateEntry {
-    fn readable(&self) -> String {
+    pub(crate) fn readable(&self) -> String {
         let text = |text: &Option<String>| text.as_deref().unwrap_or("?").trim().to_owned();
         format!("{}: {}", text(&self.nome), text(&self.messaggio))
     }

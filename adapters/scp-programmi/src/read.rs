@@ -142,4 +142,18 @@ mod tests {
         let shown = without_persons(text, &programma);
         assert_eq!(shown, "referente.cognome: […] non ammesso; rup: […] ([…]), anno 2025; Rossini sì");
     }
+
+    #[test]
+    fn rev_apostrophe_names() {
+        let programma: Voce = serde_json::from_value(serde_json::json!({"referente": {"cognome": "D'ANGELO", "nome": "Anna-Maria", "cfPiva": "RSSMRA85T10A562S"}})).unwrap();
+        let shown = without_persons("referente: D'Angelo Anna-Maria (RSSMRA85T10A562S)", &programma);
+        assert!(!shown.contains("Angelo") && !shown.contains("Maria"), "{shown}");
+    }
+    #[test]
+    fn rev_warning_code() {
+        let programma: Voce = serde_json::from_value(serde_json::json!({"referente": {"cognome": "ROSSI", "nome": "Mario", "cfPiva": "RSSMRA85T10A562S"}})).unwrap();
+        let entry = crate::wire::ValidateEntry { nome: Some("referente.cfPiva".into()), messaggio: Some("RSSMRA85T10A562S non in anagrafe".into()), tipo: Some("W".into()) };
+        let shown = without_persons(&entry.readable(), &programma);
+        assert!(!shown.contains("RSSMRA85T10A562S"), "{shown}");
+    }
 }

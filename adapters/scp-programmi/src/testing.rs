@@ -87,7 +87,12 @@ fn record_of(record: &Value) -> Record {
 pub(crate) fn shipment(case: &Value, revision: u64, previous: Option<&str>) -> Shipment {
     let unit = unit(case);
     let composed = crate::write::compose(&unit, &records(case)).unwrap();
-    let receipt = |id: &str| Receipt { remote_id: Some(id.to_owned()), status: 200, answer_digest: "0".repeat(64) };
+    let receipt = |id: &str| Receipt {
+        remote_id: Some(id.to_owned()),
+        status: 200,
+        answer_digest: "0".repeat(64),
+        warnings: Vec::new(),
+    };
     Shipment {
         idempotency_key: format!("{unit}#{revision}"),
         unit,

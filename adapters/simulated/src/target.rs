@@ -142,6 +142,7 @@ fn receipt(shipment: &Shipment) -> Receipt {
         remote_id: Some(format!("simulated:{}", shipment.unit)),
         status: 200,
         answer_digest: Digest::of(answer.as_bytes()).to_string(),
+        warnings: Vec::new(),
     }
 }
 

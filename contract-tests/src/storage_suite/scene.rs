@@ -113,7 +113,12 @@ pub fn routed_lotto(document: &Document, number: u32, oggetto: &str) -> Arrival 
 
 /// A receipt of a target.
 pub fn receipt() -> Receipt {
-    Receipt { remote_id: Some("PICO-1".to_owned()), status: 201, answer_digest: Digest::of(b"ok").to_string() }
+    Receipt {
+        remote_id: Some("PICO-1".to_owned()),
+        status: 201,
+        answer_digest: Digest::of(b"ok").to_string(),
+        warnings: vec!["importo: da verificare".to_owned()],
+    }
 }
 
 /// A finding to count.

@@ -71,12 +71,33 @@ fn field(unit: &str, explanation: Explanation, members: &[Record]) -> ExplainedF
         format!("{} {}{line}", from.source, from.remote_id)
     });
     let received = record.and_then(|record| {
-        let raw = record.provenance.raw.iter().find(|(path, _)| path.as_str() == explanation.path);
-        raw.map(|(_, text)| without_personal_codes(text, "[codice fiscale omesso]").into_owned())
+        let texts = record.provenance.raw.iter().filter(|(path, _)| is_one_of(explanation.path, path.as_str()));
+        let texts: Vec<_> =
+            texts.map(|(_, text)| without_personal_codes(text, "[codice fiscale omesso]").into_owned()).collect();
+        (!texts.is_empty()).then(|| texts.join(" · "))
     });
     ExplainedField { unit: unit.to_owned(), explanation, origin, received }
 }
 
+/// Whether a path of the provenance (`/dettaglio/importo`) is one of those that a mapping names
+/// (`importo_totale, dettaglio.importo`).
+fn is_one_of(named: &str, path: &str) -> bool {
+    let path = path.trim_start_matches('/');
+    named.split(',').any(|name| name.trim().trim_start_matches('/').replace('.', "/") == path)
+}
+
 fn find<'r>(members: &'r [Record], kind: Kind, key: &str) -> Option<&'r Record> {
     members.iter().find(|member| member.kind() == kind && member.key().as_str() == key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_of_the_provenance_is_found_among_those_that_a_mapping_names() {
+        assert!(is_one_of("importo_totale, dettaglio.importo", "/dettaglio/importo"));
+        assert!(is_one_of("cig", "/cig"));
+        assert!(!is_one_of("importo_totale", "/importo"));
+    }
 }

@@ -121,7 +121,7 @@ async fn load(connection: &mut SqliteConnection, id: DeliveryId) -> Result<Optio
         }
     };
     let last_receipt = sqlx::query(
-        "select remote_id, status, answer_digest from receipt where delivery = ?1 order by id desc limit 1",
+        "select remote_id, status, answer_digest, warnings from receipt where delivery = ?1 order by id desc limit 1",
     )
     .bind(id.0)
     .fetch_optional(&mut *connection)
@@ -131,6 +131,7 @@ async fn load(connection: &mut SqliteConnection, id: DeliveryId) -> Result<Optio
             remote_id: row.try_get(0)?,
             status: row.try_get(1)?,
             answer_digest: row.try_get(2)?,
+            warnings: serde_json::from_str(row.try_get(3)?)?,
         })
     })
     .transpose()?;
@@ -374,8 +375,8 @@ async fn put_receipt(
     at: i64,
 ) -> Result<(), Trouble> {
     sqlx::query(
-        "insert into receipt (delivery, revision, attempt, remote_id, status, answer_digest, received_at)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "insert into receipt (delivery, revision, attempt, remote_id, status, answer_digest, warnings, received_at)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )
     .bind(delivery.0)
     .bind(revision)
@@ -383,6 +384,7 @@ async fn put_receipt(
     .bind(receipt.remote_id)
     .bind(receipt.status)
     .bind(receipt.answer_digest)
+    .bind(json(&receipt.warnings)?)
     .bind(at)
     .execute(&mut desk.connection)
     .await?;

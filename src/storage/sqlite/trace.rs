@@ -95,7 +95,7 @@ async fn attempts(
 ) -> Result<BTreeMap<i64, Vec<TracedAttempt>>, Trouble> {
     let rows = sqlx::query(
         "select a.delivery, a.id, s.revision, s.idempotency_key, a.started_at, a.finished_at,
-                a.outcome, a.code, a.message, a.not_before, p.remote_id, p.status, p.answer_digest
+                a.outcome, a.code, a.message, a.not_before, p.remote_id, p.status, p.answer_digest, p.warnings
            from json_each(?1) d
            cross join attempt a on a.delivery = d.value
            cross join shipment s on s.id = a.shipment
@@ -123,7 +123,12 @@ fn attempt(row: &SqliteRow) -> Result<TracedAttempt, Trouble> {
     let has_outcome = row.try_get::<Option<&str>, _>(6)?.is_some();
     let receipt = match row.try_get::<Option<u16>, _>(11)? {
         None => None,
-        Some(status) => Some(Receipt { remote_id: row.try_get(10)?, status, answer_digest: row.try_get(12)? }),
+        Some(status) => Some(Receipt {
+            remote_id: row.try_get(10)?,
+            status,
+            answer_digest: row.try_get(12)?,
+            warnings: serde_json::from_str(row.try_get(13)?)?,
+        }),
     };
     Ok(TracedAttempt {
         id: AttemptId(row.try_get(1)?),

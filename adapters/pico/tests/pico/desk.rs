@@ -113,7 +113,7 @@ async fn what_belongs_to_a_body_that_is_not_a_member_is_refused_and_not_a_fault(
 async fn only_reports_are_followed() {
     let adapter = offline();
     let shipment = shipment(&*adapter, &unit(2024), 1, &[]);
-    let receipt = Receipt { remote_id: None, status: 201, answer_digest: String::new() };
+    let receipt = Receipt { remote_id: None, status: 201, answer_digest: String::new(), warnings: Vec::new() };
     assert_eq!(follow(&*adapter, &shipment, &receipt).await, Followed::Ended(Outcome::Acknowledged(receipt)));
 }
 
@@ -153,7 +153,7 @@ async fn every_answer_about_a_report_has_one_meaning(#[case] answer: ResponseTem
     let address = path("/v0/segnalazioni/x/esito");
     Mock::given(method("GET")).and(address).respond_with(answer).expect(1).mount(&server).await;
     let shipment = report_shipment(&*adapter, "x", 1, "x");
-    let receipt = Receipt { remote_id: None, status: 201, answer_digest: String::new() };
+    let receipt = Receipt { remote_id: None, status: 201, answer_digest: String::new(), warnings: Vec::new() };
     let said = match adapter.target().unwrap().follow(&shipment, &receipt).await {
         Ok(Followed::Pending(state)) => format!("pending {state}"),
         Ok(Followed::Ended(Outcome::Acknowledged(_))) => "solved".to_owned(),

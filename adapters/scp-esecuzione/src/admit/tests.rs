@@ -248,3 +248,50 @@ proptest::proptest! {
         proptest::prop_assert_eq!(waiting(lane), Vec::<String>::new());
     }
 }
+
+fn urgent() -> Told {
+    step((2, 1), json!({"evento": "avvio", "consegna_sotto_riserva": true, "data_effettivo_inizio": "2026-01-10"}))
+}
+#[test]
+fn rev_signature_after_an_urgent_start() {
+    assert_eq!(tried(&sc1(), &[held(urgent())]), Ok(()));
+}
+#[test]
+fn rev_life_with_urgent_start() {
+    let lane = [urgent(), sc1(), m1("2026-05-20"), co1("2026-12-01")].iter().map(members).map(|(u, m)| (u, m, false)).collect();
+    assert_eq!(waiting(lane), Vec::<String>::new());
+}
+#[test]
+fn rev_subcontract_ends_after_withdrawal_and_conclusion() {
+    let lane = [sc1(), i1(), rsu1(), es1(true), ir1(Some(true)), cs1(), co1("2026-12-01")].iter().map(members).map(|(u, m)| (u, m, false)).collect();
+    assert_eq!(waiting(lane), Vec::<String>::new());
+}
+#[test]
+fn rev_m2_40_after_m1_is_refused() {
+    let m2 = step((7, 2), json!({"evento": "modifica", "data_approvazione": "2026-06-01", "sopra_soglia": false, "concessione": true}));
+    let first = step((7, 1), json!({"evento": "modifica", "data_approvazione": "2026-05-01", "sopra_soglia": true, "concessione": false}));
+    assert!(!may_follow("M1", "M2_40"));
+    assert!(tried(&m2, &and(begun(), vec![held(first)])).is_err());
+}
+#[test]
+fn rev_quarter_after_resumption_is_refused() {
+    let sq = |n, d: &str| step((14, n), json!({"evento": "superamento_quarto", "sospensione": 1, "data_superamento": d}));
+    let lane = and(begun(), vec![held(so1(1, "2026-03-01", false)), held(ri1(1, 1, "2026-05-01")), held(sa1(1, "2026-06-01"))]);
+    assert!(tried(&sq(1, "2026-07-01"), &lane).is_err());
+}
+#[test]
+fn rev_second_quarter_of_a_suspension_is_refused() {
+    let sq = |n, d: &str| step((14, n), json!({"evento": "superamento_quarto", "sospensione": 1, "data_superamento": d}));
+    let lane = and(begun(), vec![held(so1(1, "2026-03-01", false)), held(sq(1, "2026-04-01"))]);
+    assert!(tried(&sq(2, "2026-04-10"), &lane).is_err());
+}
+#[test]
+fn rev_null_cig_has_no_unit() {
+    let it = evento("0000000000", 1, &json!({"evento": "avvio"}));
+    assert!(!matches!(crate::write::place(&it), contract::Placement::Unit(_)));
+}
+#[test]
+fn rev_conclusion_before_an_unadmittable_cs1() {
+    let lane = [sc1(), i1(), rsu1(), es1(false), cs1(), co1("2026-12-01")].iter().map(members).map(|(u, m)| (u, m, false)).collect();
+    assert_eq!(waiting(lane), vec![format!("{CIG}/1/18/1")]);
+}

@@ -225,7 +225,12 @@ async fn a_draft_is_followed_until_it_ends(#[case] stato: &str, #[case] expected
 }
 
 async fn followed(adapter: &ScpEsecuzione, versione: u64) -> Result<String, AdapterError> {
-    let taken = Receipt { remote_id: Some("B00000001".to_owned()), status: 201, answer_digest: String::new() };
+    let taken = Receipt {
+        remote_id: Some("B00000001".to_owned()),
+        status: 201,
+        answer_digest: String::new(),
+        warnings: Vec::new(),
+    };
     let followed = adapter.follow(&shipment(&avanzamento(CIG, 1, "10.00"), versione), &taken).await?;
     Ok(match followed {
         contract::Followed::Pending(state) => format!("pending {state}"),

@@ -77,6 +77,7 @@ async fn a_programme_is_checked_and_then_published_with_one_login() {
     let (server, outcome) = publishing(json_answer(200, json!({"id": 77, "validate": warning}))).await;
     let Ok(Outcome::Acknowledged(receipt)) = outcome else { panic!("{outcome:?}") };
     assert_eq!((receipt.remote_id.as_deref(), receipt.status), (Some("77"), 200));
+    assert_eq!(receipt.warnings, ["cup: manca"], "a remark is kept once");
     let requests = server.received_requests().await.unwrap();
     assert_eq!(requests.len(), 3);
     let sent: Value = serde_json::from_slice(&requests[2].body).unwrap();

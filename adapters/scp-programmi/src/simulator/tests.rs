@@ -143,7 +143,8 @@ async fn the_simulator_is_as_strict_as_the_document() {
     for field in ["descrizione", "referente.nome", "interventi[0].lottoFunzionale"] {
         assert!(message.contains(field), "{field}: {message}");
     }
-    let unknown = Receipt { remote_id: Some("999".to_owned()), status: 200, answer_digest: String::new() };
+    let unknown =
+        Receipt { remote_id: Some("999".to_owned()), status: 200, answer_digest: String::new(), warnings: Vec::new() };
     let sent = after(shipment(&case("lavori"), 1, None), unknown);
     assert!(matches!(adapter.send(&sent).await.unwrap(), Outcome::Refused { code, .. } if code == "404"));
     assert_eq!(adapter.look_up(&sent).await.unwrap(), Held::Nothing);

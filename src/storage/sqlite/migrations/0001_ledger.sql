@@ -220,6 +220,8 @@ create table receipt (
     remote_id text,
     status integer not null,
     answer_digest text not null,
+    -- What the target remarked: a JSON list of texts.
+    warnings text not null,
     received_at integer not null
 );
 create index receipt_of on receipt (delivery, revision);
