@@ -3,7 +3,7 @@
 //! Commands ask for a node and use its flow; they never name an adapter or a database. What a
 //! node is made of is given by the registry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, SystemConfig};
-use crate::flow::route::ownership::Ownership;
+use crate::flow::route::ownership::{Order, Ownership};
 use crate::flow::{Flow, FlowError, Systems, route};
 use crate::jobs::sweeper::{Sweeper, SweeperSettings};
 use crate::jobs::{self, Workers};
@@ -34,6 +34,8 @@ pub struct Parts {
     pub open_store: fn(PathBuf) -> BoxFuture<'static, OpenStore>,
     /// Reads a file and says what it is, without a database.
     pub inspect: fn(&mut dyn Read, &str) -> Inspected,
+    /// Who is believed about each kind, unless the configuration says otherwise.
+    pub ownership: &'static [Order],
     /// Checks the mapping files of a path and runs the examples beside them.
     pub test_mappings: fn(&Path) -> Vec<TestedMapping>,
 }
@@ -88,6 +90,16 @@ pub enum NodeError {
         /// Why.
         #[source]
         source: contract::SettingsError,
+    },
+    /// The configuration names a source that is none.
+    #[error("{place} names `{name}`, which is neither a configured system nor an adapter; known are: {known}")]
+    UnknownName {
+        /// Where in the configuration.
+        place: String,
+        /// The name.
+        name: String,
+        /// The names that exist.
+        known: String,
     },
     /// The system has no simulator.
     #[error("adapter {adapter} has no simulator: take `simulated = true` away")]
@@ -154,6 +166,7 @@ impl Node {
     /// systems. No work is done until [`Node::start_work`].
     pub async fn open(parts: &Parts, config: Config) -> Result<Self, NodeError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        check_names(parts, &config)?;
         let store = (parts.open_store)(config.storage.path.clone()).await?;
         let taken_back = store.take_back(clock.now(), SweeperSettings::default().max_attempts).await?;
         if taken_back > 0 {
@@ -166,7 +179,7 @@ impl Node {
             systems.insert(name.clone(), Arc::from(adapter));
         }
         let collapse = config.work.collapse_seconds.map(|seconds| Duration::from_secs(seconds.into()));
-        let ownership = Arc::new(Ownership::default().with(config.ownership.clone()));
+        let ownership = Arc::new(Ownership::of(parts.ownership).with(config.ownership.clone()));
         let systems = Arc::new(systems);
         let filters = config.systems.iter().map(|(name, system)| (name.clone(), system.deliver.clone())).collect();
         let flow = Flow {
@@ -205,6 +218,31 @@ impl Node {
             simulator.stop().await;
         }
     }
+}
+
+/// A misspelt name would silently give a target nothing, or believe nobody.
+fn check_names(parts: &Parts, config: &Config) -> Result<(), NodeError> {
+    let systems: BTreeSet<&str> = config.systems.keys().map(String::as_str).collect();
+    let adapters = parts.capabilities().into_iter().map(|capability| capability.system);
+    let owners: BTreeSet<&str> = systems.iter().copied().chain(adapters).collect();
+    let check = |place: String, name: &str, known: &BTreeSet<&str>| {
+        if known.contains(name) {
+            return Ok(());
+        }
+        let known = known.iter().copied().collect::<Vec<_>>().join(", ");
+        Err(NodeError::UnknownName { place, name: name.to_owned(), known })
+    };
+    for (system, settings) in &config.systems {
+        for name in settings.deliver.from.iter().flatten() {
+            check(format!("systems.{system}.deliver.from"), name, &systems)?;
+        }
+    }
+    for (kind, names) in &config.ownership {
+        for name in names {
+            check(format!("ownership.{kind}"), name, &owners)?;
+        }
+    }
+    Ok(())
 }
 
 fn build(

@@ -6,14 +6,16 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use canonical::Kind;
 use contract::AdapterFactory;
 use futures_util::future::BoxFuture;
 
+use crate::flow::route::ownership::Order;
 use crate::node::{Inspected, OpenStore, Parts, TestedMapping};
 use crate::storage::sqlite::SqliteStore;
 
 /// Everything that the daemon is made of.
-pub const PARTS: Parts = Parts { adapters: ADAPTERS, open_store, inspect, test_mappings };
+pub const PARTS: Parts = Parts { adapters: ADAPTERS, ownership: OWNERSHIP, open_store, inspect, test_mappings };
 
 /// Every adapter, sources of the Provinces first, then the Ministry, Pi.Co. and the open data.
 const ADAPTERS: &[AdapterFactory] = &[
@@ -31,6 +33,27 @@ const ADAPTERS: &[AdapterFactory] = &[
     anac_opendata::FACTORY,
     mop_regis::FACTORY,
     registri::FACTORY,
+];
+
+/// Who is believed about each kind when several sources speak of one thing: the ownership of field
+/// groups in public procurement. The platform of the Province for procedures and awards, the
+/// execution platform for contracts and events, the accounting system for payments, the registries
+/// for identities. Those that are not named come last.
+const OWNERSHIP: &[Order] = &[
+    (
+        &[Kind::Procedura, Kind::Lotto, Kind::Aggiudicazione, Kind::OperatoreEconomico],
+        &["pad-maggioli", "pad-file", "file-drop", "anac-opendata", "scp-opendata", "osservatorio"],
+    ),
+    (
+        &[Kind::Contratto, Kind::EventoEsecuzione],
+        &["scp-esecuzione", "pad-maggioli", "pad-file", "file-drop", "anac-opendata", "osservatorio"],
+    ),
+    (&[Kind::Programma, Kind::Intervento], &["pad-maggioli", "pad-file", "file-drop"]),
+    (&[Kind::Pagamento], &["contabilita", "pad-file", "file-drop", "mop-regis"]),
+    (&[Kind::Progetto, Kind::CollegamentoCupCig], &["mop-regis", "anac-opendata", "pad-file", "file-drop"]),
+    (&[Kind::Ente, Kind::Territorio], &["registri", "anac-opendata", "mop-regis", "file-drop"]),
+    (&[Kind::Qualificazione], &["anac-opendata", "hub", "file-drop"]),
+    (&[Kind::Codice], &["scp-tabelle"]),
 ];
 
 fn open_store(path: PathBuf) -> BoxFuture<'static, OpenStore> {

@@ -11,6 +11,7 @@ use crate::clock::after;
 use crate::flow::intake::IntakeReport;
 use crate::flow::report::Cycle;
 use crate::flow::{FlowError, Systems, intake, reconcile};
+use crate::http::withheld_title;
 use crate::node::Node;
 use crate::storage::{DiscrepancyKind, Reconciliation, RunKind, RunTotals};
 
@@ -243,4 +244,35 @@ pub(super) fn show_comparison(results: &[Reconciliation], output: &Output) {
     let title = format!("{} ({} / {})", words.first_discrepancies, discrepancies.len().min(SHOWN), discrepancies.len());
     let headers = [words.target, words.rule, words.unit, words.row, words.field, words.ours, words.theirs];
     output.table(&title, &headers, rows, 7);
+}
+
+/// Shows what targets take in general and were not given, and why.
+pub(super) async fn show_withheld(node: &Node, output: &Output) -> Result<(), FlowError> {
+    let overview = node.flow.store.overview().await?;
+    let rows = overview.withheld.iter().flat_map(|(target, codes)| {
+        codes.iter().map(move |(code, count)| {
+            vec![target.clone(), withheld_title(code).to_owned(), code.clone(), count.to_string()]
+        })
+    });
+    let words = output.words;
+    if overview.withheld.is_empty() {
+        return Ok(());
+    }
+    let headers = [words.target, words.reason, words.code, words.records];
+    output.table(words.withheld, &headers, rows.collect(), 3);
+    Ok(())
+}
+
+/// Shows the rows that were set aside last, and why: what was just read is among them.
+pub(super) async fn show_aside(node: &Node, totals: RunTotals, output: &Output) -> Result<(), FlowError> {
+    if totals.quarantined == 0 {
+        return Ok(());
+    }
+    let overview = node.flow.store.overview().await?;
+    let rows = overview.newest_quarantined.iter().take(SHOWN).map(|aside| {
+        vec![format!("{} {}:{}", aside.source, aside.document, aside.line), aside.rule.clone(), aside.reason.clone()]
+    });
+    let words = output.words;
+    output.table(words.aside_newest, &[words.origin, words.rule, words.reason], rows.collect(), 3);
+    Ok(())
 }

@@ -20,7 +20,7 @@ use super::{Exit, cycle};
 use crate::config::Config;
 use crate::flow::FlowError;
 use crate::flow::report::Cycle;
-use crate::http::{self, withheld_title};
+use crate::http;
 use crate::node::{Node, Parts};
 use crate::storage::{RunKind, Verdict};
 
@@ -86,6 +86,12 @@ async fn work(node: &Node, arguments: &Arguments, output: &Output) -> anyhow::Re
     let quiet = cycle::deliver_until_quiet(node, wait, Decisions::Now, output).await? && quiet;
     let targets =
         cycle::names(&node.flow.systems, |adapter| adapter.target().is_some() && adapter.observer().is_some());
+    if Stage::of(node) == Stage::Planting {
+        // An earlier demo ended between planting and mending: what it left is mended first.
+        cycle::compare(node, &targets, true, output).await?;
+        cycle::deliver_until_quiet(node, wait, Decisions::Now, output).await?;
+        Stage::Mended.note(node)?;
+    }
     let results = cycle::compare(node, &targets, false, output).await?;
     let mut facts = Cycle::of_sources(totals).with_deliveries(&node.flow).await?;
     for result in &results {
@@ -94,8 +100,10 @@ async fn work(node: &Node, arguments: &Arguments, output: &Output) -> anyhow::Re
     if !output.is_json() {
         cycle::show_intake(&facts.sources, output);
         cycle::show_deliveries(&facts, output);
-        show_withheld(node, output).await?;
+        cycle::show_withheld(node, output).await?;
+        output.line(&format!("\n{}", output.words.before_planting));
         cycle::show_comparison(&results, output);
+        show_not_compared(node, &targets, output);
         if !quiet {
             output.note(output.words.still_open);
         }
@@ -128,6 +136,33 @@ struct Facts {
     mended: bool,
 }
 
+/// How far the planting of discrepancies has come in a folder; told before each step, so that a
+/// demo that is killed leaves the next one to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    NotYet,
+    Planting,
+    Mended,
+}
+
+impl Stage {
+    const FILE: &str = "simulators/discordanze-piantate";
+    const MENDED: &str = "corrette";
+
+    fn of(node: &Node) -> Self {
+        match std::fs::read_to_string(node.config.folder.join(Self::FILE)) {
+            Err(_) => Self::NotYet,
+            Ok(text) if text.trim() == Self::MENDED => Self::Mended,
+            Ok(_) => Self::Planting,
+        }
+    }
+
+    fn note(self, node: &Node) -> anyhow::Result<()> {
+        let text = if self == Self::Mended { Self::MENDED } else { "piantate" };
+        std::fs::write(node.config.folder.join(Self::FILE), text).context("noting how far the demo has come")
+    }
+}
+
 struct FoundAndMended {
     planted: Vec<planted::Planted>,
     is_well: bool,
@@ -139,19 +174,20 @@ async fn find_and_mend(
     wait: Duration,
     output: &Output,
 ) -> anyhow::Result<FoundAndMended> {
-    let marker = node.config.folder.join(planted::MARKER);
-    if marker.exists() {
-        // What was planted once was mended: a second demo on the same folder changes nothing.
+    if Stage::of(node) == Stage::Mended {
+        // A second demo on the same folder changes nothing.
         return Ok(FoundAndMended { planted: Vec::new(), is_well: true });
     }
+    Stage::Planting.note(node)?;
     let mut planted = planted::plant(node).await?;
-    std::fs::write(&marker, "").context("noting that discrepancies were planted")?;
     let results = cycle::compare(node, targets, true, output).await?;
     let are_found = planted::mark_found(&mut planted, &results);
     cycle::deliver_until_quiet(node, wait, Decisions::Now, output).await?;
     let mended = cycle::compare(node, targets, false, output).await?;
     let are_mended = mended.iter().all(|result| result.counts.verdict(result.complete) == Verdict::Agree);
+    Stage::Mended.note(node)?;
     if !output.is_json() {
+        output.line(&format!("\n{}", output.words.after_planting));
         cycle::show_comparison(&results, output);
         let words = output.words;
         let yes_or_no = |is_so| if is_so { words.yes } else { words.no };
@@ -171,18 +207,13 @@ async fn find_and_mend(
     Ok(FoundAndMended { planted, is_well: are_found && are_mended })
 }
 
-/// Shows what targets take in general and were not given, and why.
-async fn show_withheld(node: &Node, output: &Output) -> Result<(), FlowError> {
-    let overview = node.flow.store.overview().await?;
-    let rows = overview.withheld.iter().flat_map(|(target, codes)| {
-        codes.iter().map(move |(code, count)| {
-            vec![target.clone(), withheld_title(code).to_owned(), code.clone(), count.to_string()]
-        })
-    });
-    let words = output.words;
-    let headers = [words.target, words.reason, words.code, words.records];
-    output.table(words.withheld, &headers, rows.collect(), 3);
-    Ok(())
+/// Names the targets that cannot be asked what they hold.
+fn show_not_compared(node: &Node, compared: &[String], output: &Output) {
+    let all = cycle::names(&node.flow.systems, |adapter| adapter.target().is_some());
+    let others: Vec<_> = all.into_iter().filter(|name| !compared.contains(name)).collect();
+    if !others.is_empty() {
+        output.line(&format!("{}: {}", output.words.not_compared, others.join(", ")));
+    }
 }
 
 async fn show_page(node: &Node, folder: &Path, output: &Output) -> anyhow::Result<()> {

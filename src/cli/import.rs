@@ -41,6 +41,7 @@ pub(super) async fn run(node: Node, arguments: &Arguments, output: &Output) -> a
     } else {
         cycle::show_intake(&BTreeMap::from([(arguments.system.clone(), report.totals)]), output);
         cycle::show_refused(&report, output);
+        cycle::show_aside(&node, report.totals, output).await?;
     }
     node.close().await;
     Ok(if report.refused.is_empty() { Exit::Done } else { Exit::Failed })

@@ -21,7 +21,10 @@ pub(super) struct ExplainArguments {
     /// The target, by its name in the configuration
     #[arg(long, value_name = "SYSTEM")]
     target: String,
-    /// CIG, CUP, CUI, fiscal code of a body, or any record key
+    /// Show fields that are left empty, too
+    #[arg(long)]
+    all: bool,
+    /// CIG, CUP, CUI, fiscal code of a body, unit of the target, or any record key
     key: String,
 }
 
@@ -43,10 +46,15 @@ pub(super) async fn explain(node: Node, arguments: &ExplainArguments, output: &O
         output.note(&format!("{} {key}", words.nothing_there));
     } else {
         let title = format!("{} {}: {key}", words.explained_there, explained.target);
-        let rows = explained.fields.iter().map(row).collect();
+        let is_shown = |field: &&ExplainedField| arguments.all || field.explanation.value.is_some();
+        let rows: Vec<_> = explained.fields.iter().filter(is_shown).map(row).collect();
+        let hidden = explained.fields.len() - rows.len();
         let headers = [words.unit, words.row, words.field, words.value, words.comes_from, words.received, words.rule];
         output.table(&title, &headers, rows, 7);
         let contract = format!("{}: {}", words.contract, explained.contract);
+        if hidden > 0 {
+            output.line(&format!("{}: {hidden} (--all)", words.hidden_fields));
+        }
         output.line(&format!("{contract} – {}: {}", words.mapping_version, explained.mapping));
     }
     Ok(if is_empty { Exit::Failed } else { Exit::Done })
@@ -76,6 +84,10 @@ fn row(field: &ExplainedField) -> Vec<String> {
 
 /// Checks mapping files and runs their examples.
 pub(super) fn test(parts: &Parts, arguments: &TestArguments, output: &Output) -> Exit {
+    if !arguments.path.exists() {
+        output.note(&format!("{} {}", output.words.no_mappings, arguments.path.display()));
+        return Exit::Failed;
+    }
     let tested = (parts.test_mappings)(&arguments.path);
     let words = output.words;
     if output.is_json() {
@@ -88,6 +100,9 @@ pub(super) fn test(parts: &Parts, arguments: &TestArguments, output: &Output) ->
             let row =
                 |example: &str, outcome: &str| vec![mapping.mapping.clone(), example.to_owned(), outcome.to_owned()];
             rows.extend(mapping.problems.iter().map(|problem| row("–", problem)));
+            if mapping.problems.is_empty() && mapping.examples.is_empty() {
+                rows.push(row("–", words.no_examples));
+            }
             for (example, differences) in &mapping.examples {
                 if differences.is_empty() {
                     rows.push(row(example, words.passed));

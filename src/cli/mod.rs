@@ -172,9 +172,10 @@ fn exit_of(error: &Error) -> Exit {
         if let Some(node) = cause.downcast_ref::<NodeError>() {
             return match node {
                 NodeError::Storage(StorageError::Unavailable { .. }) => Exit::Unavailable,
-                NodeError::UnknownAdapter { .. } | NodeError::Settings { .. } | NodeError::NoSimulator { .. } => {
-                    Exit::Configuration
-                }
+                NodeError::UnknownAdapter { .. }
+                | NodeError::UnknownName { .. }
+                | NodeError::Settings { .. }
+                | NodeError::NoSimulator { .. } => Exit::Configuration,
                 _ => Exit::Failed,
             };
         }

@@ -53,9 +53,7 @@ impl Output {
     pub(super) fn table(&self, title: &str, headers: &[&str], rows: Vec<Vec<String>>, numbers: usize) {
         let mut table = Table::new();
         table.load_style(UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-        if !std::io::stdout().is_terminal() {
-            table.set_width(160);
-        }
+        table.set_width(width());
         table.set_header(headers.iter().copied());
         table.add_rows(rows);
         for column in table.column_iter_mut().skip(numbers) {
@@ -105,6 +103,13 @@ impl Output {
         }
         bar
     }
+}
+
+/// As wide as the terminal, or as `COLUMNS` says; 160 characters where nobody says.
+fn width() -> u16 {
+    let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|columns| *columns >= 40);
+    let terminal = std::io::stdout().is_terminal().then(|| console::Term::stdout().size_checked()).flatten();
+    terminal.map(|(_, columns)| columns).or(told).unwrap_or(160)
 }
 
 /// Writes a line of data. Whoever reads may stop reading, as `head` does: that is no error of ours.

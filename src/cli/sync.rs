@@ -59,7 +59,9 @@ pub(super) async fn run(mut node: Node, arguments: &Arguments, output: &Output) 
         output.json(&facts);
     } else {
         cycle::show_intake(&facts.sources, output);
+        cycle::show_aside(&node, facts.totals, output).await?;
         cycle::show_deliveries(&facts, output);
+        cycle::show_withheld(&node, output).await?;
         if !quiet {
             output.note(output.words.still_open);
         }

@@ -16,8 +16,13 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(node: Node, arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
-    let key = arguments.key.trim().to_uppercase();
-    let trace = node.flow.store.trace(&key).await.map_err(FlowError::from)?;
+    // As it was written first: keys of programmes and figures have small letters.
+    let mut key = arguments.key.trim().to_owned();
+    let mut trace = node.flow.store.trace(&key).await.map_err(FlowError::from)?;
+    if trace.versions.is_empty() && trace.deliveries.is_empty() {
+        key = key.to_uppercase();
+        trace = node.flow.store.trace(&key).await.map_err(FlowError::from)?;
+    }
     let nothing = trace.versions.is_empty() && trace.deliveries.is_empty() && trace.quarantined.is_empty();
     if output.is_json() {
         output.json(&trace);

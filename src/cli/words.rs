@@ -23,6 +23,12 @@ words! {
     withheld: "Che cosa non è stato dato, e perché", "What was not given, and why";
     code: "Codice", "Code";
     records: "Record", "Records";
+    no_examples: "corretta; nessun esempio accanto", "sound; no example beside it";
+    hidden_fields: "Campi lasciati vuoti e non mostrati", "Fields left empty and not shown";
+    before_planting: "Prima: tutto ciò che è stato consegnato", "Before: all that was delivered";
+    after_planting: "Dopo che altri hanno cambiato tre valori", "After others changed three values";
+    not_compared: "Non confrontati, perché il sistema non offre un elenco", "Not compared, for the system offers no list";
+    aside_newest: "Le righe messe da parte per ultime", "The rows set aside last";
     explained_there: "Che cosa deve avere", "What it should hold:";
     value: "Valore", "Value";
     comes_from: "Viene da", "Comes from";

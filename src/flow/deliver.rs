@@ -9,7 +9,9 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use canonical::Digest;
-use contract::{Adapter, AdapterError, ErrorKind, Held, NotYet, Outcome, Phase, Shipment, Target, UnitKey};
+use contract::{
+    Adapter, AdapterError, ErrorKind, Held, Neighbour, NotYet, Outcome, Phase, Placement, Shipment, Target, UnitKey,
+};
 use futures_util::FutureExt;
 
 use super::route::membership::{Members, WITHOUT_MEMBERSHIP};
@@ -35,7 +37,7 @@ pub async fn deliver(flow: &Flow, delivery: DeliveryId, lease: Lease) -> Result<
         return Ok(step.wait_for_configuration());
     };
     match step.loaded.state {
-        DeliveryState::Sent | DeliveryState::InDoubt { .. } => step.observe(target).await,
+        DeliveryState::Sent | DeliveryState::InDoubt { .. } => step.observe(adapter.as_ref(), target).await,
         DeliveryState::Submitted { .. } => step.follow(target).await,
         _ => step.compose_and_send(adapter.as_ref(), target).await,
     }
@@ -44,7 +46,7 @@ pub async fn deliver(flow: &Flow, delivery: DeliveryId, lease: Lease) -> Result<
 /// Parks a delivery whose job keeps ending badly, so that its neighbours go on.
 pub async fn park(flow: &Flow, delivery: DeliveryId, lease: Lease, reason: &str) -> Result<JobEnd, FlowError> {
     let Some(loaded) = flow.store.load(delivery).await? else { return Ok(JobEnd::Parked) };
-    if !loaded.state.is_open() {
+    if !loaded.state.is_open() && !loaded.state.is_waiting() {
         return Ok(JobEnd::Done);
     }
     Step { flow, lease, loaded }.park(reason).await
@@ -64,7 +66,7 @@ impl Step<'_> {
     }
 
     /// The answer to an earlier attempt was lost: ask before sending anything.
-    async fn observe(self, target: &dyn Target) -> Result<JobEnd, FlowError> {
+    async fn observe(self, adapter: &dyn Adapter, target: &dyn Target) -> Result<JobEnd, FlowError> {
         let Some(shipment) = self.last_shipment() else {
             return self.park("in doubt without a stored shipment").await;
         };
@@ -79,6 +81,12 @@ impl Step<'_> {
                     if ended == Fenced::LeaseLost {
                         return Ok(JobEnd::Done);
                     }
+                }
+                if !self.is_admitted(adapter, target).await? {
+                    // It did not arrive, and may not be sent any more: as if it had never been.
+                    let at = clock::after(self.flow.clock.now(), self.flow.patience.longest());
+                    let state = DeliveryState::InDoubt { code: WITHOUT_MEMBERSHIP.to_owned(), at };
+                    return self.conclude(None, shipment.revision, state, None).await;
                 }
                 self.send(target, shipment).await
             }
@@ -128,23 +136,54 @@ impl Step<'_> {
     /// Why the step may not be taken yet: a membership that is not in force any more, or what is
     /// missing in the lane, asked of targets that watch their lanes.
     async fn not_yet(&self, adapter: &dyn Adapter, target: &dyn Target) -> Result<Option<NotYet>, FlowError> {
-        if adapter.capability().requires_adesione {
-            let members = Members::load(self.flow).await?;
-            if !self.loaded.members.iter().all(|member| members.admit_record(member)) {
-                let reason = "l'ente non ha un'adesione in vigore".to_owned();
-                return Ok(Some(NotYet { code: WITHOUT_MEMBERSHIP.to_owned(), reason }));
-            }
+        if !self.is_admitted(adapter, target).await? {
+            let reason = "l'ente non ha un'adesione in vigore".to_owned();
+            return Ok(Some(NotYet { code: WITHOUT_MEMBERSHIP.to_owned(), reason }));
         }
         if !target.watches_lane() {
             return Ok(None);
         }
-        let lane = self.flow.store.neighbours(self.loaded.id).await?;
+        let lane = self.lane(target).await?;
         let admit = || target.admit(&self.loaded.unit, &self.loaded.members, &lane);
         let admitted = std::panic::catch_unwind(AssertUnwindSafe(admit)).unwrap_or_else(|_| {
             let reason = "la verifica dell'ordine dei passi si è interrotta su questo record".to_owned();
             Err(NotYet { code: "mapping_stopped".to_owned(), reason })
         });
         Ok(admitted.err())
+    }
+
+    /// Whether the body of the unit has the membership that the target asks for. An empty unit
+    /// belongs to the body that its key names.
+    async fn is_admitted(&self, adapter: &dyn Adapter, target: &dyn Target) -> Result<bool, FlowError> {
+        if !adapter.capability().requires_adesione {
+            return Ok(true);
+        }
+        let members = Members::load(self.flow).await?;
+        let of_unit = target.body_of(&self.loaded.unit);
+        Ok(of_unit.is_none_or(|ente| members.admit(&ente))
+            && self.loaded.members.iter().all(|member| members.admit_record(member)))
+    }
+
+    /// What else stands in the lane: the other units that we deliver there, and what the target
+    /// itself tells, which is never routed back to it.
+    async fn lane(&self, target: &dyn Target) -> Result<Vec<Neighbour>, FlowError> {
+        let mut lane = self.flow.store.neighbours(self.loaded.id).await?;
+        let Some(first) = self.loaded.members.first() else { return Ok(lane) };
+        let Placement::Unit(ours) = target.place(first) else { return Ok(lane) };
+        let key = first.key();
+        let cig = key.as_str().split('/').next().unwrap_or_default();
+        for record in self.flow.store.told_by(&self.loaded.target, cig).await? {
+            let Placement::Unit(unit) = target.place(&record) else { continue };
+            if unit.lane != ours.lane || unit.key == ours.key {
+                continue;
+            }
+            match lane.iter_mut().find(|neighbour| neighbour.unit == unit.key) {
+                Some(neighbour) => neighbour.is_held = true,
+                None => lane.push(Neighbour { unit: unit.key, members: vec![record], is_held: true }),
+            }
+        }
+        lane.sort_by(|one, other| one.unit.cmp(&other.unit));
+        Ok(lane)
     }
 
     async fn compose_and_send(self, adapter: &dyn Adapter, target: &dyn Target) -> Result<JobEnd, FlowError> {
@@ -155,7 +194,8 @@ impl Step<'_> {
         }
         if let Some(not_yet) = self.not_yet(adapter, target).await? {
             let (now, patience) = (self.flow.clock.now(), self.flow.patience.as_ref());
-            let since = clock::between(self.loaded.state_since, now);
+            let is_held = matches!(self.loaded.state, DeliveryState::Held { .. });
+            let since = if is_held { clock::between(self.loaded.state_since, now) } else { Duration::ZERO };
             let state = receipt::held(not_yet, since, now, patience);
             return self.conclude(None, revision, state, None).await;
         }

@@ -22,7 +22,7 @@ use self::filter::Filter;
 use self::membership::{Members, WITHOUT_MEMBERSHIP};
 use super::{Flow, FlowError};
 use crate::clock::after;
-use crate::storage::{Destination, Route};
+use crate::storage::{Destination, RecordId, Route};
 
 /// Standing records per transaction when all are routed again.
 const PAGE: u32 = 500;
@@ -34,7 +34,7 @@ pub async fn route_again(flow: &Flow) -> Result<u64, FlowError> {
     let members = Arc::new(Members::load(flow).await?);
     let today = routing(flow, &members);
     if flow.store.routing().await?.as_deref() == Some(&today) {
-        return Ok(0);
+        return route_vacated(flow, &members, &mut KnownRoutes::default()).await;
     }
     // First who is believed, for all; then where each record goes.
     let ranks = flow.store.kinds_and_sources().await?.into_iter().map(|(kind, source)| {
@@ -42,26 +42,57 @@ pub async fn route_again(flow: &Flow) -> Result<u64, FlowError> {
         (kind, source, rank)
     });
     flow.store.rank(ranks.collect(), flow.clock.now()).await?;
+    let mut known = KnownRoutes::default();
     let (mut moved, mut after) = (0, None);
     loop {
         let page = flow.store.current_records(after, PAGE).await?;
         let Some((last, _)) = page.last() else { break };
         after = Some(*last);
         let now = flow.clock.now();
-        let routed = page
-            .into_iter()
-            .map(|(id, record)| {
-                let routes = Routes::of(flow, &record.provenance.source, Arc::clone(&members));
-                (id, routes.of_record(&record, now))
-            })
-            .collect();
-        moved += flow.store.reroute(routed, now).await?;
+        moved += flow.store.reroute(known.of_page(flow, &members, page, now), now).await?;
     }
+    moved += route_vacated(flow, &members, &mut known).await?;
     flow.store.save_routing(&today, flow.clock.now()).await?;
     if moved > 0 {
         tracing::info!(records = moved, "standing records routed again");
     }
     Ok(moved)
+}
+
+/// Routes the records that may take a place which another source has left.
+async fn route_vacated(flow: &Flow, members: &Arc<Members>, known: &mut KnownRoutes) -> Result<u64, FlowError> {
+    let mut moved = 0;
+    loop {
+        let page = flow.store.records_to_route(PAGE).await?;
+        if page.is_empty() {
+            return Ok(moved);
+        }
+        let now = flow.clock.now();
+        moved += flow.store.reroute(known.of_page(flow, members, page, now), now).await?;
+    }
+}
+
+/// The routes of the sources met so far.
+#[derive(Debug, Default)]
+struct KnownRoutes(BTreeMap<SourceName, Routes>);
+
+impl KnownRoutes {
+    fn of_page(
+        &mut self,
+        flow: &Flow,
+        members: &Arc<Members>,
+        page: Vec<(RecordId, Record)>,
+        now: UtcInstant,
+    ) -> Vec<(RecordId, Vec<Route>)> {
+        page.into_iter()
+            .map(|(id, record)| {
+                let source = record.provenance.source.clone();
+                let routes =
+                    self.0.entry(source).or_insert_with_key(|source| Routes::of(flow, source, Arc::clone(members)));
+                (id, routes.of_record(&record, now))
+            })
+            .collect()
+    }
 }
 
 /// The targets and the rules by which records are routed, as one text.

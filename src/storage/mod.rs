@@ -193,6 +193,14 @@ pub trait Views: Send + Sync {
         limit: u32,
     ) -> Result<Vec<(RecordId, Record)>, StorageError>;
 
+    /// Records that may take a place which another source has left, to be given to
+    /// [`Ledger::reroute`], which takes them off this list.
+    async fn records_to_route(&self, limit: u32) -> Result<Vec<(RecordId, Record)>, StorageError>;
+
+    /// Standing records of a source with this key, or whose keys begin with it and a slash, in the
+    /// order of their keys.
+    async fn told_by(&self, source: &str, prefix: &str) -> Result<Vec<Record>, StorageError>;
+
     /// Which kinds stand, from which sources.
     async fn kinds_and_sources(&self) -> Result<Vec<(Kind, SourceName)>, StorageError>;
 

@@ -29,7 +29,7 @@ pub struct InventoryPage {
 #[async_trait]
 pub trait Observer: Send + Sync {
     /// Whether the system is the home of what others write there too: units, rows and fields that
-    /// we never sent are then no differences.
+    /// we do not send are then no differences.
     fn holds_more_than_ours(&self) -> bool {
         false
     }

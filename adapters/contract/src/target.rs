@@ -8,6 +8,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use canonical::identifiers::CodiceFiscale;
 use canonical::{Digest, Finding, Kind, Record, RecordKey};
 use serde::{Deserialize, Serialize};
 
@@ -216,6 +217,13 @@ pub struct Explanation {
 pub trait Target: Send + Sync {
     /// Where a record goes. Pure.
     fn place(&self, record: &Record) -> Placement;
+
+    /// The body to which a unit belongs, where its key says it. Pure. Asked of targets that want a
+    /// membership: a unit without members names its body no other way.
+    fn body_of(&self, unit: &UnitKey) -> Option<CodiceFiscale> {
+        let _ = unit;
+        None
+    }
 
     /// Composes the request of a unit from all its members, in key order. Pure. The error is a
     /// reason that people should see: the delivery is parked with it.

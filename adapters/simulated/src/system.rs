@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use canonical::identifiers::CodiceFiscale;
 use contract::{AdapterError, Advice, ErrorKind, FieldValue, Followed, Phase, Receipt, Received, Row, UnitKey};
 
 /// A system in memory. Clones share one state.
@@ -87,6 +88,8 @@ pub(crate) struct State {
     pub(crate) follow_script: Option<VecDeque<Followed>>,
     pub(crate) is_ordered: bool,
     pub(crate) is_gated: bool,
+    /// The bodies that units belong to by their keys.
+    pub(crate) bodies: HashMap<UnitKey, CodiceFiscale>,
 }
 
 /// A unit as held, with the body it came in unless somebody changed it since.
@@ -113,6 +116,7 @@ impl Default for State {
             follow_script: None,
             is_ordered: false,
             is_gated: false,
+            bodies: HashMap::new(),
         }
     }
 }
@@ -206,6 +210,11 @@ impl Simulated {
     /// From now on the target takes only records of bodies with a membership in force.
     pub fn ask_for_membership(&self) {
         self.state().is_gated = true;
+    }
+
+    /// From now on the key of a unit says that it belongs to this body.
+    pub fn belongs_to(&self, unit: UnitKey, ente: CodiceFiscale) {
+        self.state().bodies.insert(unit, ente);
     }
 
     /// Every read fails after this many items; none: no longer.

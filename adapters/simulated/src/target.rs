@@ -1,6 +1,7 @@
 //! The target role: one unit per record, an honest ledger of effects.
 
 use async_trait::async_trait;
+use canonical::identifiers::CodiceFiscale;
 use canonical::{Body, Digest, Kind, Record};
 use contract::{
     AdapterError, Composed, Explanation, Followed, Held, Lane, Neighbour, NotYet, Outcome, Placement, Receipt,
@@ -21,6 +22,11 @@ impl Target for Simulated {
             _ => return Placement::Elsewhere,
         };
         Placement::Unit(Unit { key: unit_key(record), lane: Lane(cig.to_string()) })
+    }
+
+    /// A unit that was given a body keeps it when its members leave.
+    fn body_of(&self, unit: &UnitKey) -> Option<CodiceFiscale> {
+        self.state().bodies.get(unit).copied()
     }
 
     /// The canonical JSON of the record. Of two sources the first by name is sent.

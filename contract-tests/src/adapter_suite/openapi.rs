@@ -61,7 +61,14 @@ impl Specification {
         let family = format!("{}XX", exchange.status / 100);
         let response = responses.get(&status).or_else(|| responses.get(&family)).or_else(|| responses.get("default"));
         let response = response.ok_or_else(|| format!("status {status} is not in the specification"))?;
-        match response_schema(self.resolve(response), exchange) {
+        let response = self.resolve(response);
+        if let Some(content) = response["content"].as_object()
+            && !exchange.answer.is_empty()
+            && !content.contains_key(media_type(exchange.content_type.as_deref()))
+        {
+            return Err(format!("answer {status}: a content type that the specification does not name"));
+        }
+        match response_schema(response, exchange) {
             Some(schema) => {
                 self.validate(schema, &exchange.answer).map_err(|problem| format!("answer {status}: {problem}"))
             }
@@ -151,8 +158,11 @@ fn path_of(url: &str) -> &str {
 /// The schema of a body of this type, in an object of types.
 fn schema_of<'v>(content: &'v Value, kind: Option<&str>) -> Option<&'v Value> {
     let content = content.as_object()?;
-    let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    content.get(kind).and_then(|media| media.get("schema"))
+    content.get(media_type(kind)).and_then(|media| media.get("schema"))
+}
+
+fn media_type(content_type: Option<&str>) -> &str {
+    content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim()
 }
 
 fn is_text(schema: &Value) -> bool {

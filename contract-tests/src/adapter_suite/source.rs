@@ -40,6 +40,8 @@ pub(super) async fn run(subject: &Subject, certificate: &mut Certificate) {
             proxy.fail(Some(FaultAnswer::Truncate));
         }
         let cut = read(&running, None).await;
+        let given = running.proxy.as_ref().map_or(0, super::proxy::Proxy::faults_given);
+        assert!(given > 0, "{}: nothing was cut short", subject.system);
         certificate.note("source_truncated", nothing_complete(&cut));
         answers(subject, certificate).await;
     }

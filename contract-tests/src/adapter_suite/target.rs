@@ -28,6 +28,7 @@ pub(super) async fn run(subject: &Subject, is_observer: bool, certificate: &mut 
     if let Some(proxy) = &running.proxy {
         proxy.fail(Some(FaultAnswer::DropAfterEffect));
         let lost = target.send(&shipment).await;
+        assert!(proxy.faults_given() > 0, "{}: no answer was lost", subject.system);
         proxy.fail(None);
         certificate.note("target_lost_answer", lost_answer(target, &shipment, lost).await);
     }
@@ -36,10 +37,11 @@ pub(super) async fn run(subject: &Subject, is_observer: bool, certificate: &mut 
     let running = subject.plain().await;
     let target = running.adapter.target().expect("a target");
     let broken = Shipment { body: b"{}".to_vec(), ..shipment.clone() };
-    certificate.note("target_refused_by_rule", not_taken(&target.send(&broken).await));
+    certificate.note("target_refused_by_rule", refused(&target.send(&broken).await));
     if let Some(proxy) = &running.proxy {
         proxy.fail(Some(FaultAnswer::Truncate));
         let cut = target.send(&shipment).await;
+        assert!(proxy.faults_given() > 0, "{}: nothing was cut short", subject.system);
         certificate.note("target_truncated", in_doubt(&cut));
     }
     running.stop().await;
@@ -89,8 +91,11 @@ fn explains(target: &dyn Target, key: &UnitKey, members: &[Record]) -> Result<()
             }
         }
     }
-    let empty = explained.iter().find(|field| field.rule.trim().is_empty());
-    empty.map_or(Ok(()), |field| Err(format!("{key}: field {} has no rule", field.field)))
+    let is_poor = |field: &&contract::Explanation| {
+        field.rule.trim().is_empty() || (field.record.is_some() && field.path.trim().is_empty())
+    };
+    let poor = explained.iter().find(is_poor);
+    poor.map_or(Ok(()), |field| Err(format!("{key}: field {} has no rule, or no path", field.field)))
 }
 
 /// Sends everything once, then the first again, then looks at what the system holds.
@@ -110,7 +115,10 @@ async fn sending(subject: &Subject, is_observer: bool, certificate: &mut Certifi
     let before = inventory(adapter.observer()).await;
     let again = target.send(&first_shipment(subject, adapter)).await;
     let after = inventory(adapter.observer()).await;
-    certificate.note("target_submits_twice", twice(&again, before.as_ref(), after.as_ref()));
+    // Without a list of what the system holds nobody can say that there was one effect only.
+    if let (Some(before), Some(after)) = (&before, &after) {
+        certificate.note("target_submits_twice", twice(&again, before, after));
+    }
     if is_observer {
         let is_home_of_others = adapter.observer().is_some_and(Observer::holds_more_than_ours);
         certificate.note("observer_finds_what_was_sent", finds(target, &units, after, is_home_of_others));
@@ -119,6 +127,7 @@ async fn sending(subject: &Subject, is_observer: bool, certificate: &mut Certifi
     if let (Some(proxy), true) = (&running.proxy, is_observer) {
         proxy.fail(Some(FaultAnswer::Truncate));
         let cut = inventory(adapter.observer()).await;
+        assert!(proxy.faults_given() > 0, "{}: no inventory was cut short", subject.system);
         let is_error = matches!(&cut, Some(Err(_)));
         let answer = if is_error { Ok(String::new()) } else { Err("the inventory was taken for whole".to_owned()) };
         certificate.note("observer_truncated", answer);
@@ -211,11 +220,7 @@ fn is_taken(sent: &Result<Outcome, AdapterError>) -> Result<String, String> {
     }
 }
 
-fn twice(
-    again: &Result<Outcome, AdapterError>,
-    before: Option<&Inventory>,
-    after: Option<&Inventory>,
-) -> Result<String, String> {
+fn twice(again: &Result<Outcome, AdapterError>, before: &Inventory, after: &Inventory) -> Result<String, String> {
     is_taken(again)?;
     if before == after { Ok(String::new()) } else { Err("the inventory changed".to_owned()) }
 }
@@ -237,11 +242,13 @@ async fn lost_answer(
     }
 }
 
-fn not_taken(sent: &Result<Outcome, AdapterError>) -> Result<String, String> {
+/// A shipment that is none: refused by the system, or by the adapter, which knows its own words.
+fn refused(sent: &Result<Outcome, AdapterError>) -> Result<String, String> {
     match sent {
-        Ok(Outcome::Acknowledged(_) | Outcome::Submitted { .. }) => Err("taken for delivered".to_owned()),
         Ok(Outcome::Refused { code, .. }) => Ok(code.clone()),
-        Err(error) => Ok(error.kind.code().to_owned()),
+        Err(error) if error.kind == ErrorKind::Local && error.advice == Advice::AskPerson => Ok("local".to_owned()),
+        Ok(outcome) => Err(format!("taken for delivered: {outcome:?}")),
+        Err(error) => Err(chain(error)),
     }
 }
 
@@ -272,10 +279,21 @@ async fn answers(subject: &Subject, shipment: &Shipment, certificate: &mut Certi
     };
     certificate.note("target_expired_token", kept);
     let sent = send_towards(subject, shipment, ResponseTemplate::new(503)).await;
-    certificate.note("target_unavailable", not_taken(&sent));
+    let kept = match &sent {
+        Err(error) if error.kind == ErrorKind::Unavailable => Ok(error.kind.code().to_owned()),
+        other => Err(format!("{other:?}")),
+    };
+    certificate.note("target_unavailable", kept);
     let page = ResponseTemplate::new(200).set_body_raw("<!DOCTYPE html><title>Manutenzione</title>", "text/html");
     let sent = send_towards(subject, shipment, page).await;
-    certificate.note("target_wrong_content", not_taken(&sent));
+    let kept = match &sent {
+        // Refused would be the end of it: a page says nothing about what was sent.
+        Err(error) if matches!(error.kind, ErrorKind::NotUnderstood | ErrorKind::Unavailable) => {
+            Ok(error.kind.code().to_owned())
+        }
+        other => Err(format!("{other:?}")),
+    };
+    certificate.note("target_wrong_content", kept);
 }
 
 async fn send_towards(

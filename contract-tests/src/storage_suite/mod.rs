@@ -96,6 +96,8 @@ macro_rules! storage_suite {
                 a_new_version_does_not_wait_for_the_decision_on_the_old_one
                 a_held_step_is_looked_at_when_its_lane_moves
                 neighbours_are_those_of_the_same_lane_and_target
+                what_a_source_tells_of_a_contract_is_found_by_the_beginning_of_its_keys
+                a_question_that_brings_no_news_leaves_no_trace
             ]
             rivals: [
                 the_owner_takes_the_place_of_a_source_that_spoke_first
@@ -104,6 +106,7 @@ macro_rules! storage_suite {
                 among_equal_ranks_the_first_source_by_name_is_believed
                 new_ranks_and_routes_change_who_is_believed
                 an_owner_that_is_withheld_does_not_silence_the_others
+                a_seat_that_the_owner_leaves_is_offered_to_those_who_waited
             ]
             queue: [
                 a_job_is_not_claimed_before_its_time

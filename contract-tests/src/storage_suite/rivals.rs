@@ -93,3 +93,28 @@ pub async fn an_owner_that_is_withheld_does_not_silence_the_others(database: &dy
     scene.store(vec![open_data.says_with_rank(3, 1, lotto(1, "open data"), vec![to_unit("pico", "2024")])]).await;
     assert_eq!(said(&scene, "pico", "2024").await, (Some("open data".to_owned()), 1));
 }
+
+pub async fn a_seat_that_the_owner_leaves_is_offered_to_those_who_waited(database: &dyn Database) {
+    let scene = Scene::open(database).await;
+    let (owner, other) = (source_named("pad-provincia"), source_named("anac-opendata"));
+    let first = scene.document_of(&owner, "a", Some("2024-01-31")).await;
+    let waiting = scene.document_of(&other, "b", None).await;
+    let second = scene.document_of(&owner, "c", Some("2024-02-29")).await;
+    let route = || vec![to_unit("pico", "2024")];
+    scene.store(vec![first.says_with_rank(0, 1, lotto(1, "platform"), route())]).await;
+    scene.store(vec![waiting.says_with_rank(3, 1, lotto(1, "open data"), route())]).await;
+    assert!(scene.store.records_to_route(10).await.expect("a list").is_empty());
+
+    // The owner says something that the target does not take any more.
+    scene.store(vec![second.says_with_rank(0, 1, lotto(1, "withdrawn"), vec![withheld("pico", "no_period")])]).await;
+    let offered = scene.store.records_to_route(10).await.expect("a list");
+    assert_eq!(offered.len(), 1, "one waited");
+    assert_eq!(offered[0].1.provenance.source, other);
+    // The offer outlives the process that made it.
+    let scene = scene.restart(database).await;
+    let offered = scene.store.records_to_route(10).await.expect("a list");
+    let routed = offered.into_iter().map(|(id, _)| (id, route())).collect();
+    scene.store.reroute(routed, at(6)).await.expect("routed");
+    assert_eq!(said(&scene, "pico", "2024").await, (Some("open data".to_owned()), 1));
+    assert!(scene.store.records_to_route(10).await.expect("a list").is_empty());
+}

@@ -5,7 +5,7 @@ use raccordo::storage::{Conclusion, JobEnd};
 
 use super::scene::{done, receipt, to_lane, to_unit};
 use super::{Database, Scene};
-use crate::records::{at, cig, contratto, lotto};
+use crate::records::{at, cig, contratto, lotto, source_named};
 
 fn submitted(seconds: i64) -> DeliveryState {
     DeliveryState::Submitted { code: "bozza".to_owned(), at: at(seconds) }
@@ -115,4 +115,38 @@ pub async fn neighbours_are_those_of_the_same_lane_and_target(database: &dyn Dat
     let neighbours = scene.store.neighbours(delivery.id).await.expect("neighbours");
     let units: Vec<_> = neighbours.iter().map(|neighbour| (neighbour.unit.as_str(), neighbour.is_held)).collect();
     assert_eq!(units, [("a", false), ("c", false)]);
+}
+
+pub async fn what_a_source_tells_of_a_contract_is_found_by_the_beginning_of_its_keys(database: &dyn Database) {
+    let scene = Scene::open(database).await;
+    let platform = scene.document_of(&source_named("scp"), "a", None).await;
+    let other = scene.document_of(&source_named("file-drop"), "b", None).await;
+    scene.store(vec![platform.says(1, contratto(1, 1, "r")), platform.says(2, contratto(2, 1, "s"))]).await;
+    scene.store(vec![other.says(1, contratto(1, 2, "t"))]).await;
+    let told = scene.store.told_by("scp", cig(1).as_str()).await.expect("records");
+    let keys: Vec<_> = told.iter().map(|record| record.key().to_string()).collect();
+    assert_eq!(keys, [format!("{}/1", cig(1))]);
+}
+
+pub async fn a_question_that_brings_no_news_leaves_no_trace(database: &dyn Database) {
+    let scene = Scene::open(database).await;
+    let document = scene.document("a", None).await;
+    let unit = cig(1).to_string();
+    scene.store(vec![document.says_to(1, lotto(1, "x"), vec![to_unit("pico", &unit)])]).await;
+    scene.deliver("pico", &unit, submitted(60), 2).await;
+    let (before, _) = database.audit().await;
+    assert_eq!(scene.store.wake(at(60)).await.expect("a look"), 1);
+    let job = scene.claim_one(61).await;
+    let delivery = scene.delivery("pico", &unit).await;
+    let conclusion = Conclusion {
+        delivery: delivery.id,
+        attempt: None,
+        lease: job.lease,
+        revision: 1,
+        state: submitted(120),
+        receipt: None,
+    };
+    done(scene.store.conclude(conclusion, at(61)).await.expect("still there"));
+    assert_eq!(scene.delivery("pico", &unit).await.state, submitted(120));
+    assert_eq!(database.audit().await.0, before, "thousands of drafts are asked about for weeks");
 }

@@ -8,13 +8,14 @@ use std::time::Duration;
 use crate::bench::{TestFlow, lotto, unit};
 use canonical::identifiers::CodiceFiscale;
 use canonical::kinds::{Adesione, Atto, Lotto, StatoAdesione, TipoAdesione};
-use canonical::{Body, Kind};
+use canonical::{Body, Kind, SourceName};
 use contract::{Followed, Outcome};
 use contract_tests::records::{cig, day};
 use raccordo::delivery::DeliveryState;
 use raccordo::flow::route::filter::Filter;
-use raccordo::flow::{Flow, reconcile, route};
-use raccordo::storage::Verdict;
+use raccordo::flow::{Flow, intake, reconcile, route};
+use raccordo::storage::{RunKind, Verdict};
+use simulated::Fault;
 
 fn contratto(number: u32) -> String {
     let body = contract_tests::records::contratto(number, 1, "rep. 1");
@@ -171,4 +172,51 @@ async fn a_unit_whose_members_left_before_anything_was_sent_needs_no_one() {
     assert_eq!(test.target.attempts(), 0);
     let result = reconcile::reconcile(&flow, "target", false).await.expect("compared");
     assert_eq!(result.counts.verdict(result.complete), Verdict::Agree, "{:?}", result.counts);
+}
+
+#[tokio::test]
+async fn a_request_that_was_lost_is_not_sent_again_once_the_membership_has_ended() {
+    const COMO: &str = "80004650133";
+    let test = TestFlow::new().await;
+    test.target.ask_for_membership();
+    test.target.on_send([Fault::LoseRequest]);
+    test.read("a", &[adesione(COMO, StatoAdesione::Attiva), lotto_of(1, COMO)]).await;
+    test.step().await;
+    assert!(matches!(test.delivery(1).await.state, DeliveryState::InDoubt { .. }));
+    test.read("b", &[adesione(COMO, StatoAdesione::Cessata)]).await;
+    test.clock.advance(Duration::from_secs(5));
+    test.step().await;
+    let state = test.delivery(1).await.state;
+    assert!(matches!(&state, DeliveryState::InDoubt { code, .. } if code == "senza_adesione"), "{state:?}");
+    assert_eq!(test.target.attempts(), 1, "it was asked about, not sent");
+}
+
+#[tokio::test]
+async fn a_unit_that_its_members_left_is_not_emptied_without_a_membership() {
+    const COMO: &str = "80004650133";
+    let test = TestFlow::new().await;
+    test.target.ask_for_membership();
+    test.target.belongs_to(unit(1), CodiceFiscale::parse(COMO).expect("a code"));
+    test.read("a", &[adesione(COMO, StatoAdesione::Attiva), lotto_of(1, COMO)]).await;
+    test.work().await;
+    assert_eq!(test.target.attempts(), 1);
+    test.read("b", &[adesione(COMO, StatoAdesione::Cessata)]).await;
+    let filter = Filter { kinds: Some([Kind::Contratto].into()), ..Filter::default() };
+    let flow = Flow { filters: Arc::new(BTreeMap::from([("target".to_owned(), filter)])), ..test.flow.clone() };
+    route::route_again(&flow).await.expect("routed");
+    test.work().await;
+    assert_eq!(test.target.attempts(), 1, "nothing of the body is sent, not even emptiness");
+}
+
+#[tokio::test]
+async fn what_the_target_tells_by_itself_opens_the_way_to_the_next_step() {
+    let test = TestFlow::new().await;
+    test.target.admit_in_order();
+    // The target, read as a source, tells of the lot; it is never routed back there.
+    test.target.give(simulated::document("own", &[lotto(1, "una scuola")]));
+    let own = SourceName::parse("target").expect("a name");
+    intake::read_source(&test.flow, &own, RunKind::Sync, None, &|_| ()).await.expect("read");
+    test.read("a", &[contratto(1)]).await;
+    test.work().await;
+    assert!(test.effects().contains(&(format!("contratto/{}/1", cig(1)), 1)), "{:?}", test.effects());
 }

@@ -11,6 +11,9 @@ use crate::flow::deliver::idempotency_key;
 use crate::node::Node;
 use crate::storage::{ExpectedUnit, Reconciliation};
 
+/// What could not be done, when it could not.
+const TASK: &str = "planting a discrepancy";
+
 /// Units per page when one is looked for.
 const PAGE: u32 = 500;
 
@@ -21,10 +24,14 @@ pub(super) struct Planted {
     pub(super) target: &'static str,
     /// The unit there.
     pub(super) unit: &'static str,
+    /// The row of the unit.
+    pub(super) row: &'static str,
     /// The field that differs.
     pub(super) field: &'static str,
     /// The rule that must find it.
     pub(super) rule: Rule,
+    /// What we delivered, and what stands there now.
+    pub(super) values: (&'static str, &'static str),
     /// What somebody did, for people.
     pub(super) story: &'static str,
     /// Whether the comparison found it.
@@ -37,45 +44,48 @@ const PLANTED: [Planted; 3] = [
     Planted {
         target: "pico",
         unit: "80098765433/appalti/2025",
+        row: "B4A19C3958",
         field: "importo",
         rule: Rule::R02,
+        values: ("638000.00", "683000.00"),
         story: "un operatore ha ripubblicato il dataset con due cifre dell'importo scambiate",
         found: false,
     },
     Planted {
         target: "hub",
         unit: "rilevazioni/80098765433/personale/2025",
+        row: "dipendenti/-",
         field: "valore",
         rule: Rule::R14,
+        values: ("214", "241"),
         story: "il numero dei dipendenti è stato corretto a mano sull'HUB",
         found: false,
     },
     Planted {
         target: "scp-esecuzione",
         unit: "B4A19C3958/1/5/1",
+        row: "B4A19C3958/1/5/1",
         field: "integrazioni.dataEvento",
         rule: Rule::R03,
+        values: ("2026-05-20", "2026-05-21"),
         story: "il RUP ha spostato di un giorno la data del collaudo sulla piattaforma",
         found: false,
     },
 ];
 
-/// The file that says that it was done in this folder.
-pub(super) const MARKER: &str = "simulators/discordanze-piantate";
-
 /// Lets somebody else change the units, each as the next revision of what the target holds.
 pub(super) async fn plant(node: &Node) -> Result<Vec<Planted>, FlowError> {
     let mut planted = Vec::new();
     for wanted in PLANTED {
-        let Some(unit) = find(node, wanted.target, wanted.unit).await? else { continue };
+        let found = find(node, wanted.target, wanted.unit).await?;
+        let unit = found.ok_or(FlowError::Interrupted { task: TASK })?;
         let adapter = node.flow.system(wanted.target)?;
-        let Some(target) = adapter.target() else { continue };
+        let target = adapter.target().ok_or(FlowError::Interrupted { task: TASK })?;
         let mut members = unit.members;
         members.iter_mut().for_each(alter);
         let revision = unit.desired_revision + 1;
-        let composed = target
-            .compose(&unit.key, revision, &members)
-            .map_err(|_| FlowError::Interrupted { task: "planting a discrepancy" })?;
+        let composed =
+            target.compose(&unit.key, revision, &members).map_err(|_| FlowError::Interrupted { task: TASK })?;
         let shipment = Shipment {
             idempotency_key: idempotency_key("demo", &unit.key, revision),
             unit: unit.key,
@@ -87,7 +97,7 @@ pub(super) async fn plant(node: &Node) -> Result<Vec<Planted>, FlowError> {
             Outcome::Acknowledged(_) | Outcome::Submitted { .. } => planted.push(wanted),
             Outcome::Refused { code, message } => {
                 tracing::error!(target_system = wanted.target, code, message, "discrepancy not planted");
-                return Err(FlowError::Interrupted { task: "planting a discrepancy" });
+                return Err(FlowError::Interrupted { task: TASK });
             }
         }
     }
@@ -102,6 +112,9 @@ pub(super) fn mark_found(planted: &mut [Planted], results: &[Reconciliation]) ->
             let is_it = |planted: &&mut Planted| {
                 planted.target == result.target
                     && planted.unit == discrepancy.unit.as_str()
+                    && planted.row == discrepancy.row
+                    && Some(planted.values.0) == discrepancy.ours.as_deref()
+                    && Some(planted.values.1) == discrepancy.theirs.as_deref()
                     && discrepancy.field.as_deref() == Some(planted.field)
                     && planted.rule == discrepancy.rule
             };
@@ -129,7 +142,9 @@ async fn find(node: &Node, target: &str, key: &str) -> Result<Option<ExpectedUni
 /// What somebody else writes in place of what we delivered.
 fn alter(record: &mut Record) {
     match &mut record.body {
-        Body::Lotto(lotto) => lotto.importo_totale = Importo::parse("683000.00").ok(),
+        Body::Lotto(lotto) if lotto.cig.as_str() == "B4A19C3958" => {
+            lotto.importo_totale = Importo::parse("683000.00").ok()
+        }
         Body::Rilevazione(rilevazione) if rilevazione.dimensione.is_none() => rilevazione.valore += 27,
         Body::EventoEsecuzione(evento) => evento.data = CalendarDate::parse("2026-05-21").ok(),
         _ => {}

@@ -50,7 +50,8 @@ pub async fn explain(flow: &Flow, target_name: &str, key: &str) -> Result<Explai
         // A mapping that stops explains nothing; the delivery itself says so.
         let explain = || target.explain(&loaded.unit, &loaded.members);
         let explanations = catch_unwind(AssertUnwindSafe(explain)).unwrap_or_default();
-        let about = explanations.into_iter().filter(|explanation| is_about(explanation, key));
+        let is_unit = loaded.unit.as_str() == key;
+        let about = explanations.into_iter().filter(|explanation| is_unit || is_about(explanation, key));
         fields.extend(about.map(|explanation| field(loaded.unit.as_str(), explanation, &loaded.members)));
     }
     let contract = adapter.capability().contract;
@@ -70,7 +71,8 @@ fn field(unit: &str, explanation: Explanation, members: &[Record]) -> ExplainedF
         let line = from.line.map(|line| format!(":{line}")).unwrap_or_default();
         format!("{} {}{line}", from.source, from.remote_id)
     });
-    let received = record.and_then(|record| {
+    // A value that was left out is left out here too.
+    let received = record.filter(|_| explanation.value.is_some()).and_then(|record| {
         let texts = record.provenance.raw.iter().filter(|(path, _)| is_one_of(explanation.path, path.as_str()));
         let texts: Vec<_> =
             texts.map(|(_, text)| without_personal_codes(text, "[codice fiscale omesso]").into_owned()).collect();

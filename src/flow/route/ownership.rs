@@ -1,52 +1,33 @@
 //! Who is believed about each kind of record, when several sources speak of the same thing.
 //!
 //! The owner's value wins; what the others say is kept and compared, never written over it. The
-//! default order follows the ownership of field groups in public procurement: the platform of the
-//! Province for procedures and awards, the execution platform for contracts and events, the
-//! accounting system for payments, the registries for identities. All of it is configuration.
+//! default order stands where the adapters are listed; all of it is configuration.
 
 use std::collections::BTreeMap;
 
 use canonical::Kind;
 
-/// Who owns a kind, the first before the others: names of systems or of adapters.
-type Order = (&'static [Kind], &'static [&'static str]);
-
-const DEFAULT: &[Order] = &[
-    (
-        &[Kind::Procedura, Kind::Lotto, Kind::Aggiudicazione, Kind::OperatoreEconomico],
-        &["pad-maggioli", "pad-file", "file-drop", "anac-opendata", "scp-opendata", "osservatorio"],
-    ),
-    (
-        &[Kind::Contratto, Kind::EventoEsecuzione],
-        &["scp-esecuzione", "pad-maggioli", "pad-file", "file-drop", "anac-opendata", "osservatorio"],
-    ),
-    (&[Kind::Programma, Kind::Intervento], &["pad-maggioli", "pad-file", "file-drop"]),
-    (&[Kind::Pagamento], &["contabilita", "pad-file", "file-drop", "mop-regis"]),
-    (&[Kind::Progetto, Kind::CollegamentoCupCig], &["mop-regis", "anac-opendata", "pad-file", "file-drop"]),
-    (&[Kind::Ente, Kind::Territorio], &["registri", "anac-opendata", "mop-regis", "file-drop"]),
-    (&[Kind::Qualificazione], &["anac-opendata", "hub", "file-drop"]),
-    (&[Kind::Codice], &["scp-tabelle"]),
-];
+/// Some kinds and who is believed about them, the first before the others: names of systems or of
+/// adapters.
+pub type Order = (&'static [Kind], &'static [&'static str]);
 
 /// Who is believed, kind by kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ownership {
     order: BTreeMap<Kind, Vec<String>>,
 }
 
-impl Default for Ownership {
-    fn default() -> Self {
+impl Ownership {
+    /// The order that a list gives.
+    pub fn of(order: &[Order]) -> Self {
         let owned = |(kinds, owners): &Order| {
             let owners: Vec<String> = owners.iter().map(ToString::to_string).collect();
             kinds.iter().map(move |kind| (*kind, owners.clone())).collect::<Vec<_>>()
         };
-        Self { order: DEFAULT.iter().flat_map(owned).collect() }
+        Self { order: order.iter().flat_map(owned).collect() }
     }
-}
 
-impl Ownership {
-    /// The default order with that of some kinds replaced.
+    /// The same order with that of some kinds replaced.
     #[must_use]
     pub fn with(mut self, order: BTreeMap<Kind, Vec<String>>) -> Self {
         self.order.extend(order);
@@ -72,9 +53,15 @@ impl Ownership {
 mod tests {
     use super::*;
 
+    const ORDER: &[Order] = &[
+        (&[Kind::Lotto], &["pad-maggioli", "file-drop", "anac-opendata"]),
+        (&[Kind::Contratto], &["scp-esecuzione", "pad-maggioli"]),
+        (&[Kind::Pagamento], &["contabilita"]),
+    ];
+
     #[test]
     fn the_platform_of_the_province_is_believed_before_the_open_data_about_it() {
-        let ownership = Ownership::default();
+        let ownership = Ownership::of(ORDER);
         let rank = |source| ownership.rank(Kind::Lotto, source, source);
         assert!(rank("pad-maggioli") < rank("file-drop"));
         assert!(rank("file-drop") < rank("anac-opendata"));
@@ -83,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_system_is_known_by_its_own_name_or_by_its_adapter() {
-        let ownership = Ownership::default();
+        let ownership = Ownership::of(ORDER);
         let rank = ownership.rank(Kind::Pagamento, "ragioneria-provincia", "contabilita");
         assert_eq!(rank, 0);
     }
@@ -91,7 +78,7 @@ mod tests {
     #[test]
     fn the_configuration_replaces_the_order_of_a_kind_and_of_no_other() {
         let order = BTreeMap::from([(Kind::Lotto, vec!["anac-opendata".to_owned()])]);
-        let ownership = Ownership::default().with(order);
+        let ownership = Ownership::of(ORDER).with(order);
         assert_eq!(ownership.rank(Kind::Lotto, "anac-opendata", "anac-opendata"), 0);
         assert_eq!(ownership.rank(Kind::Lotto, "pad-maggioli", "pad-maggioli"), 1);
         assert_eq!(ownership.rank(Kind::Contratto, "scp-esecuzione", "scp-esecuzione"), 0);

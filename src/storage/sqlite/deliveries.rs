@@ -284,6 +284,14 @@ async fn conclude(desk: &mut Desk, conclusion: Conclusion, at: i64) -> Result<Fe
         let problem = format!("delivery {delivery} has no revision {revision}: the last is {}", standing.desired);
         return Err(Trouble::Refused(problem));
     }
+    if let (DeliveryState::Submitted { code: before, .. }, DeliveryState::Submitted { code, .. }, None, None) =
+        (&standing.state, &state, attempt, &receipt)
+        && before == code
+    {
+        // Asked, and nothing new: only the time of the next question changes.
+        put_state(desk, delivery, &state, at).await?;
+        return Ok(Fenced::Done(()));
+    }
     // After a crash nobody remembers the attempt: it is the one without an outcome.
     let forgotten = match (attempt, &standing.state) {
         (None, DeliveryState::Sent) => last_attempt_without_outcome(desk, delivery).await?,
@@ -304,7 +312,9 @@ async fn conclude(desk: &mut Desk, conclusion: Conclusion, at: i64) -> Result<Fe
     }
     let mut entries = vec![Entry::new("delivery_state", format!("delivery/{delivery}"), detail(&state, revision)?)];
     put_state(desk, delivery, &state, at).await?;
-    if state == DeliveryState::Acknowledged || matches!(state, DeliveryState::Submitted { .. }) {
+    let was_taken = matches!(standing.state, DeliveryState::Submitted { .. });
+    let is_taken = state == DeliveryState::Acknowledged || matches!(state, DeliveryState::Submitted { .. });
+    if is_taken && !was_taken {
         lanes::has_moved(desk, &standing.target, &standing.lane, at).await?;
     }
     if standing.desired > revision && !state.is_open() && !state.may_have_arrived() {
@@ -408,7 +418,11 @@ async fn reopen(desk: &mut Desk, delivery: DeliveryId, above: u64, reason: Strin
         DeliveryState::Parked { in_doubt: true, .. } => {
             (DeliveryState::InDoubt { code: REOPENED.to_owned(), at: instant(at)? }, standing.desired)
         }
-        _ => (DeliveryState::Due, standing.desired.max(stored(above)) + 1),
+        _ => {
+            let next = standing.desired.max(stored(above)).checked_add(1);
+            let refused = || Trouble::Refused(format!("delivery {delivery}: no revision follows the one held there"));
+            (DeliveryState::Due, next.ok_or_else(refused)?)
+        }
     };
     let state = standing.state.to(state)?;
     put_state(desk, delivery, &state, at).await?;

@@ -265,6 +265,19 @@ impl Desk {
         let moved: HashSet<_> = members.iter().map(|(place, _)| place).collect();
         let gone: Vec<_> = left.units.keys().filter(|place| !moved.contains(place)).collect();
         if !gone.is_empty() {
+            // Whoever was withheld because the place was taken may have it now.
+            sqlx::query(
+                "insert or ignore into to_route (record)
+                 select w.record from json_each(?1) g
+                  cross join record r
+                  cross join record o
+                  cross join withheld w
+                  where r.id = g.value ->> 0 and o.key = r.key and o.kind = r.kind and o.id <> r.id
+                    and w.record = o.id and w.target = g.value ->> 1 and w.code = 'owned_elsewhere'",
+            )
+            .bind(json(&gone)?)
+            .execute(&mut self.connection)
+            .await?;
             sqlx::query(
                 "delete from delivery_member
                   where (record, target) in (select value ->> 0, value ->> 1 from json_each(?1))",

@@ -25,6 +25,8 @@ mod queue;
 mod views;
 mod trace;
 mod audit;
+#[cfg(test)]
+mod plans;
 #[doc(hidden)]
 pub mod bare;
 

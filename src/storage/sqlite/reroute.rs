@@ -37,7 +37,12 @@ impl Place {
 
 pub(super) async fn reroute(desk: &mut Desk, records: Vec<(RecordId, Vec<Route>)>, at: i64) -> Result<u64, Trouble> {
     let ids: Vec<_> = records.iter().map(|(record, _)| record.0).collect();
-    let places = places(&mut desk.connection, &json(&ids)?).await?;
+    let ids = json(&ids)?;
+    sqlx::query("delete from to_route where record in (select value from json_each(?1))")
+        .bind(&ids)
+        .execute(&mut desk.connection)
+        .await?;
+    let places = places(&mut desk.connection, &ids).await?;
     let changed: Vec<_> = records
         .into_iter()
         .filter_map(|(record, mut routes)| {
@@ -114,15 +119,14 @@ pub(super) async fn kinds_and_sources(connection: &mut SqliteConnection) -> Resu
         .collect()
 }
 
+pub(super) const ADESIONI: &str = "select r.kind, v.schema_version, v.body, v.provenance
+           from record r indexed by record_adesione
+           cross join record_version v on v.record = r.id and v.number = r.version
+          where r.kind = 'adesione' order by r.key, r.rank, r.source";
+
 /// The memberships in Pi.Co. that stand, in the order of their keys and sources.
 pub(super) async fn adesioni(connection: &mut SqliteConnection) -> Result<Vec<Record>, Trouble> {
-    let rows = sqlx::query(
-        "select r.kind, v.schema_version, v.body, v.provenance
-           from record r join record_version v on v.record = r.id and v.number = r.version
-          where r.kind = 'adesione' order by r.key, r.rank, r.source",
-    )
-    .fetch_all(connection)
-    .await?;
+    let rows = sqlx::query(ADESIONI).fetch_all(connection).await?;
     rows.iter().map(|row| record(row, 0)).collect()
 }
 
@@ -136,6 +140,24 @@ pub(super) async fn save_routing(desk: &mut Desk, routing: String, at: i64) -> R
     .execute(&mut desk.connection)
     .await?;
     Ok(())
+}
+
+/// Records that may take a seat which another source has left.
+pub(super) async fn records_to_route(
+    connection: &mut SqliteConnection,
+    limit: u32,
+) -> Result<Vec<(RecordId, Record)>, Trouble> {
+    let rows = sqlx::query(
+        "select r.id, r.kind, v.schema_version, v.body, v.provenance
+           from to_route t
+           cross join record r on r.id = t.record
+           cross join record_version v on v.record = r.id and v.number = r.version
+          order by t.record limit ?1",
+    )
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| Ok((RecordId(row.try_get(0)?), record(row, 1)?))).collect()
 }
 
 pub(super) async fn current_records(

@@ -21,7 +21,7 @@ pub(super) async fn trace(connection: &mut SqliteConnection, key: &str) -> Resul
     let records = json(&records)?;
     Ok(Trace {
         versions: versions(connection, &records).await?,
-        deliveries: deliveries(connection, &records).await?,
+        deliveries: deliveries(connection, &records, key).await?,
         quarantined: quarantined(connection, key).await?,
     })
 }
@@ -60,14 +60,24 @@ fn source(name: &str) -> Result<SourceName, Trouble> {
     SourceName::parse(name).ok_or_else(|| Trouble::Damaged(format!("{name} is not the name of a source")))
 }
 
-async fn deliveries(connection: &mut SqliteConnection, records: &str) -> Result<Vec<TracedDelivery>, Trouble> {
+async fn deliveries(
+    connection: &mut SqliteConnection,
+    records: &str,
+    key: &str,
+) -> Result<Vec<TracedDelivery>, Trouble> {
+    // The deliveries of the records, and those whose unit is the key: a payment belongs to no record
+    // of the CIG, and is delivered under it.
     let rows = sqlx::query(
         "select id, target, unit_key, desired_revision, held_revision, state, code, message, not_before
            from delivery
-          where id in (select m.delivery from json_each(?1) i cross join delivery_member m where m.record = i.value)
+          where id in (select m.delivery from json_each(?1) i cross join delivery_member m where m.record = i.value
+                        union
+                       select d.id from (select distinct target from delivery) t cross join delivery d
+                        where d.target = t.target and d.unit_key = ?2)
           order by target, unit_key",
     )
     .bind(records)
+    .bind(key)
     .fetch_all(&mut *connection)
     .await?;
     let ids = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<i64>, Trouble>>()?;

@@ -15,7 +15,7 @@ use super::ledger::totals;
 use super::rows::{count, instant, json, optional_instant, record, state, stored};
 use super::trouble::Trouble;
 use super::writer::Desk;
-use super::{SqliteStore, reroute, trace};
+use super::{SqliteStore, lanes, reroute, trace};
 use crate::storage::{
     DeliveryCount, DeliveryId, ExpectedUnit, Overview, Reconciliation, ReconciliationCounts, ReconciliationId,
     ReconciliationView, RecordId, RunId, RunView, StorageError, Trace, Views,
@@ -60,6 +60,16 @@ impl Views for SqliteStore {
     async fn adesioni(&self) -> Result<Vec<Record>, StorageError> {
         let adesioni = async { reroute::adesioni(&mut *self.readers.acquire().await?).await };
         adesioni.await.map_err(|trouble: Trouble| trouble.during("read the memberships"))
+    }
+
+    async fn records_to_route(&self, limit: u32) -> Result<Vec<(RecordId, Record)>, StorageError> {
+        let records = async { reroute::records_to_route(&mut *self.readers.acquire().await?, limit).await };
+        records.await.map_err(|trouble: Trouble| trouble.during("read the records to route again"))
+    }
+
+    async fn told_by(&self, source: &str, prefix: &str) -> Result<Vec<Record>, StorageError> {
+        let records = async { lanes::told_by(&mut *self.readers.acquire().await?, source, prefix).await };
+        records.await.map_err(|trouble: Trouble| trouble.during("read what a system tells of a contract"))
     }
 
     async fn save_reconciliation(&self, result: &Reconciliation) -> Result<ReconciliationId, StorageError> {

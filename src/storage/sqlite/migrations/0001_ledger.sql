@@ -97,7 +97,7 @@ create table record (
     rank integer not null,
     unique (key, kind, source)
 );
-create index record_adesione on record (id) where kind = 'adesione';
+create index record_adesione on record (key, rank, source) where kind = 'adesione';
 
 -- Every version of it.
 create table record_version (
@@ -163,6 +163,11 @@ create index delivery_by_state on delivery (state, target, state_since);
 create index delivery_waiting on delivery (not_before) where state in ('submitted', 'held');
 create index delivery_held on delivery (target, lane) where state = 'held';
 create index delivery_of_lane on delivery (target, lane);
+
+-- Records that may take a seat which another source has left: to be routed again.
+create table to_route (
+    record integer primary key references record (id)
+);
 
 -- Which records make up a unit. A record is in at most one unit of each target.
 create table delivery_member (
