@@ -143,7 +143,7 @@ async fn find(node: &Node, target: &str, key: &str) -> Result<Option<ExpectedUni
 fn alter(record: &mut Record) {
     match &mut record.body {
         Body::Lotto(lotto) if lotto.cig.as_str() == "B4A19C3958" => {
-            lotto.importo_totale = Importo::parse("683000.00").ok()
+            lotto.importo_totale = Importo::parse("683000.00").ok();
         }
         Body::Rilevazione(rilevazione) if rilevazione.dimensione.is_none() => rilevazione.valore += 27,
         Body::EventoEsecuzione(evento) => evento.data = CalendarDate::parse("2026-05-21").ok(),

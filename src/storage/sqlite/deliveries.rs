@@ -413,16 +413,13 @@ async fn give_job(desk: &mut Desk, delivery: DeliveryId, standing: &Standing, ru
 
 async fn reopen(desk: &mut Desk, delivery: DeliveryId, above: u64, reason: String, at: i64) -> Result<(), Trouble> {
     let standing = standing(desk, delivery).await?;
-    let (state, revision) = match &standing.state {
+    let (state, revision) = if matches!(standing.state, DeliveryState::Parked { in_doubt: true, .. }) {
         // What may have arrived is observed first, as the revision that it is.
-        DeliveryState::Parked { in_doubt: true, .. } => {
-            (DeliveryState::InDoubt { code: REOPENED.to_owned(), at: instant(at)? }, standing.desired)
-        }
-        _ => {
-            let next = standing.desired.max(stored(above)).checked_add(1);
-            let refused = || Trouble::Refused(format!("delivery {delivery}: no revision follows the one held there"));
-            (DeliveryState::Due, next.ok_or_else(refused)?)
-        }
+        (DeliveryState::InDoubt { code: REOPENED.to_owned(), at: instant(at)? }, standing.desired)
+    } else {
+        let next = standing.desired.max(stored(above)).checked_add(1);
+        let refused = || Trouble::Refused(format!("delivery {delivery}: no revision follows the one held there"));
+        (DeliveryState::Due, next.ok_or_else(refused)?)
     };
     let state = standing.state.to(state)?;
     put_state(desk, delivery, &state, at).await?;
