@@ -7,33 +7,28 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use canonical::identifiers::{Cig, CodiceFiscale};
 use canonical::{Digest, Kind};
 use contract::{
-    Adapter, AdapterError, AdapterFactory, Advice, Capability, ContractStatus, DocumentHeader, ErrorKind, Normalized,
-    RawRecord, RawSink, ReadRequest, Received, Refusal, Settings, SettingsError, Source,
+    Adapter, AdapterError, AdapterFactory, Advice, Capability, ContractStatus, ErrorKind, Normalized, RawRecord,
+    RawSink, ReadRequest, Received, Refusal, Settings, SettingsError, Source,
 };
 use kit::documents::not_readable;
 use kit::{Closed, Document, Give, Links, Looks, Occurrences, hand_over, list_folder, refuse, shown};
 
 use crate::client::Client;
 use crate::config::Config;
-use crate::envelope::{self, Envelope, RowText};
-use crate::read::Context;
-use crate::scissione::scissioni;
-use crate::wire::{Code, Operation, Question, Riga};
+use crate::envelope::{self, Envelope};
+use crate::intake::document;
+use crate::wire::{Code, Operation, Question};
 use crate::{SYSTEM, read, simulator};
 
 /// How the daemon makes the adapter.
 pub const FACTORY: AdapterFactory =
     AdapterFactory { capability, build, simulate: Some(|options| simulator::start(&options)) };
 
-/// How the documents of the service are called in the provenance.
-pub(crate) const FORMAT: &str = "soap";
-const VERSION: &str = "FinanziariaAPK_service";
 /// The longest list of lots.
 const LONGEST_LIST: u64 = 4 << 20;
 
@@ -114,24 +109,45 @@ impl Contabilita {
         for received in refused {
             send(sink, received).await?;
         }
-        for question in self.questions(listed) {
-            let (bytes, rows) = client.ask(&question).await?;
+        let lots: BTreeSet<Cig> = self.config.cig.iter().copied().chain(listed).collect();
+        let (mut of_projects, nothing) = (Occurrences::default(), BTreeSet::new());
+        let (mut is_any_understood, mut failure) = (false, None);
+        for question in self.questions(&lots) {
+            let remote_id = question.remote_id();
+            let (bytes, rows) = match client.ask(&question).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    let Some(refusal) = refusal_of(&error) else { return Err(error) };
+                    send(sink, Received::Refused { remote_id, refusal }).await?;
+                    failure.get_or_insert(error);
+                    continue;
+                }
+            };
+            is_any_understood = true;
             let digest = Digest::of(&bytes).to_string();
+            let mut of_lot = Occurrences::default();
+            // The orders of a lot are told by the questions about it, which alone see all of an act:
+            // one without a CUP is in no answer about a project. What remains of such answers has
+            // one CUP each, so that a number and a lot that come again in another are no repetition.
+            let (seen, told) = match question.code {
+                Code::Cig(_) => (&mut of_lot, &nothing),
+                Code::Cup(_) => (&mut of_projects, &lots),
+            };
             // The whole answer is in memory, bounded by `max_answer_bytes`.
-            for received in document(question.remote_id(), digest, self.config.ente, question.operation, rows) {
+            for received in document(remote_id, digest, self.config.ente, question.operation, rows, seen, told) {
                 send(sink, received).await?;
             }
         }
-        Ok(())
+        // A service of which nothing is understood was not read.
+        failure.filter(|_| !is_any_understood).map_or(Ok(()), Err)
     }
 
     /// The questions, in a fixed order: by code, then by year, commitments before orders.
-    fn questions(&self, listed: Vec<Cig>) -> Vec<Question> {
-        let cig: BTreeSet<Cig> = self.config.cig.iter().copied().chain(listed).collect();
+    fn questions(&self, lots: &BTreeSet<Cig>) -> Vec<Question> {
         let cup: BTreeSet<_> = self.config.cup.iter().copied().collect();
         let esercizi: BTreeSet<Option<u16>> = self.config.esercizi.iter().copied().map(Some).collect();
         let esercizi = if esercizi.is_empty() { BTreeSet::from([None]) } else { esercizi };
-        let codes = cig.into_iter().map(Code::Cig).chain(cup.into_iter().map(Code::Cup));
+        let codes = lots.iter().copied().map(Code::Cig).chain(cup.into_iter().map(Code::Cup));
         let mut questions = Vec::new();
         for code in codes {
             for esercizio in &esercizi {
@@ -143,6 +159,19 @@ impl Contabilita {
         }
         questions
     }
+}
+
+/// The refusal of one answer that is not understood: the others are asked for. None where nothing can
+/// be had, or where the address is wrong, which no other question would mend.
+fn refusal_of(error: &AdapterError) -> Option<Refusal> {
+    let is_fault = error.remote_code.as_deref().is_some_and(|code| code.starts_with("soap:"));
+    let is_elsewhere = error.advice == Advice::FixConfiguration && !is_fault;
+    if error.kind != ErrorKind::NotUnderstood || is_elsewhere {
+        return None;
+    }
+    let cause = error.source.as_ref().map(|cause| format!(", {cause}")).unwrap_or_default();
+    let code = if is_fault { "soap_fault" } else { "not_understood" };
+    Some(refuse(code, format!("{error}{cause}: ask for this answer by hand, and tell who runs the service")))
 }
 
 async fn send(sink: &RawSink, received: Received) -> Result<(), AdapterError> {
@@ -201,40 +230,10 @@ fn give_file(
         }
     });
     match read {
-        Ok((digest, operation, rows)) => document(name, digest, ente, operation, rows).into_iter().try_for_each(give),
+        Ok((digest, operation, rows)) => {
+            let (mut seen, told) = (Occurrences::default(), BTreeSet::new());
+            document(name, digest, ente, operation, rows, &mut seen, &told).into_iter().try_for_each(give)
+        }
         Err(refusal) => give(Received::Refused { remote_id: name, refusal }),
     }
-}
-
-/// A document with its rows. What only the whole answer can tell stands in its context.
-fn document(
-    remote_id: String,
-    digest: String,
-    ente: CodiceFiscale,
-    operation: Operation,
-    rows: Vec<RowText>,
-) -> Vec<Received> {
-    let mut occurrences = Occurrences::default();
-    let read: Vec<(RowText, u32, Option<Riga>)> = rows
-        .into_iter()
-        .map(|row| {
-            // A row that is not well formed cannot be here; if it were, normalizing would say so.
-            let riga = Riga::parse(&row.text).ok();
-            let key = riga.iter().flat_map(|riga| riga.key(operation));
-            let occurrence = occurrences.add_values(key);
-            (row, occurrence, riga)
-        })
-        .collect();
-    let scissioni = match operation {
-        Operation::Impegni => std::collections::BTreeMap::new(),
-        Operation::Mandati => scissioni(read.iter().filter(|row| row.1 == 0).filter_map(|(_, _, riga)| riga.as_ref())),
-    };
-    let context = serde_json::to_value(Context { ente, operation, scissioni }).unwrap_or_default();
-    let (format, version) = (FORMAT.to_owned(), VERSION.to_owned());
-    let header = Arc::new(DocumentHeader { remote_id, digest, format, version, as_of: None, context });
-    let record = |(row, occurrence, _): (RowText, u32, Option<Riga>)| {
-        Received::Record(RawRecord { document: header.clone(), line: row.line, occurrence, text: row.text })
-    };
-    let begin = std::iter::once(Received::Begin(header.clone()));
-    begin.chain(read.into_iter().map(record)).chain(std::iter::once(Received::End)).collect()
 }

@@ -6,6 +6,7 @@ mod wire;
 mod envelope;
 mod scissione;
 mod read;
+mod intake;
 mod client;
 mod simulator;
 #[cfg(test)]

@@ -33,6 +33,9 @@ pub(crate) struct Context {
     /// Documents that also pay the Treasury: see [`scissione`].
     #[serde(default)]
     pub(crate) scissioni: BTreeMap<String, Option<u8>>,
+    /// How many rows say something else than the row before them with the same key, by that key.
+    #[serde(default)]
+    pub(crate) discordi: BTreeMap<String, u32>,
 }
 
 /// Understands one row.
@@ -45,60 +48,43 @@ pub(crate) fn normalize(raw: &RawRecord) -> Normalized {
         Ok(riga) => riga,
         Err(problem) => return aside(Rule::N03, problem),
     };
-    if raw.occurrence > 0 {
-        // The service may multiply a row by its financings: counting it twice would pay it twice.
-        return aside(Rule::R06, "the row repeats the number of another row of the same answer");
-    }
-    let mut reader = RigaReader { riga: &riga, raw: BTreeMap::new(), findings: Vec::new() };
+    let mut reader = RigaReader::new(&riga);
     reader.strangers(operation);
-    let year =
-        |column| riga.get(column).and_then(|text| text.parse::<u16>().ok()).filter(|it| (1900..=2200).contains(it));
-    let (Some(esercizio), Some(numero)) = (year("Esercizio"), riga.whole("Numero")) else {
-        let mut aside = aside(Rule::N08, "the row has no financial year, or no number");
-        aside.findings = reader.findings;
-        return aside;
+    let Some(mut pagamento) = reader.pagamento(ente, operation) else {
+        let aside = aside(Rule::N08, "the row has no financial year, or no number");
+        return Normalized { findings: reader.findings, ..aside };
     };
-    let subnumero = riga.whole("Subnumero");
-    let (numero, impegno) = match operation {
-        Operation::Mandati => (numero, None),
-        Operation::Impegni => {
-            let anno = year("Anno").unwrap_or(esercizio);
-            let impegno = format!("{anno}/{numero}/{}", subnumero.as_deref().unwrap_or("0"));
-            // The numbers of each year begin again, and the commitments of past years live on.
-            (if anno == esercizio { numero } else { format!("{anno}-{numero}") }, Some(impegno))
+    let context = &raw.document.context;
+    match (raw.occurrence > 0, context["discordi"].get(key(&pagamento)).is_some()) {
+        // The service may multiply a row by its financings: counting it twice would pay it twice.
+        (true, false) => return aside(Rule::R06, "the row says what another row of the same answer says"),
+        // Neither a repetition nor a row with a key of its own: a person must say what is paid.
+        (true, true) => {
+            return aside(Rule::R02, "the row has the number and the code of another row, and other values");
         }
-    };
-    let [importo, pagato, da_pagare] = match operation {
-        Operation::Impegni => ["ImportoImpegno", "ImportoMandati", "ImportoMandatiDaEmettere"],
-        Operation::Mandati => ["Importo", "ImportoPagato", "ImportoDaPagare"],
-    };
-    let mut pagamento = Pagamento {
-        ente,
-        tipo: operation.tipo(),
-        esercizio,
-        numero,
-        subnumero,
-        capitolo: riga.whole("Capitolo"),
-        impegno,
-        data: None,
-        atto: reader.atto(),
-        beneficiario: reader.beneficiario(),
-        cig: reader.cig(),
-        cup: reader.cup(),
-        importo: reader.amount(importo, "/importo"),
-        iva: None,
-        importo_netto: None,
-        importo_pagato: reader.amount(pagato, "/importo_pagato"),
-        importo_da_pagare: reader.amount(da_pagare, "/importo_da_pagare"),
-        scissione_pagamenti: None,
-    };
+        (false, true) => {
+            let finding = Finding::new(Rule::R02).at("/importo").detail("another_row_differs");
+            reader.findings.push(finding.severity(Severity::Warning));
+        }
+        (false, false) => {}
+    }
     if operation == Operation::Mandati
-        && let Some(rate) = scissione::document_key(&riga).and_then(|key| raw.document.context["scissioni"].get(&key))
+        && let Some(rate) = scissione::document_key(&riga).and_then(|key| context["scissioni"].get(&key))
     {
         reader.split(&mut pagamento, !rate.is_null());
     }
     let RigaReader { raw, findings, .. } = reader;
     Normalized { records: vec![DraftRecord { body: Body::from(pagamento), raw }], findings, set_aside: None }
+}
+
+/// What a row says by itself, before the rest of its answer is looked at; none without year or number.
+pub(crate) fn pagamento(riga: &Riga, ente: CodiceFiscale, operation: Operation) -> Option<Pagamento> {
+    RigaReader::new(riga).pagamento(ente, operation)
+}
+
+/// The key of the record.
+pub(crate) fn key(pagamento: &Pagamento) -> String {
+    Body::from(pagamento.clone()).key().to_string()
 }
 
 /// The part of the context that every row needs. The rest may be long and is looked up in place.
@@ -145,7 +131,52 @@ struct RigaReader<'r> {
     findings: Vec<Finding>,
 }
 
-impl RigaReader<'_> {
+impl<'r> RigaReader<'r> {
+    fn new(riga: &'r Riga) -> Self {
+        Self { riga, raw: BTreeMap::new(), findings: Vec::new() }
+    }
+
+    fn pagamento(&mut self, ente: CodiceFiscale, operation: Operation) -> Option<Pagamento> {
+        let riga = self.riga;
+        let year =
+            |column| riga.get(column).and_then(|text| text.parse::<u16>().ok()).filter(|it| (1900..=2200).contains(it));
+        let (esercizio, numero) = (year("Esercizio")?, riga.whole("Numero")?);
+        let subnumero = riga.whole("Subnumero");
+        let (numero, impegno) = match operation {
+            Operation::Mandati => (numero, None),
+            Operation::Impegni => {
+                let anno = year("Anno").unwrap_or(esercizio);
+                let impegno = format!("{anno}/{numero}/{}", subnumero.as_deref().unwrap_or("0"));
+                // The numbers of each year begin again, and the commitments of past years live on.
+                (if anno == esercizio { numero } else { format!("{anno}-{numero}") }, Some(impegno))
+            }
+        };
+        let [importo, pagato, da_pagare] = match operation {
+            Operation::Impegni => ["ImportoImpegno", "ImportoMandati", "ImportoMandatiDaEmettere"],
+            Operation::Mandati => ["Importo", "ImportoPagato", "ImportoDaPagare"],
+        };
+        Some(Pagamento {
+            ente,
+            tipo: operation.tipo(),
+            esercizio,
+            numero,
+            subnumero,
+            capitolo: riga.whole("Capitolo"),
+            impegno,
+            data: None,
+            atto: self.atto(),
+            beneficiario: self.beneficiario(),
+            cig: self.cig(),
+            cup: self.cup(),
+            importo: self.amount(importo, "/importo"),
+            iva: None,
+            importo_netto: None,
+            importo_pagato: self.amount(pagato, "/importo_pagato"),
+            importo_da_pagare: self.amount(da_pagare, "/importo_da_pagare"),
+            scissione_pagamenti: None,
+        })
+    }
+
     fn strangers(&mut self, operation: Operation) {
         let unknown = self.riga.unknown(operation).map(|name| (name, "unknown_column"));
         let repeated = self.riga.repeated.iter().map(|name| (name.as_str(), "repeated_column"));

@@ -1,7 +1,8 @@
 //! Split payment (art. 17-ter d.P.R. 633/1972): which orders are two halves of one invoice.
 //!
 //! The supplier is paid net, and the VAT goes to the Treasury with an order of its own. The service
-//! does not say so: it is concluded from the answer, and only where nothing else can be meant. The
+//! does not say so: it is concluded from the answer, and only where nothing else can be meant. An
+//! answer about a lot has every order of its acts; see [`crate::intake`] for those about a project. The
 //! orders of one document (kind, number and day of the act, and CIG) are a proven split when
 //!
 //! - some of them are to the Treasury and the others all to one and the same supplier,

@@ -60,14 +60,6 @@ impl Operation {
             Self::Mandati => MANDATI,
         }
     }
-
-    /// The columns that make the key of a row.
-    pub(crate) fn key_columns(self) -> &'static [&'static str] {
-        match self {
-            Self::Impegni => &["Esercizio", "Anno", "Numero", "Subnumero"],
-            Self::Mandati => &["Esercizio", "Numero", "Subnumero"],
-        }
-    }
 }
 
 const IMPEGNI: &[&str] = &[
@@ -256,11 +248,6 @@ impl Riga {
         let known = operation.columns();
         self.columns.keys().map(String::as_str).filter(move |column| !known.contains(column))
     }
-
-    /// The values of the key, absent ones empty. Zero and absent mean the same to the service.
-    pub(crate) fn key(&self, operation: Operation) -> impl Iterator<Item = &str> {
-        operation.key_columns().iter().map(|column| self.get(column).filter(|text| *text != "0").unwrap_or_default())
-    }
 }
 
 fn is_nil(attributes: quick_xml::events::attributes::Attributes<'_>) -> bool {
@@ -324,6 +311,35 @@ mod tests {
             let names: Vec<_> = shape.split(" name=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
             assert_eq!(names, operation.columns());
             assert!(document.contains(&format!("soapAction=\"{NAMESPACE}{}\"", operation.name())));
+        }
+    }
+
+    #[test]
+    fn the_elements_of_a_question_are_those_of_the_document_in_its_order() {
+        let document = include_str!("../../../schemas/upstream/contabilita/v1/Contabilita_impegni_mandati.wsdl");
+        let codes = [Code::Cig(Cig::parse("B000001279").unwrap()), Code::Cup(Cup::parse("F91B21000010001").unwrap())];
+        for (operation, code) in Operation::ALL.into_iter().flat_map(|it| codes.map(|code| (it, code))) {
+            if (operation, &code) == (Operation::Impegni, &codes[1]) {
+                continue;
+            }
+            let begin = format!("<s:complexType name=\"In{}\">", operation.name());
+            let (shape, _) = document.split_once(&begin).unwrap().1.split_once("</s:complexType>").unwrap();
+            let elements = shape.split("<s:element ").skip(1).map(|element| {
+                let name = element.split_once(" name=\"").and_then(|(_, rest)| rest.split('"').next()).unwrap();
+                (name, element.contains("minOccurs=\"1\""))
+            });
+            let question = Question { operation, code, esercizio: None }.element();
+            let (_, inner) = question.split_once("<en>").unwrap();
+            let asked: Vec<_> = inner
+                .split('<')
+                .filter(|piece| !piece.is_empty() && !piece.starts_with('/'))
+                .filter_map(|piece| piece.split('>').next())
+                .collect();
+            let expected: Vec<_> = elements
+                .filter(|(name, is_mandatory)| *is_mandatory || asked.contains(name))
+                .map(|(name, _)| name)
+                .collect();
+            assert_eq!(asked, expected, "{operation:?} {code:?}");
         }
     }
 

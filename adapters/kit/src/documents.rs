@@ -143,7 +143,8 @@ pub fn not_readable(error: &io::Error) -> Refusal {
     refuse("not_readable", format!("the file could not be read ({}): check the disk and the permissions", error.kind()))
 }
 
-fn changed() -> Refusal {
+/// The refusal for a file that was not the same from one reading to the next.
+pub fn changed() -> Refusal {
     refuse(
         "changed_while_reading",
         "the file changed while it was read: write under a name ending in .part, then rename",
@@ -202,14 +203,63 @@ pub fn look(prefix: &[u8]) -> Result<Looks, Refusal> {
 }
 
 /// True for a page for people. Portals and firewalls send one with status 200 instead of the data.
-/// A `<!doctype` alone is not enough: XML may begin so.
+/// Past the beginning only the first element counts: XML may hold a page in its values.
 pub(crate) fn is_html(text: &[u8]) -> bool {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii_start();
     let text = text[..text.len().min(PREFIX)].to_ascii_lowercase();
-    let begins = |mark: &&[u8]| text.starts_with(mark);
-    let holds = |mark: &&[u8]| memchr::memmem::find(&text, mark).is_some();
-    [&b"<!doctype html"[..], b"<html", b"<head", b"<body", b"request rejected"].iter().any(begins)
-        || text.starts_with(b"<") && [&b"<html"[..], b"request rejected"].iter().any(holds)
+    let is_page = [&b"<head"[..], b"<body"].iter().any(|mark| begins_with_word(&text, mark));
+    // The firewall of ANAC wraps these words in whatever it likes, but not in a document with a declaration.
+    let is_firewall = text.starts_with(b"request rejected")
+        || text.starts_with(b"<")
+            && !text.starts_with(b"<?xml")
+            && !holds(&text, b"<![cdata[")
+            && holds(&text, b"request rejected");
+    is_page || is_firewall || is_html_after_prologue(&text)
+}
+
+fn holds(text: &[u8], mark: &[u8]) -> bool {
+    memchr::memmem::find(text, mark).is_some()
+}
+
+/// Whether the text begins with the mark, and the mark is no part of a longer name.
+fn begins_with_word(text: &[u8], mark: &[u8]) -> bool {
+    let rest = text.strip_prefix(mark);
+    rest.is_some_and(|rest| rest.first().is_none_or(|byte| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/')))
+}
+
+/// Whether the doctype or the first element, past declarations and comments, is that of a page.
+fn is_html_after_prologue(mut text: &[u8]) -> bool {
+    loop {
+        text = text.trim_ascii_start();
+        let after = |end: &[u8]| memchr::memmem::find(text, end).and_then(|place| text.get(place + end.len()..));
+        let rest = if text.starts_with(b"<?") {
+            after(b"?>")
+        } else if text.starts_with(b"<!--") {
+            after(b"-->")
+        } else if begins_with_word(text, b"<!doctype html") {
+            return true;
+        } else if text.starts_with(b"<!doctype") {
+            after_doctype(text)
+        } else {
+            return begins_with_word(text, b"<html");
+        };
+        let Some(rest) = rest else { return false };
+        text = rest;
+    }
+}
+
+/// What follows a doctype. Its own declarations, in brackets, hold closing marks too.
+fn after_doctype(text: &[u8]) -> Option<&[u8]> {
+    let mut depth = 0_u32;
+    let ends = |byte: &u8| {
+        match byte {
+            b'[' => depth += 1,
+            b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        *byte == b'>' && depth == 0
+    };
+    text.get(text.iter().position(ends)? + 1..)
 }
 
 fn read_once<T>(

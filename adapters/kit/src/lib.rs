@@ -12,6 +12,7 @@ pub mod handover;
 pub mod shown;
 pub mod secret;
 pub mod simulator;
+pub mod published;
 
 pub use cells::{Cells, CellsError};
 pub use documents::{Document, Links, Looks, list_folder, refuse};
@@ -19,5 +20,5 @@ pub use download::Downloaded;
 pub use handover::{Closed, Give, hand_over};
 pub use occurrences::Occurrences;
 pub use secret::{Secret, SecretError};
-pub use shown::{showable, shown};
+pub use shown::{note_finding, showable, showable_code, shown, with_received};
 pub use table::{Delimiter, Dialect, Encoding, TableFormat, give_table};

@@ -229,6 +229,19 @@ fn check_columns(columns: &[String], header: &Row, format: &TableFormat) -> Resu
     Ok(())
 }
 
+/// The header and the first row of a table of which nothing is known yet, without the blanks around
+/// their values. Rows that are longer than 64 KiB, and those that are not there, are empty.
+pub fn beginning(document: &Document) -> Result<(Vec<String>, Vec<String>), Refusal> {
+    let start = document.bytes()?.take(HEADER_BYTES);
+    let (mut rows, _) = open_rows(start, Delimiter::Sniffed)?;
+    let mut next = || {
+        // What is wrong with a row is judged by the reading of the whole table.
+        let Ok(Some(row)) = rows.next() else { return Vec::new() };
+        row.values().map(|value| Encoding::Utf8OrWindows1252.decode(value).trim().to_owned()).collect()
+    };
+    Ok((next(), next()))
+}
+
 /// The header must end within this many bytes for its delimiter to be found.
 const HEADER_BYTES: u64 = 1 << 16;
 

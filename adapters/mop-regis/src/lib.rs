@@ -3,6 +3,7 @@
 mod config;
 mod wire;
 mod documents;
+mod gather;
 mod row;
 mod read;
 mod adapter;

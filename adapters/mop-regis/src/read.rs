@@ -8,7 +8,7 @@ use canonical::values::{Importo, Note, Reading};
 use canonical::{Finding, Rule, Severity};
 use contract::{DraftRecord, Normalized, RawRecord, SetAside};
 
-use crate::documents::rows_of;
+use crate::gather::{is_apart, rows_of};
 use crate::row::{Findings, OperaNote, Raw, Row};
 use crate::wire::{Campo, Format, Gives, Repeated};
 
@@ -30,7 +30,7 @@ fn records(raw: &RawRecord, findings: &mut Findings) -> Result<Vec<DraftRecord>,
     let rows = rows.map_err(|error| aside(Rule::N03, &error.to_string()))?;
     let row = rows.first().ok_or_else(|| aside(Rule::N03, "the record has no row"))?;
     match format.gives {
-        Gives::Progetto => progetto(row, &rows, raw.occurrence, findings),
+        Gives::Progetto => progetto(row, &rows, raw, findings),
         Gives::Collegamento => collegamento(row, raw.occurrence, findings),
         Gives::Ente => ente_alone(row, findings),
     }
@@ -43,12 +43,16 @@ fn aside(rule: Rule, reason: &str) -> SetAside {
 fn progetto(
     row: &Row<'_>,
     rows: &[Row<'_>],
-    occurrence: u32,
+    record: &RawRecord,
     findings: &mut Findings,
 ) -> Result<Vec<DraftRecord>, SetAside> {
     let mut raw = Raw::default();
     let cup = usable_cup(row, &mut raw, findings)?;
-    if occurrence > 0 {
+    if is_apart(&record.document, cup) {
+        findings.code(Finding::new(Rule::R06).detail("rows_apart"), "/cup", row.received(Campo::Cup));
+        return Err(aside(Rule::R06, "the rows of the CUP do not stand together: a part would pass for the whole"));
+    }
+    if record.occurrence > 0 {
         // The amounts of two works of a project cannot stand in one record, and the second would
         // be taken for a correction of the first.
         return Err(aside(Rule::R06, "another row of the document has the same CUP and came first"));
@@ -74,8 +78,8 @@ fn progetto(
     project.data_chiusura = raw.data(findings, "/data_chiusura", row, Campo::DataChiusura);
     for row in rows {
         let (comune, received) = row.comune();
-        if let Some(note) = comune.note {
-            findings.note("/luoghi", received.as_deref(), note);
+        if let Some((received, note)) = received.zip(comune.note) {
+            findings.note("/luoghi", &received, note);
         }
         project.luoghi.extend(comune.value);
     }
@@ -103,6 +107,9 @@ fn collegamento(row: &Row<'_>, occurrence: u32, findings: &mut Findings) -> Resu
         link.motivo_assenza_cig = motivo(row, findings);
         if link.id_procedura.is_none() {
             return Err(aside(Rule::R05, "the row has no CIG, and nothing else that tells it apart"));
+        }
+        if occurrence > 0 && row.format.repeated == Repeated::Other {
+            return Err(aside(Rule::R06, "another row of the document has the same CUP and procedure and came first"));
         }
     } else if occurrence > 0 && row.format.repeated == Repeated::Other {
         return Err(aside(Rule::R06, "another row of the document has the same CUP and CIG and came first"));
@@ -142,7 +149,7 @@ fn usable_cup(row: &Row<'_>, raw: &mut Raw, findings: &mut Findings) -> Result<C
         }
         (None, Some(_)) => {
             let malformed = Finding::new(Rule::R13).severity(Severity::Error).detail(Note::Malformed.code());
-            findings.push(malformed, "/cup", received);
+            findings.code(malformed, "/cup", received);
             Err(aside(Rule::R13, "the CUP is malformed, or more than one"))
         }
     }
@@ -165,7 +172,7 @@ fn usable_cig(row: &Row<'_>, raw: &mut Raw, findings: &mut Findings) -> Result<O
         }
         (None, None) => Ok(None),
         (None, Some(_)) => {
-            findings.push(Finding::new(Rule::R04).detail(Note::Malformed.code()), "/cig", received);
+            findings.code(Finding::new(Rule::R04).detail(Note::Malformed.code()), "/cig", received);
             Err(aside(Rule::R04, "the CIG is malformed"))
         }
     }
@@ -225,7 +232,7 @@ fn somma(rows: &[Row<'_>], campo: Campo, path: &str, raw: &mut Raw, findings: &m
         let Some(text) = row.received(campo) else { continue };
         let reading = if campo == Campo::PagatoAnno { row.importo_con_segno(campo) } else { row.importo(campo) };
         if let Some(note) = reading.note {
-            findings.note(path, Some(text), note);
+            findings.note(path, text, note);
         }
         received.push(text);
         is_whole &= reading.value.is_some();
@@ -274,7 +281,7 @@ fn operatore(row: &Row<'_>, findings: &mut Findings) -> Option<DraftRecord> {
     }
     let mut raw = Raw::default();
     if let Some(note) = reading.note {
-        findings.note("/operatore", Some(received), note);
+        findings.note("/operatore", received, note);
     }
     let codice_fiscale = reading.value?;
     raw.keep("/codice_fiscale", Some(received), Some(codice_fiscale.as_str()));

@@ -9,7 +9,7 @@ use canonical::values::text::read_text;
 use canonical::values::{CalendarDate, Importo, Note, Reading};
 use canonical::{Body, FieldPath, Finding, Rule};
 use contract::{DraftRecord, RawRecord};
-use kit::{Cells, CellsError, showable};
+use kit::{Cells, CellsError, note_finding, showable, showable_code, with_received};
 use serde_json::Value;
 
 use crate::wire::{Campo, Format, is_column};
@@ -105,22 +105,21 @@ pub(crate) struct Findings(Vec<Finding>);
 
 impl Findings {
     /// What the note of a reading deserves.
-    pub(crate) fn note(&mut self, path: &str, received: Option<&str>, note: Note) {
+    pub(crate) fn note(&mut self, path: &str, received: &str, note: Note) {
         // Blanks around a text are no news.
-        if note == Note::Trimmed {
-            return;
+        if note != Note::Trimmed {
+            self.0.push(note_finding(note, received).at(path));
         }
-        self.push(Finding::from(note), path, received);
     }
 
     /// A finding, with the received text when it names nobody.
     pub(crate) fn push(&mut self, finding: Finding, path: &str, received: Option<&str>) {
-        let shown = received.and_then(showable);
-        let finding = finding.at(path);
-        self.0.push(match shown {
-            Some(text) => finding.received(text),
-            None => finding,
-        });
+        self.0.push(with_received(finding.at(path), received.and_then(showable)));
+    }
+
+    /// A finding about a CIG or a CUP, with the received text when it cannot be something else.
+    pub(crate) fn code(&mut self, finding: Finding, path: &str, received: Option<&str>) {
+        self.0.push(with_received(finding.at(path), received.and_then(showable_code)));
     }
 
     pub(crate) fn into_vec(self) -> Vec<Finding> {
@@ -150,7 +149,7 @@ impl Raw {
         received: Option<&str>,
         reading: Reading<T>,
     ) -> Option<T> {
-        if let Some(note) = reading.note {
+        if let Some((received, note)) = received.zip(reading.note) {
             findings.note(path, received, note);
         }
         self.keep(path, received, reading.value.as_ref().map(T::to_string).as_deref());

@@ -10,7 +10,7 @@ use canonical::values::text::read_text;
 use canonical::values::{CalendarDate, Note, Reading};
 use canonical::{Body, FieldPath, Finding, Rule, Severity};
 use contract::{DraftRecord, Normalized, RawRecord, SetAside};
-use kit::{Cells, showable};
+use kit::{Cells, note_finding, showable, with_received};
 
 use crate::wire::{Format, Tabella};
 
@@ -74,7 +74,7 @@ impl Row<'_> {
         let last_day = self.year("valida_al", "/valido_al", (12, 31), &mut raw);
         let codice_fiscale = self.certain_code(&mut own);
         let ente = codice_fiscale.map(|codice_fiscale| {
-            let altro = self.value("altro_codice", "/altri_codici/0", &mut own, CodiceFiscale::read);
+            let altro = self.body_code("altro_codice", "/altri_codici/0", &mut own);
             Ente {
                 codice_fiscale,
                 denominazione: Some(name.clone()),
@@ -107,7 +107,7 @@ impl Row<'_> {
         let (mut raw, mut own) = (Raw::default(), Raw::default());
         let codice_istat = self.territory_key("Codice Comune (alfanumerico)", &mut raw)?;
         let name = self.name("Comune", &mut raw)?;
-        let codice_fiscale = self.value("Codice fiscale", "/codice_fiscale", &mut own, CodiceFiscale::read);
+        let codice_fiscale = self.body_code("Codice fiscale", "/codice_fiscale", &mut own);
         if codice_fiscale.is_none() {
             self.findings.push(Finding::new(Rule::N08).at("/codice_fiscale"));
         }
@@ -176,22 +176,30 @@ impl Row<'_> {
             .ok_or_else(|| aside(Rule::N08, "the row has no ISTAT code"))
     }
 
+    /// The fiscal code of a body; that of a person is none.
+    fn body_code(&mut self, column: &str, path: &str, own: &mut Raw) -> Option<CodiceFiscale> {
+        let codice_fiscale = self.value(column, path, &mut *own, CodiceFiscale::read)?;
+        if codice_fiscale.is_person() {
+            own.0.remove(path);
+            self.findings.push(Finding::new(Rule::N09).at(path).detail("person"));
+            return None;
+        }
+        Some(codice_fiscale)
+    }
+
     /// The fiscal code of a unit, unless the table itself says that it is still to be verified: it
     /// may be that of a body that ceased.
     fn certain_code(&mut self, own: &mut Raw) -> Option<CodiceFiscale> {
         let is_doubtful = self.cells.get("note").is_some_and(|note| note.contains("da verificare"));
-        let codice_fiscale = self.value("codice_fiscale", "/codice_fiscale", own, CodiceFiscale::read);
+        let codice_fiscale = self.body_code("codice_fiscale", "/codice_fiscale", own);
         let missing = match codice_fiscale {
             None => "fiscal_code_not_known",
             Some(_) if is_doubtful => "fiscal_code_to_verify",
             Some(_) => return codice_fiscale,
         };
-        let received = self.cells.get("codice_fiscale").and_then(showable);
-        let finding = Finding::new(Rule::N08).at("/codice_fiscale").detail(missing);
-        self.findings.push(match received {
-            Some(text) => finding.received(text),
-            None => finding,
-        });
+        // What is no code may be a person's, or a name.
+        let received = codice_fiscale.map(|code| code.to_string());
+        self.findings.push(with_received(Finding::new(Rule::N08).at("/codice_fiscale").detail(missing), received));
         None
     }
 
@@ -269,13 +277,7 @@ impl Row<'_> {
     ) -> Option<T> {
         let received = self.cells.get(column)?;
         let Reading { value, note } = read(received);
-        if let Some(note) = note {
-            let finding = Finding::from(note).at(path);
-            self.findings.push(match showable(received) {
-                Some(text) => finding.received(text),
-                None => finding,
-            });
-        }
+        self.findings.extend(note.map(|note| note_finding(note, received).at(path)));
         raw.keep(path, received, value.as_ref().map(T::to_string).as_deref());
         value
     }

@@ -108,6 +108,12 @@ impl Format {
         is_index(self) != is_index(other) && tells_bodies(self) && tells_bodies(other)
     }
 
+    /// The columns of its header.
+    #[cfg(test)]
+    pub(crate) fn columns(&self) -> &'static [&'static str] {
+        self.columns
+    }
+
     /// How the table is written.
     pub(crate) fn dialect(&self) -> Dialect {
         Dialect {

@@ -1,6 +1,9 @@
 //! The roles of the adapter: a source, and nothing else.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
+use canonical::identifiers::CodiceFiscale;
 use canonical::{Digest, Kind};
 use contract::{
     Adapter, AdapterError, AdapterFactory, Advice, Capability, ContractStatus, ErrorKind, Normalized, RawRecord,
@@ -68,7 +71,7 @@ impl ScpOpendata {
         .await
     }
 
-    /// The daily file. The cursor is its digest: the same file again is not handed over again.
+    /// The daily file. The same file for the same bodies is not handed over again.
     async fn read_csv(
         &self,
         http: &HttpClient,
@@ -79,13 +82,14 @@ impl ScpOpendata {
         let file = tempfile::NamedTempFile::new()
             .map_err(|error| AdapterError::new(ErrorKind::Local, "make a temporary file").caused_by(error))?;
         let downloaded = client::download(http, path, file.path(), self.config.max_bytes).await?;
-        if cursor.as_ref() == Some(&downloaded.digest) {
+        let (of, max_bytes, name) = (self.config.stazioni_appaltanti.clone(), self.config.max_bytes, path.to_owned());
+        let here = cursor_of(&downloaded.digest, &of);
+        if cursor.as_ref() == Some(&here) {
             return Ok(());
         }
-        let (of, max_bytes, name) = (self.config.stazioni_appaltanti.clone(), self.config.max_bytes, path.to_owned());
         hand_over(sink, move |give| {
             intake::take_table(file.path(), Some(&name), Links::Follow, &of, max_bytes, give)?;
-            give(Received::Cursor(downloaded.digest))?;
+            give(Received::Cursor(here))?;
             Ok(())
         })
         .await
@@ -124,6 +128,16 @@ impl ScpOpendata {
             }
             after = last;
         }
+    }
+}
+
+/// Where a read of the daily file ended: which file, and for which bodies. A body that is added later
+/// has rows in a file that was read already. The bodies are a digest, since they may be many.
+fn cursor_of(file: &str, of: &BTreeSet<CodiceFiscale>) -> String {
+    let codes: Vec<_> = of.iter().map(CodiceFiscale::as_str).collect();
+    match codes.as_slice() {
+        [] => format!("{file}/tutti"),
+        codes => format!("{file}/{}", Digest::of(codes.join(",").as_bytes())),
     }
 }
 

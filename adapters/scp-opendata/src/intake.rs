@@ -47,10 +47,24 @@ pub(crate) fn take_table(
     give: &mut Give<'_>,
 ) -> Result<(), Closed> {
     let format = TableFormat { remote_id: remote_id.map(str::to_owned), ..TableFormat::new(CSV, VERSION, DIALECT) };
+    let mut passed_over = 0;
     give_table(path, links, &format, max_bytes, &mut |received| match &received {
-        Received::Record(raw) if !is_wanted(raw, of) => Ok(()),
+        Received::Record(raw) if !is_wanted(raw, of) => {
+            passed_over += 1;
+            Ok(())
+        }
         _ => give(received),
-    })
+    })?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    tell_passed_over(remote_id.unwrap_or(&name), passed_over);
+    Ok(())
+}
+
+/// Says how many rows of other bodies a document has: who expected one of them finds out why it is not here.
+fn tell_passed_over(document: &str, rows: u64) {
+    if rows > 0 {
+        tracing::info!(system = crate::SYSTEM, document, rows, "rows of other bodies passed over");
+    }
 }
 
 /// The header of an answer of the API.
@@ -74,14 +88,18 @@ pub(crate) fn give_answer(
     give: &mut Give<'_>,
 ) -> Result<(), Closed> {
     give(Received::Begin(Arc::clone(header)))?;
+    let mut passed_over = 0;
     for (line, record) in (1..).zip(records) {
         let key = record.get(colonna::CIG).and_then(Value::as_str);
         let occurrence = occurrences.add_values([key.unwrap_or_default()]);
         let raw = RawRecord { document: Arc::clone(header), line, occurrence, text: crate::wire::text_of(record) };
         if is_wanted(&raw, of) {
             give(Received::Record(raw))?;
+        } else {
+            passed_over += 1;
         }
     }
+    tell_passed_over(&header.remote_id, passed_over);
     give(Received::End)
 }
 

@@ -152,7 +152,7 @@ proptest! {
             return Err(TestCaseError::fail("no envelope"));
         };
         let context = serde_json::to_value(Context {
-            ente: CodiceFiscale::parse(ENTE).unwrap(), operation, scissioni: BTreeMap::new(),
+            ente: CodiceFiscale::parse(ENTE).unwrap(), operation, scissioni: BTreeMap::new(), discordi: BTreeMap::new(),
         }).unwrap();
         let document = contract::DocumentHeader {
             remote_id: "x".to_owned(), digest: String::new(), format: String::new(), version: String::new(),

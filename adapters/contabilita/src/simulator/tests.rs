@@ -6,7 +6,7 @@ use contract::{ErrorKind, Received};
 use serde_json::json;
 
 use super::*;
-use crate::testing::{adapter, read_all, records};
+use crate::testing::{adapter, columns, read_all, records};
 
 fn start_with(faults: Option<Value>, state: Option<&Path>) -> RunningSimulator {
     let listen = ([127, 0, 0, 1], 0).into();
@@ -30,14 +30,14 @@ async fn pagamenti(settings: Value) -> Vec<Value> {
 async fn the_story_is_read_with_its_split_payments() {
     let running = start_with(None, None);
     let expected = json!([
-        ["80098765433/impegno/2025/120/0", "122000.00", null, null, null],
-        ["80098765433/impegno/2026/2025-120/0", "48800.00", null, null, null],
-        ["80098765433/impegno/2026/121/0", "1268.80", null, null, null],
-        ["80098765433/mandato/2025/310/0", "60000.00", "60000.00", "0.00", true],
-        ["80098765433/mandato/2025/311/0", "13200.00", "0.00", "13200.00", true],
-        ["80098765433/mandato/2026/55/0", "12000.00", "12000.00", "0.00", true],
-        ["80098765433/mandato/2026/56/0", "2640.00", "0.00", "2640.00", true],
-        ["80098765433/mandato/2026/57/0", "1268.80", null, null, null],
+        ["80098765433/impegno/2025/120/0/B4A19C3958", "122000.00", null, null, null],
+        ["80098765433/impegno/2026/2025-120/0/B4A19C3958", "48800.00", null, null, null],
+        ["80098765433/impegno/2026/121/0/B4A19C3958", "1268.80", null, null, null],
+        ["80098765433/mandato/2025/310/0/B4A19C3958", "60000.00", "60000.00", "0.00", true],
+        ["80098765433/mandato/2025/311/0/B4A19C3958", "13200.00", "0.00", "13200.00", true],
+        ["80098765433/mandato/2026/55/0/B4A19C3958", "12000.00", "12000.00", "0.00", true],
+        ["80098765433/mandato/2026/56/0/B4A19C3958", "2640.00", "0.00", "2640.00", true],
+        ["80098765433/mandato/2026/57/0/B4A19C3958", "1268.80", null, null, null],
     ]);
     assert_eq!(json!(pagamenti(running.settings.clone()).await), expected);
     // One year at a time gives the same rows: a document is paid in one year here.
@@ -60,6 +60,33 @@ async fn a_project_is_asked_for_its_orders_only() {
     let found = pagamenti(settings).await;
     assert_eq!(found.len(), 5);
     assert!(found.iter().all(|row| row[0].as_str().unwrap().contains("/mandato/")));
+}
+
+#[tokio::test]
+async fn an_answer_about_a_project_takes_nothing_from_what_the_lots_said() {
+    let running = start_with(None, None);
+    let alone = pagamenti(running.settings.clone()).await;
+    let mut with_project = running.settings.clone();
+    with_project["cup"] = json!(["J59J21000150001"]);
+    // The proven splits stay: the orders come from the lot, and come once.
+    assert_eq!(pagamenti(with_project).await, alone);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_order_that_two_lots_pay_comes_from_both_with_all_its_money() {
+    let folder = tempfile::tempdir().unwrap();
+    for (cig, importo) in [("B000001279", "300"), ("918052266A", "500")] {
+        let row = columns(&json!({ "CodiceCIG": cig, "Importo": importo }));
+        fs::write(folder.path().join(cig).with_extension("xml"), envelope(Operation::Mandati, [&row].into_iter()))
+            .unwrap();
+    }
+    let found = pagamenti(json!({ "ente": ENTE, "folder": folder.path() })).await;
+    let expected = json!([
+        ["80098765433/mandato/2026/55/0/918052266A", "500.00", null, null, null],
+        ["80098765433/mandato/2026/55/0/B000001279", "300.00", null, null, null],
+    ]);
+    assert_eq!(json!(found), expected);
 }
 
 #[tokio::test]
@@ -112,8 +139,7 @@ async fn a_failure_ends_the_read_and_keeps_what_came_before() {
     for (answer, kind) in [
         (json!(500), ErrorKind::Unavailable),
         (json!(503), ErrorKind::Unavailable),
-        (json!("html"), ErrorKind::NotUnderstood),
-        (json!("empty"), ErrorKind::NotUnderstood),
+        (json!(404), ErrorKind::NotUnderstood),
         (json!("truncate"), ErrorKind::Broken),
     ] {
         let running = start_with(Some(json!([{ "operation": "GetMandati", "first": 1, "answer": answer }])), None);
@@ -126,6 +152,37 @@ async fn a_failure_ends_the_read_and_keeps_what_came_before() {
         assert!(result.is_ok() && records(&received).len() == 8);
         running.stop().await;
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_understood_is_refused_and_the_others_are_read() {
+    for answer in ["html", "empty"] {
+        // The first question about orders, which are those of 2025.
+        let running = start_with(Some(json!([{ "operation": "GetMandati", "first": 1, "answer": answer }])), None);
+        let mut settings = running.settings.clone();
+        settings["esercizi"] = json!([2025, 2026]);
+        let (result, received) = read_all(&*adapter(settings), None).await;
+        result.unwrap();
+        let refused: Vec<_> = received
+            .iter()
+            .filter_map(|one| match one {
+                Received::Refused { remote_id, refusal } => Some((remote_id.as_str(), refusal.code.as_str())),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(refused, [("GetMandati/B4A19C3958/2025", "not_understood")], "{answer}");
+        assert_eq!(records(&received).len(), 6);
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_service_of_which_nothing_is_understood_was_not_read() {
+    let running = start_with(Some(json!([{ "operation": "*", "answer": "html" }])), None);
+    let (result, received) = read_all(&*adapter(running.settings.clone()), None).await;
+    assert_eq!(result.unwrap_err().kind, ErrorKind::NotUnderstood);
+    assert_eq!(received.iter().filter(|one| matches!(one, Received::Refused { .. })).count(), 2);
+    running.stop().await;
 }
 
 #[tokio::test]

@@ -14,8 +14,10 @@ use canonical::kinds::{CollegamentoCupCig, Ente, Progetto};
 use canonical::{Body, Rule};
 use contract::{DocumentHeader, Normalized, RawRecord, Received};
 use kit::Links;
+use kit::published::LocalTable;
 
-use crate::documents::{give_document, rows_of};
+use crate::documents::give_document;
+use crate::gather::rows_of;
 use crate::read::normalize;
 use crate::row::Row;
 use crate::wire::{FORMATS, Format};
@@ -46,7 +48,8 @@ fn given(path: &Path, formats: &[String]) -> Vec<Received> {
         given.push(received);
         Ok(())
     };
-    give_document(path, Links::Refuse, None, (formats, 1 << 30), &mut give).unwrap();
+    let local = LocalTable { path, links: Links::Refuse, remote_id: None, formats, max_bytes: 1 << 30 };
+    give_document(&local, &mut give).unwrap();
     given
 }
 

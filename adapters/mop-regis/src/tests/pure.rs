@@ -95,6 +95,35 @@ fn the_code_of_a_person_gives_no_operator_and_appears_nowhere() {
     assert!(!shown.contains("RSSMRA") && !shown.contains("ROSSI"));
 }
 
+#[rstest]
+#[case("RSSMRA85T10A56")]
+#[case("RSSMRA85T10A562")]
+#[case("RSS MRA 85T10 A56")]
+#[case("ROSSI MARIO")]
+#[case("ROSSI M****")]
+fn what_may_be_a_person_in_the_column_of_a_code_is_in_no_finding(#[case] text: &str) {
+    let winners = "cup,cig,codice_intervento,codice_fiscale_p_iva_soggetto_aggiudicatario,\
+                   denominazione_soggetto_aggiudicatario";
+    // A code of the index has few rules: what is typed there may well pass for one.
+    let bodies = "cf_piva_soggetto_attuatore,denominazione_ipa,cod_ipa";
+    let link = "I37H21008430001,9516664791";
+    for (format, columns, row) in [
+        ("pnc-aggiudicatari", winners, format!("{link},B.1.1.0,{text},x")),
+        ("pnc-aggiudicatari", winners, format!("{text},9516664791,B.1.1.0,,")),
+        ("pnc-aggiudicatari", winners, format!("I37H21008430001,{text},B.1.1.0,,")),
+        ("enti", bodies, format!("{text},x,y")),
+        ("enti", bodies, format!("80004650133,x,{text}")),
+    ] {
+        let normalized = understood(format, "1", columns, &row);
+        assert!(
+            normalized.findings.iter().all(|finding| finding.received.is_none()),
+            "{row}: {:?}",
+            normalized.findings
+        );
+        assert!(!normalized.set_aside.is_some_and(|aside| aside.reason.contains(text)));
+    }
+}
+
 #[test]
 fn a_document_of_a_format_that_is_not_known_any_more_is_set_aside() {
     assert_eq!(understood("opere", "1999", OPERE, "x").set_aside.map(|aside| aside.rule), Some(Rule::N03));

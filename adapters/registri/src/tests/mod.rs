@@ -11,6 +11,7 @@ use canonical::kinds::{Ente, Territorio, TipoEnte, TipoTerritorio};
 use canonical::{Body, Rule};
 use contract::{Normalized, Received};
 use kit::Links;
+use kit::published::LocalTable;
 use rstest::rstest;
 
 use crate::documents::give_document;
@@ -32,7 +33,8 @@ fn given(path: &Path, formats: &[String]) -> Vec<Received> {
         given.push(received);
         Ok(())
     };
-    give_document(path, Links::Refuse, None, (formats, 1 << 30), &mut give).unwrap();
+    let local = LocalTable { path, links: Links::Refuse, remote_id: None, formats, max_bytes: 1 << 30 };
+    give_document(&local, &mut give).unwrap();
     given
 }
 
@@ -187,4 +189,39 @@ fn a_code_of_the_index_is_kept_as_written_and_is_the_same_in_any_letter_case() {
         assert_eq!(Some(code), CodiceIpa::read(&code.as_str().to_uppercase()).value.as_ref());
     }
     assert!(mixed > 0 || codes.iter().all(|code| code.as_str().starts_with("p_")));
+}
+
+#[rstest]
+#[case("RSSMRA85T10A56")]
+#[case("RSSMRA85T10A562")]
+#[case("RSSMRA85T10A562S")]
+#[case("ROSSI MARIO")]
+#[case("ROSSI M****")]
+fn what_may_be_a_person_in_the_column_of_a_code_is_in_no_finding_and_no_body(#[case] text: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    for format in FORMATS {
+        for (place, column) in format.columns().iter().enumerate() {
+            if !["codice_fiscale", "Codice fiscale", "altro_codice", "codice_ausa", "id_ente"].contains(column) {
+                continue;
+            }
+            let value = |(other, column): (usize, &&str)| match *column {
+                _ if other == place => text,
+                "codice_uts" | "Codice Provincia/Uts" => "013",
+                "Codice Comune (alfanumerico)" => "013075",
+                "codice_fiscale" => "80004650133",
+                "tipo" => "provincia",
+                "valida_dal" | "valida_al" | "note" | "nuts3_2024" | "Codice NUTS3 2024" => "",
+                _ => "Como",
+            };
+            let row: Vec<_> = format.columns().iter().enumerate().map(value).collect();
+            let file = folder.path().join("t.csv");
+            std::fs::write(&file, format!("{}\n{}\n", format.columns().join(","), row.join(","))).unwrap();
+            let given = given(&file, &every_format());
+            let Some(Received::Record(raw)) = given.get(1) else { panic!("{:?}", given.get(1)) };
+            let normalized = normalize(raw);
+            let findings = format!("{:?}", normalized.findings);
+            assert!(!findings.contains(text), "{column}: {findings}");
+            assert!(!normalized.records.iter().any(|record| record.body.to_json().contains(text)), "{column}");
+        }
+    }
 }

@@ -75,7 +75,6 @@ async fn each_served_document_is_the_one_that_its_format_expects() {
 #[case(json!(401), ErrorKind::Authentication, Advice::FixConfiguration)]
 #[case(json!(429), ErrorKind::RateLimited, Advice::Retry { after: Some(Duration::from_secs(7)) })]
 #[case(json!(503), ErrorKind::Unavailable, Advice::Retry { after: Some(Duration::from_secs(7)) })]
-#[case(json!(404), ErrorKind::NotUnderstood, Advice::AskPerson)]
 #[tokio::test]
 async fn a_bad_answer_is_an_error_and_gives_no_record(
     #[case] answer: Value,
@@ -83,15 +82,29 @@ async fn a_bad_answer_is_an_error_and_gives_no_record(
     #[case] advice: Advice,
 ) {
     let mut fault = json!({"operation": "download", "every": 2, "answer": answer});
-    if fault["answer"].is_u64() && fault["answer"] != 404 && fault["answer"] != 401 {
+    if fault["answer"].is_u64() && fault["answer"] != 401 {
         fault["retry_after"] = json!(7);
     }
     let running = simulator(Some(json!([fault])));
-    let (outcome, all) = read(running.settings.clone(), None).await;
+    let mut settings = running.settings.clone();
+    settings["formats"] = json!(["province", "comuni"]);
+    let (outcome, all) = read(settings, None).await;
     let error = outcome.unwrap_err();
     assert_eq!((error.kind, error.advice), (kind, advice));
     // The document before it stays valid, whole.
     assert_eq!((ends(&all), all.last()), (1, Some(&Received::End)));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_document_that_is_not_there_is_refused_and_does_not_stop_its_neighbours() {
+    let running = simulator(None);
+    let mut settings = running.settings.clone();
+    settings["paths"] = json!(["absent.csv", "comuni.csv"]);
+    let (outcome, all) = read(settings, None).await;
+    outcome.unwrap();
+    let Some(Received::Refused { remote_id, refusal }) = all.first() else { panic!("{:?}", all.first()) };
+    assert_eq!((remote_id.as_str(), refusal.code.as_str(), ends(&all)), ("absent.csv", "not_downloaded", 1));
     running.stop().await;
 }
 

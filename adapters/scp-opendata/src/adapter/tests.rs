@@ -134,6 +134,28 @@ async fn the_daily_file_is_downloaded_and_not_handed_over_twice() {
     running.stop().await;
 }
 
+#[tokio::test]
+async fn a_body_that_is_added_later_has_its_rows_of_the_same_file_read() {
+    let running = start(None);
+    let read_for = async |bodies: Value, cursor: Option<String>| {
+        let adapter = adapter(&running, &json!({"stazioni_appaltanti": bodies}));
+        let (received, outcome) = read(&adapter, ReadRequest { files: None, cursor }).await;
+        outcome.unwrap();
+        let cursor = received.last().map(|last| if let Received::Cursor(it) = last { it.clone() } else { panic!() });
+        (records(&received).len(), cursor)
+    };
+    let (rows, first) = read_for(json!(["80004650133"]), None).await;
+    assert_eq!(rows, 0);
+    let both = json!(["80004650133", "05678721001"]);
+    let (rows, second) = read_for(both.clone(), first.clone()).await;
+    assert_eq!(rows, 11);
+    assert_eq!(read_for(both, second.clone()).await, (0, None));
+    // Fewer bodies, or all of them, are another question too.
+    assert_eq!(read_for(json!(["80004650133"]), second.clone()).await, (0, first));
+    assert_eq!(read_for(json!([]), second).await.0, 11);
+    running.stop().await;
+}
+
 #[rstest]
 #[case::all_at_once(1000, 1)]
 #[case::to_the_row(11, 1)]
