@@ -11,6 +11,7 @@ use contract::{
 use kit::http::HttpClient;
 use kit::{Links, hand_over, list_folder};
 
+use crate::client::Concern;
 use crate::config::Config;
 use crate::intake::{self, Reading};
 use crate::{SYSTEM, client, read, simulator};
@@ -60,37 +61,59 @@ impl AnacOpendata {
     }
 
     fn reading(&self) -> Reading {
-        Reading { max_bytes: self.config.max_bytes, mark_replaced: self.config.mark_replaced }
+        Reading { max_bytes: self.config.max_bytes, formats: self.config.formats.clone() }
     }
 
     /// Downloads what changed since the last read, one file at a time, and hands it over.
-    async fn read_portal(
-        &self,
-        portal: &HttpClient,
-        cursor: Option<&str>,
-        sink: &RawSink,
-    ) -> Result<String, AdapterError> {
+    ///
+    /// A file that the portal refuses does not stop the others; nor does one that came damaged,
+    /// but the read then ends in an error, so that it is tried again.
+    async fn read_portal(&self, portal: &HttpClient, cursor: Option<&str>, sink: &RawSink) -> Result<(), AdapterError> {
         let mut known: BTreeMap<String, String> =
             cursor.and_then(|cursor| serde_json::from_str(cursor).ok()).unwrap_or_default();
+        known.retain(|path, _| self.config.paths.contains(path));
+        let mut damaged = None;
         for path in &self.config.paths {
             let file = tempfile::NamedTempFile::new()
                 .map_err(|error| AdapterError::new(ErrorKind::Local, "make a temporary file").caused_by(error))?;
-            let downloaded = client::download(portal, path, file.path(), self.config.max_bytes).await?;
+            let remote_id = path.rsplit('/').next().unwrap_or(path).to_owned();
+            let downloaded = match client::download(portal, path, file.path(), self.config.max_bytes).await {
+                Ok(downloaded) => downloaded,
+                Err(error) => match client::concerns(&error) {
+                    Concern::File => {
+                        send(sink, Received::Refused { remote_id, refusal: client::refusal(&error) }).await?;
+                        continue;
+                    }
+                    Concern::Transfer => {
+                        damaged.get_or_insert(error);
+                        continue;
+                    }
+                    Concern::Portal => return Err(error),
+                },
+            };
             if known.get(path) == Some(&downloaded.digest) {
                 continue;
             }
             let reading = self.reading();
-            let remote_id = path.rsplit('/').next().unwrap_or(path).to_owned();
             hand_over(sink.clone(), move |give| {
-                Ok(intake::take(file.path(), Links::Follow, Some(remote_id), reading, give)?)
+                Ok(intake::take(file.path(), Links::Follow, Some(remote_id), &reading, give)?)
             })
             .await?;
             known.insert(path.clone(), downloaded.digest);
+            send(sink, Received::Cursor(cursor_of(&known)?)).await?;
         }
-        known.retain(|path, _| self.config.paths.contains(path));
-        serde_json::to_string(&known)
-            .map_err(|error| AdapterError::new(ErrorKind::Local, format!("{SYSTEM} write the cursor")).caused_by(error))
+        damaged.map_or(Ok(()), Err)
     }
+}
+
+/// The digest of each file as it was last handed over: true whatever happens to the files after it.
+fn cursor_of(known: &BTreeMap<String, String>) -> Result<String, AdapterError> {
+    serde_json::to_string(known)
+        .map_err(|error| AdapterError::new(ErrorKind::Local, format!("{SYSTEM} write the cursor")).caused_by(error))
+}
+
+async fn send(sink: &RawSink, received: Received) -> Result<(), AdapterError> {
+    sink.send(received).await.map_err(|_| AdapterError::from(kit::Closed))
 }
 
 impl Adapter for AnacOpendata {
@@ -109,7 +132,7 @@ impl Source for AnacOpendata {
         let reading = self.reading();
         if let Some(files) = request.files {
             return hand_over(sink, move |give| {
-                files.iter().try_for_each(|file| intake::take(file, Links::Follow, None, reading, give))?;
+                files.iter().try_for_each(|file| intake::take(file, Links::Follow, None, &reading, give))?;
                 Ok(())
             })
             .await;
@@ -119,17 +142,16 @@ impl Source for AnacOpendata {
             return Err(AdapterError::new(ErrorKind::Local, attempted).advice(Advice::FixConfiguration));
         }
         if let Some(folder) = self.config.folder.clone() {
+            let reading = reading.clone();
             hand_over(sink.clone(), move |give| {
                 let files = list_folder(&folder, SUFFIXES)?;
-                files.iter().try_for_each(|file| intake::take(file, Links::Refuse, None, reading, give))?;
+                files.iter().try_for_each(|file| intake::take(file, Links::Refuse, None, &reading, give))?;
                 Ok(())
             })
             .await?;
         }
         if let Some(portal) = &self.config.portal {
-            let cursor = self.read_portal(portal, request.cursor.as_deref(), &sink).await?;
-            let nobody = |_| AdapterError::from(kit::Closed);
-            sink.send(Received::Cursor(cursor)).await.map_err(nobody)?;
+            self.read_portal(portal, request.cursor.as_deref(), &sink).await?;
         }
         Ok(())
     }

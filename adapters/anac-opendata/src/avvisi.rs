@@ -1,17 +1,21 @@
 //! Notices of the legal-publicity platform (PVL): what is tendered or awarded, by whom, until when.
 //!
 //! A notice is a page for people: CPV and places are written in words, so they are not read.
+//!
+//! A procedure has several notices, and each that becomes records is the last word on it. Only those
+//! that open a procedure, and their corrections, carry it whole; a notice of its award or of a
+//! modification repeats the lots without amount and without deadline, and would wipe these out.
 
 use std::collections::BTreeSet;
 
 use canonical::identifiers::CodiceFiscale;
 use canonical::kinds::{Ente, Lotto, Procedura};
 use canonical::{Finding, Rule};
-use contract::DraftRecord;
+use contract::{DraftRecord, SetAside};
 
 use crate::draft::Draft;
 use crate::node::Node;
-use crate::read::{Mapped, aside, cig};
+use crate::read::{Mapped, aside, cig, left_out};
 use crate::values::Values;
 
 /// Understands one notice.
@@ -20,9 +24,16 @@ pub(crate) fn avviso(node: &Node, findings: &mut Vec<Finding>) -> Mapped {
     if node.given("oscurato") == Some("true") {
         findings.push(Finding::new(Rule::R22).at("oscurato").detail("oscurato"));
     }
+    is_whole(node)?;
     let sections = node.at("template.template.sections").list();
     let bodies = sections.iter().flat_map(|section| section.at("fields.soggetti_sa").list());
-    let mut records: Vec<DraftRecord> = bodies.filter_map(|body| ente(body, findings)).collect();
+    let mut records: Vec<DraftRecord> = Vec::new();
+    for (place, body) in bodies.enumerate() {
+        match ente(body, findings) {
+            Some(record) => records.push(record),
+            None => findings.push(left_out(Rule::N04, format!("sections.fields.soggetti_sa[{place}]"))),
+        }
+    }
     let stazione = records.iter().find_map(|record| match &record.body {
         canonical::Body::Ente(ente) => Some(ente.codice_fiscale),
         _ => None,
@@ -51,6 +62,24 @@ pub(crate) fn avviso(node: &Node, findings: &mut Vec<Finding>) -> Mapped {
     records.push(procedura(node, id, stazione, met.into_iter().collect(), findings));
     records.extend(lots);
     Ok(records)
+}
+
+/// Refuses the notices that carry only a part of their procedure.
+fn is_whole(node: &Node) -> Result<(), SetAside> {
+    if node.given("oscurato") == Some("true") {
+        return Err(aside(Rule::R22, "the notice is obscured: what is left of it is not the whole procedure"));
+    }
+    if node.given("attivo") == Some("false") {
+        return Err(aside(Rule::R06, "the notice is no longer in force: a later one of the procedure says what holds"));
+    }
+    // PL1 and PL2 are notices of planning, before any procedure.
+    let code = node.given("codiceScheda").unwrap_or_default().trim();
+    let opens = code.strip_prefix('P').is_some_and(|rest| rest.starts_with(|next: char| next.is_ascii_digit()))
+        || code.starts_with("AD");
+    if opens {
+        return Ok(());
+    }
+    Err(aside(Rule::N08, "the notice opens no procedure: it carries only a part of one"))
 }
 
 fn procedura(

@@ -6,7 +6,7 @@ use canonical::{Finding, Rule};
 use contract::DraftRecord;
 
 use crate::draft::Draft;
-use crate::read::{Mapped, aside, cig};
+use crate::read::{Mapped, aside, cig, left_out};
 use crate::values::Values;
 
 /// A row of dataset `cup`: the two ends and nothing else.
@@ -26,8 +26,11 @@ pub(crate) fn of_lotto(
     findings: &mut Vec<Finding>,
 ) -> Vec<DraftRecord> {
     let mut records = Vec::new();
-    for one in values.objects("CUP") {
-        let Some(cup) = Draft::on(one, "bando.CUP.", findings).cup("/cup", "CUP") else { continue };
+    for (place, one) in values.objects("CUP").iter().enumerate() {
+        let Some(cup) = Draft::on(one, "bando.CUP.", findings).cup("/cup", "CUP") else {
+            findings.push(left_out(Rule::R13, format!("bando.CUP[{place}]")));
+            continue;
+        };
         let mut draft = Draft::on(values, "", findings);
         let link = CollegamentoCupCig {
             ente,

@@ -1,6 +1,7 @@
-//! The settings: a folder, or what to download from the portal, or both.
+//! The settings: what this source reads, and a folder, or what to download from the portal, or both.
 //!
 //! ```toml
+//! formats = ["cig", "cup"]
 //! folder = "/var/lib/raccordo/anac"
 //! base_url = "https://dati.anticorruzione.it/opendata"
 //! paths = ["download/dataset/cig-2023/filesystem/20231001-cig_csv.csv"]
@@ -13,28 +14,24 @@ use kit::http::{HttpClient, HttpSettings};
 use serde::Deserialize;
 
 use crate::SYSTEM;
+use crate::formats::Formats;
 
 /// The settings that are not those of [`HttpSettings`].
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Own {
+    formats: Option<Vec<String>>,
     folder: Option<PathBuf>,
     #[serde(default)]
     paths: Vec<String>,
     #[serde(default = "max_bytes")]
     max_bytes: u64,
-    #[serde(default = "mark_replaced")]
-    mark_replaced: bool,
 }
 
-const OWN: [&str; 4] = ["folder", "paths", "max_bytes", "mark_replaced"];
+const OWN: [&str; 4] = ["formats", "folder", "paths", "max_bytes"];
 
 fn max_bytes() -> u64 {
     2 << 30
-}
-
-fn mark_replaced() -> bool {
-    true
 }
 
 /// A yearly dump has hundreds of megabytes: half a minute, the usual deadline, is too short.
@@ -43,6 +40,8 @@ const TOTAL_SECONDS: u64 = 3600;
 /// What the adapter was told.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
+    /// What this source reads; the tables when it was not told.
+    pub(crate) formats: Formats,
     /// A folder of downloaded files.
     pub(crate) folder: Option<PathBuf>,
     /// The portal, when it is to be asked.
@@ -51,8 +50,6 @@ pub(crate) struct Config {
     pub(crate) paths: Vec<String>,
     /// The longest file.
     pub(crate) max_bytes: u64,
-    /// Whether a lot that says which annulled lot it takes the place of marks that one as replaced.
-    pub(crate) mark_replaced: bool,
 }
 
 impl Config {
@@ -63,8 +60,12 @@ impl Config {
             return Err(unusable("write a table with folder, or with base_url and paths".to_owned()));
         };
         let own = OWN.iter().filter_map(|name| http.remove_entry(*name)).collect();
-        let Own { folder, paths, max_bytes, mark_replaced } =
+        let Own { formats, folder, paths, max_bytes } =
             serde_json::from_value(Settings::Object(own)).map_err(|error| unusable(error.to_string()))?;
+        let formats = match formats {
+            Some(names) => Formats::parse(&names).map_err(unusable)?,
+            None => Formats::default(),
+        };
         let portal = if http.is_empty() {
             None
         } else {
@@ -76,7 +77,7 @@ impl Config {
         if portal.is_some() == paths.is_empty() {
             return Err(unusable("base_url and paths go together: write both, or neither".to_owned()));
         }
-        Ok(Self { folder, portal, paths, max_bytes, mark_replaced })
+        Ok(Self { formats, folder, portal, paths, max_bytes })
     }
 }
 
@@ -88,14 +89,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_needed_to_read_named_files() {
+    fn nothing_is_needed_to_read_named_tables() {
         let config = Config::parse(json!({})).unwrap();
-        assert!(config.portal.is_none() && config.mark_replaced);
+        assert!(config.portal.is_none());
+        assert_eq!(config.formats, Formats::default());
     }
 
     #[rstest]
     #[case(json!([]), "table")]
     #[case(json!({"folder": "/x", "foldr": 1}), "foldr")]
+    #[case(json!({"formats": ["cig", "cig-json"]}), "a system of its own")]
+    #[case(json!({"formats": ["avvisi", "ocds"]}), "a system of its own")]
+    #[case(json!({"formats": ["cigs"]}), "cigs")]
+    #[case(json!({"formats": []}), "empty")]
     #[case(json!({"base_url": "https://anac.example"}), "paths")]
     #[case(json!({"paths": ["a"]}), "base_url")]
     #[case(json!({"base_url": "http://anac.example", "paths": ["a"]}), "https")]

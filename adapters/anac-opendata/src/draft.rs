@@ -141,6 +141,26 @@ impl<'v> Draft<'v> {
         self.read(path, name, Rule::N03, |text| Importo::read(text, NumberFormat::Point))
     }
 
+    /// The sum of amounts that are given one by one: of all of them or of none. A sum of those that
+    /// can be read would pass for the whole.
+    pub(crate) fn somma(&mut self, path: &str, name: &str, parts: &[Option<&str>]) -> Option<Importo> {
+        let mut amounts = Vec::with_capacity(parts.len());
+        for part in parts {
+            let reading = part.map(|text| Importo::read(text, NumberFormat::Point));
+            if let (Some(text), Some(note)) = (part, reading.as_ref().and_then(|reading| reading.note)) {
+                self.note(name, text, note, Rule::N03);
+            }
+            amounts.push(reading.and_then(|reading| reading.value));
+        }
+        let written: Vec<_> = parts.iter().map(|part| part.unwrap_or_default().trim()).collect();
+        self.keep(path, &written.join(" + "));
+        let sum = amounts.into_iter().collect::<Option<Vec<_>>>().and_then(Importo::checked_sum);
+        if sum.is_none() {
+            self.find(Finding::new(Rule::N03).detail("sum_of_unreadable_parts"), name);
+        }
+        sum
+    }
+
     pub(crate) fn giorno(&mut self, path: &str, name: &str) -> Option<CalendarDate> {
         self.read(path, name, Rule::N03, read_day)
     }

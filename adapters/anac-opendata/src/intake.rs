@@ -1,92 +1,118 @@
 //! From one file to raw records, whatever it is: the bytes say it, not the name.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 use canonical::values::CalendarDate;
 use contract::{DocumentHeader, RawRecord, Received, Refusal};
-use kit::documents::{look, not_readable};
+use kit::documents::not_readable;
 use kit::{Closed, Document, Give, Links, Looks, Occurrences, TableFormat, give_table, refuse};
 use serde_json::json;
 
-use crate::dataset;
-use crate::elements::{each, shape};
+use crate::dataset::{self, Dataset};
+use crate::elements::{Shape, each, shape};
+use crate::formats::{AVVISI, Formats, GREZZO, OCDS, OCDS_L190, SCHEDA, STAZIONI};
 use crate::node::Node;
+use crate::ocds;
 
 /// How files are read, whichever they are.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Reading {
     /// The longest file.
     pub(crate) max_bytes: u64,
-    /// See [`crate::config::Config::mark_replaced`].
-    pub(crate) mark_replaced: bool,
+    /// What is read; other files are refused.
+    pub(crate) formats: Formats,
+}
+
+impl Reading {
+    fn admit(&self, format: &str) -> Result<(), Refusal> {
+        if self.formats.has(format) {
+            return Ok(());
+        }
+        let message =
+            format!("the document is {format}, which this source does not read: give it to one that has it in formats");
+        Err(refuse("other_format", message))
+    }
+
+    /// Whether authorities are told by their registry, and by no other document of this source.
+    fn has_registry(&self) -> bool {
+        self.formats.has(STAZIONI)
+    }
 }
 
 /// The version of every format: ANAC numbers none.
 pub(crate) const VERSION: &str = "1";
-/// The context in which a lot marks the one that it takes the place of.
-pub(crate) const MARK_REPLACED: &str = "mark_replaced";
+/// The context in which documents other than the registry of authorities write none.
+pub(crate) const HAS_REGISTRY: &str = "has_registry";
 
-/// Names of the formats of JSON documents.
-pub(crate) const SCHEDA: &str = "cig-json";
-pub(crate) const GREZZO: &str = "cig-grezzo";
-pub(crate) const OCDS: &str = "ocds";
-pub(crate) const AVVISI: &str = "avvisi";
+/// Enough of a file to know it: the header of a table must end here.
+const BEGINNING: u64 = 1 << 16;
 
 /// Reads a file and gives what it holds, or why it is refused.
 pub(crate) fn take(
     path: &Path,
     links: Links,
     remote_id: Option<String>,
-    reading: Reading,
+    reading: &Reading,
     give: &mut Give<'_>,
 ) -> Result<(), Closed> {
     let name = || path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let remote_id = remote_id.unwrap_or_else(name);
-    let refused = |refusal| Received::Refused { remote_id: remote_id.clone(), refusal };
-    let start = match start(path) {
-        Ok(start) => start,
-        Err(refusal) => return give(refused(refusal)),
-    };
-    match look(&start) {
-        Err(refusal) => give(refused(refusal)),
-        Ok(Looks::Xml) => {
-            let message = "the file is XML: ANAC's open data are read as CSV or JSON; for Legge 190 use file-drop";
-            give(refused(refuse("not_a_dataset", message)))
-        }
-        Ok(Looks::Text) => match dataset::recognize(&start) {
-            None => {
-                let message = "the header is that of no dataset that is read: see the list in the README";
-                give(refused(refuse("unknown_dataset", message)))
-            }
-            Some((dataset, delimiter)) => {
-                let mut format = TableFormat::new(dataset.name, VERSION, dataset.dialect(delimiter));
-                format.as_of = as_of(&remote_id);
-                format.context.insert(MARK_REPLACED.to_owned(), reading.mark_replaced.into());
-                format.remote_id = Some(remote_id);
-                give_table(path, links, &format, reading.max_bytes, give)
-            }
-        },
-        Ok(Looks::Json) => match give_elements(path, links, &remote_id, reading, give) {
-            Ok(()) => give(Received::End),
-            Err(Stop::Refused(refusal)) => give(refused(refusal)),
-            Err(Stop::Closed) => Err(Closed),
-        },
+    match give_document(path, links, &remote_id, reading, give) {
+        Ok(()) => Ok(()),
+        Err(Stop::Refused(refusal)) => give(Received::Refused { remote_id, refusal }),
+        Err(Stop::Closed) => Err(Closed),
     }
 }
 
-/// Enough of a file to know it: the header of a table must end here.
-fn start(path: &Path) -> Result<Vec<u8>, Refusal> {
-    // A pipe would be waited for: what is no file is not even opened.
-    if !std::fs::metadata(path).map_err(|error| not_readable(&error))?.is_file() {
-        return Err(refuse("not_a_file", "the path is not that of a regular file: give the file itself"));
+fn give_document(
+    path: &Path,
+    links: Links,
+    remote_id: &str,
+    reading: &Reading,
+    give: &mut Give<'_>,
+) -> Result<(), Stop> {
+    let (document, found) = Document::open_checked(path, links, reading.max_bytes, recognize)?;
+    match found {
+        Found::Table(dataset, delimiter) => {
+            reading.admit(dataset.name)?;
+            let mut format = TableFormat::new(dataset.name, VERSION, dataset.dialect(delimiter));
+            format.as_of = as_of(remote_id);
+            format.context.insert(HAS_REGISTRY.to_owned(), reading.has_registry().into());
+            format.remote_id = Some(remote_id.to_owned());
+            Ok(give_table(path, links, &format, reading.max_bytes, give)?)
+        }
+        Found::Elements(shape) => {
+            give_elements(&document, shape, remote_id, reading, give)?;
+            Ok(give(Received::End)?)
+        }
     }
-    let mut start = Vec::new();
-    let file = File::open(path).map_err(|error| not_readable(&error))?;
-    file.take(1 << 16).read_to_end(&mut start).map_err(|error| not_readable(&error))?;
-    Ok(start)
+}
+
+/// What a file is, by its bytes.
+enum Found {
+    Table(&'static Dataset, u8),
+    Elements(Shape),
+}
+
+fn recognize(looks: Looks, bytes: &mut dyn Read) -> Result<Found, Refusal> {
+    match looks {
+        Looks::Xml => {
+            let message = "the file is XML: ANAC's open data are read as CSV or JSON; for Legge 190 use file-drop";
+            Err(refuse("not_a_dataset", message))
+        }
+        Looks::Text => {
+            let mut start = Vec::new();
+            bytes.take(BEGINNING).read_to_end(&mut start).map_err(|error| not_readable(&error))?;
+            let (dataset, delimiter) = dataset::recognize(&start).ok_or_else(|| {
+                let message = "the header is that of no dataset that is read: see the list in the README";
+                refuse("unknown_dataset", message)
+            })?;
+            Ok(Found::Table(dataset, delimiter))
+        }
+        Looks::Json => shape(bytes).map(Found::Elements),
+    }
 }
 
 /// The day in the name of a monthly file: `20231001-cig_csv.csv`.
@@ -116,31 +142,21 @@ impl From<Closed> for Stop {
 }
 
 fn give_elements(
-    path: &Path,
-    links: Links,
+    document: &Document,
+    shape: Shape,
     remote_id: &str,
-    reading: Reading,
+    reading: &Reading,
     give: &mut Give<'_>,
 ) -> Result<(), Stop> {
-    let shape = shape(File::open(path).map_err(|error| not_readable(&error))?)?;
-    let (document, format) = Document::open_checked(path, links, reading.max_bytes, |_, bytes| {
-        let mut format = None;
-        each::<Refusal>(bytes, shape, &mut |_, text| {
-            // The first element says what they all are.
-            if format.is_none() {
-                format = Some(format_of(text).ok_or_else(unknown)?);
-            }
-            Ok(())
-        })?;
-        format.ok_or_else(|| refuse("no_record", "the document holds no record: nothing was published"))
-    })?;
+    let format = format(document, shape)?;
+    reading.admit(format)?;
     let described = Arc::new(DocumentHeader {
         remote_id: remote_id.to_owned(),
         digest: document.digest().to_owned(),
         format: format.to_owned(),
         version: VERSION.to_owned(),
         as_of: as_of(remote_id),
-        context: json!({ MARK_REPLACED: reading.mark_replaced }),
+        context: json!({ HAS_REGISTRY: reading.has_registry() }),
     });
     give(Received::Begin(Arc::clone(&described)))?;
     let mut occurrences = Occurrences::default();
@@ -152,6 +168,19 @@ fn give_elements(
     })?;
     document.ensure_unchanged()?;
     Ok(())
+}
+
+/// Reads a document to its end; its first element says what they all are.
+fn format(document: &Document, shape: Shape) -> Result<&'static str, Refusal> {
+    let mut format = None;
+    each::<Refusal>(document.bytes()?, shape, &mut |_, text| {
+        if format.is_none() {
+            format = Some(format_of(text).ok_or_else(unknown)?);
+        }
+        Ok(())
+    })?;
+    document.ensure_unchanged()?;
+    format.ok_or_else(|| refuse("no_record", "the document holds no record: nothing was published"))
 }
 
 fn unknown() -> Refusal {
@@ -166,12 +195,13 @@ fn format_of(text: &str) -> Option<&'static str> {
         .into_iter()
         .find(|(path, _)| has(path))
         .map(|(_, format)| format)
+        .map(|format| if format == OCDS && !ocds::is_of_anac(&node) { OCDS_L190 } else { format })
 }
 
 /// The natural key of an element.
 fn key(format: &str, text: &str) -> Option<String> {
     let path = match format {
-        OCDS => "ocid",
+        OCDS | OCDS_L190 => "ocid",
         AVVISI => "idAvviso",
         SCHEDA => "bando.CIG",
         _ => return None,

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod adapter;
+mod formats;
 mod config;
 mod client;
 mod intake;

@@ -11,7 +11,6 @@ use canonical::kinds::{
     OperatoreEconomico, Partecipazione, Procedura,
 };
 use canonical::values::Importo;
-use canonical::values::importo::NumberFormat;
 use canonical::values::text::read_text;
 use canonical::{Finding, Rule, Severity};
 use contract::{DraftRecord, SetAside};
@@ -20,11 +19,16 @@ use crate::draft::Draft;
 use crate::esecuzione::{Award, Event};
 use crate::node::Node;
 use crate::operatore::identificativo;
-use crate::read::{Mapped, aside, cig};
+use crate::read::{Mapped, aside, cig, left_out};
 use crate::values::Values;
 
 /// The prefix that the registry of open contracting gave to ANAC.
 const ANAC: &str = "ocds-hu01ve-";
+
+/// Whether a release is one that ANAC made.
+pub(crate) fn is_of_anac(node: &Node) -> bool {
+    node.given("ocid").is_some_and(|ocid| ocid.trim().starts_with(ANAC))
+}
 
 /// Understands one release.
 pub(crate) fn release(node: &Node, findings: &mut Vec<Finding>) -> Mapped {
@@ -38,16 +42,43 @@ pub(crate) fn release(node: &Node, findings: &mut Vec<Finding>) -> Mapped {
     let scelta = scelta(node, findings);
     records.push(procedura(node, ocid, stazione, scelta.clone(), &lots, findings));
     records.extend(lots.iter().map(|lot| lotto(node, lot, stazione, scelta.clone(), findings)));
-    let awards = awards(node, &lots);
+    unplaced(node, &lots, findings);
+    let awards = awards(node, &lots, findings);
     records.extend(awards.iter().map(|award| aggiudicazione(node, award, stazione, lots.len() == 1, findings)));
-    for contract in node.at("contracts").list() {
-        let of = contract.given("awardID").or(contract.given("id"));
+    let mut met = BTreeSet::new();
+    for (place, contract) in node.at("contracts").list().iter().enumerate() {
+        let of = contract.given("awardID").or(contract.given("id")).map(str::trim);
+        let is_of = |award: &&AwardOf<'_>| of.is_some() && award.node.given("id").map(str::trim) == of;
+        let of: Vec<_> = awards.iter().filter(is_of).collect();
+        if of.is_empty() {
+            findings.push(left_out(Rule::N08, format!("contracts[{place}].awardID")));
+        }
         // A contract of several lots is the contract of each.
-        for award in awards.iter().filter(|award| award.node.given("id") == of) {
-            records.extend(contratto(node, contract, award, stazione, findings));
+        for award in &of {
+            let contratto = contratto(node, contract, award, (stazione, award.is_shared || of.len() > 1), findings);
+            if contratto.is_empty() {
+                findings.push(left_out(Rule::N08, format!("contracts[{place}]")).severity(Severity::Info));
+            } else if met.insert((award.cig, award.number)) {
+                records.extend(contratto);
+            } else {
+                findings.push(left_out(Rule::R06, format!("contracts[{place}]")));
+            }
         }
     }
     Ok(records)
+}
+
+/// What the release says of lots without saying of which.
+fn unplaced(node: &Node, lots: &[Lot<'_>], findings: &mut Vec<Finding>) {
+    let is_known = |id: Option<&str>| lots.iter().any(|lot| id.is_some() && lot.node.given("id") == id);
+    for (place, item) in node.at("tender.items").list().iter().enumerate() {
+        if item.given("classification.scheme") == Some("CPV") && !is_known(item.given("relatedLot")) {
+            findings.push(left_out(Rule::N08, format!("tender.items[{place}].relatedLot")));
+        }
+    }
+    if lots.len() > 1 && !node.at("tender.tenderers").list().is_empty() {
+        findings.push(left_out(Rule::N08, "tender.tenderers"));
+    }
 }
 
 /// A lot of the release. Releases made from Legge 190 have no lots: the tender is the lot.
@@ -67,6 +98,9 @@ fn lots<'n>(node: &'n Node, findings: &mut Vec<Finding>) -> Result<Vec<Lot<'n>>,
     let mut first_problem = None;
     for node in candidates {
         match cig(node, "id", findings) {
+            Ok(cig) if usable.iter().any(|lot: &Lot<'_>| lot.cig == cig) => {
+                findings.push(Finding::new(Rule::R06).at("tender.lots.id").detail("lot_left_out"));
+            }
             Ok(cig) => usable.push(Lot { cig, node, is_tender }),
             Err(problem) => {
                 if !is_tender {
@@ -242,23 +276,27 @@ struct AwardOf<'n> {
 
 /// The awards of the lots. The id is the number that ANAC gives; in releases made from Legge 190 it
 /// is the CIG, and the number is the order among the awards of that CIG.
-fn awards<'n>(node: &'n Node, lots: &[Lot<'_>]) -> Vec<AwardOf<'n>> {
+fn awards<'n>(node: &'n Node, lots: &[Lot<'_>], findings: &mut Vec<Finding>) -> Vec<AwardOf<'n>> {
     let mut order: BTreeMap<Cig, u32> = BTreeMap::new();
     let mut awards = Vec::new();
-    for award in node.at("awards").list() {
+    for (place, award) in node.at("awards").list().iter().enumerate() {
         let related = award.at("relatedLots").list();
         let is_of = |lot: &Lot<'_>| {
-            let id = lot.node.given("id");
-            related.iter().any(|one| one.text() == id) || related.is_empty() && lots.len() == 1
+            let id = lot.node.given("id").map(str::trim);
+            related.iter().any(|one| id.is_some() && one.text().map(str::trim) == id)
+                || related.is_empty() && lots.len() == 1
         };
         let of: Vec<Cig> = lots.iter().filter(|lot| is_of(lot)).map(|lot| lot.cig).collect();
+        if of.is_empty() {
+            findings.push(left_out(Rule::N08, format!("awards[{place}].relatedLots")));
+        }
         for cig in &of {
             let next = order.entry(*cig).or_default();
             *next += 1;
             let id = award.given("id").unwrap_or_default().trim();
             // A CIG may be made of digits alone: ten of them, more than any award has.
             let number = id.parse().ok().filter(|_| id != cig.as_str()).unwrap_or(*next);
-            awards.push(AwardOf { cig: *cig, number, node: award, is_shared: of.len() > 1 });
+            awards.push(AwardOf { cig: *cig, number, node: award, is_shared: related.len().max(of.len()) > 1 });
         }
     }
     awards
@@ -294,7 +332,7 @@ fn aggiudicazione(
     let partecipanti = partecipazioni(tenderers, "tender.tenderers.id", findings);
     let mut draft = Draft::on(award.node, "awards.", findings);
     if award.is_shared {
-        draft.find(Finding::new(Rule::N08).detail("amount_of_several_lots"), "value.amount");
+        of_several_lots(&mut draft, "/importo", "value.amount");
     }
     let aggiudicazione = Aggiudicazione {
         cig: award.cig,
@@ -313,11 +351,14 @@ fn aggiudicazione(
 
 /// The contract of an award, and the events of its execution. An award without a winner has none,
 /// also where a release made from Legge 190 writes one.
+///
+/// A contract that is that of several awards says its amounts and its events for all of them
+/// together: the amounts are those of none, and the events of each are dated but not measured.
 fn contratto(
     node: &Node,
     contract: &Node,
     award: &AwardOf<'_>,
-    stazione_appaltante: Option<CodiceFiscale>,
+    (stazione_appaltante, is_shared): (Option<CodiceFiscale>, bool),
     findings: &mut Vec<Finding>,
 ) -> Vec<DraftRecord> {
     let has_winner = award.node.at("suppliers").list().iter().any(|one| {
@@ -347,12 +388,24 @@ fn contratto(
         anno_riferimento: None,
         numero: None,
         data_stipula: draft.giorno("/data_stipula", "dateSigned"),
-        importo: draft.importo("/importo", "value.amount"),
+        importo: if is_shared {
+            of_several_lots(&mut draft, "/importo", "value.amount");
+            None
+        } else {
+            draft.importo("/importo", "value.amount")
+        },
         data_inizio,
         data_fine,
-        somme_liquidate: liquidate(&mut draft, contract),
+        somme_liquidate: liquidate(&mut draft, contract, is_shared),
         piattaforma_esecuzione: None,
     };
+    if is_shared {
+        for events in ["implementation.milestones", "amendments"] {
+            if !contract.at(events).list().is_empty() {
+                draft.find(Finding::new(Rule::N08).detail("events_of_several_lots"), events);
+            }
+        }
+    }
     let mut record = draft.record(body);
     record.raw.extend(raw);
     let of = Award { cig: award.cig, stazione_appaltante, anno_riferimento: None };
@@ -362,15 +415,31 @@ fn contratto(
     records
 }
 
-/// The sums paid: of one payment as written, of several their sum.
-fn liquidate(draft: &mut Draft<'_>, contract: &Node) -> Option<Importo> {
-    let transactions = contract.at("implementation.transactions").list();
-    if transactions.len() <= 1 {
-        return draft.importo("/somme_liquidate", "implementation.transactions.value.amount");
+/// An amount that is that of several lots together, so of none of them: kept as received.
+fn of_several_lots(draft: &mut Draft<'_>, path: &str, name: &str) {
+    if let Some(text) = draft.given(name) {
+        draft.keep(path, text);
+        draft.find(Finding::new(Rule::N08).detail("amount_of_several_lots"), name);
     }
-    let amounts =
-        transactions.iter().filter_map(|one| Importo::read(one.given("value.amount")?, NumberFormat::Point).value);
-    Importo::checked_sum(amounts)
+}
+
+/// The sums paid: of one payment as written, of several their sum.
+fn liquidate(draft: &mut Draft<'_>, contract: &Node, is_shared: bool) -> Option<Importo> {
+    let name = "implementation.transactions.value.amount";
+    let transactions = contract.at("implementation.transactions").list();
+    if is_shared && transactions.is_empty() {
+        return None;
+    }
+    if transactions.len() <= 1 && !is_shared {
+        return draft.importo("/somme_liquidate", name);
+    }
+    let paid: Vec<_> = transactions.iter().map(|one| one.given("value.amount")).collect();
+    let sum = draft.somma("/somme_liquidate", name, &paid);
+    if is_shared {
+        draft.find(Finding::new(Rule::N08).detail("amount_of_several_lots"), name);
+        return None;
+    }
+    sum
 }
 
 /// Milestones: ANAC writes the progress of the works as deliveries.
@@ -399,9 +468,14 @@ fn sal(contract: &Node, award: &Award, number: u32, findings: &mut Vec<Finding>)
 /// Amendments. Their reason is a text, not one of the codes of a modification: it is kept beside.
 fn modifiche(contract: &Node, award: &Award, number: u32, findings: &mut Vec<Finding>) -> Vec<DraftRecord> {
     let mut records = Vec::new();
+    let mut met = BTreeSet::new();
     for (place, one) in (1_u32..).zip(contract.at("amendments").list()) {
         let mut draft = Draft::on(one, "contracts.amendments.", findings);
         let progressivo = draft.number("id").unwrap_or(place);
+        if !met.insert(progressivo) {
+            draft.find(Finding::new(Rule::R06).detail("repeated_key"), "id");
+            continue;
+        }
         let data = draft.giorno("/dettaglio/data_approvazione", "date");
         if let Some(rationale) = draft.given("rationale") {
             draft.keep("/dettaglio/motivi", rationale);

@@ -9,7 +9,7 @@ use contract::DraftRecord;
 
 use crate::draft::{Draft, without_scheme};
 use crate::node::Node;
-use crate::read::{Mapped, aside};
+use crate::read::{Mapped, aside, left_out};
 use crate::values::Values;
 
 /// A row of dataset `stazioni-appaltanti`.
@@ -54,7 +54,14 @@ fn operatore(values: &dyn Values, findings: &mut Vec<Finding>) -> Option<DraftRe
 
 /// The operators of the document of a CIG that have a usable code.
 pub(crate) fn of_partecipanti(list: &[Node], findings: &mut Vec<Finding>) -> Vec<DraftRecord> {
-    list.iter().filter_map(|one| operatore(one, findings)).collect()
+    let mut records = Vec::new();
+    for (place, one) in list.iter().enumerate() {
+        match operatore(one, findings) {
+            Some(record) => records.push(record),
+            None => findings.push(left_out(Rule::N08, format!("partecipanti[{place}]"))),
+        }
+    }
+    records
 }
 
 /// Who won an award and who took part, from the participants of the document of a CIG: a winner

@@ -1,11 +1,12 @@
 //! From a raw record to canonical records: which mapping reads it, and what stands aside. Pure.
 
 use canonical::identifiers::{Cig, CigClass};
-use canonical::{Finding, Rule};
+use canonical::{FieldPath, Finding, Kind, Rule};
 use contract::{DraftRecord, Normalized, RawRecord, SetAside};
 use kit::Cells;
 
-use crate::intake::{AVVISI, GREZZO, MARK_REPLACED, OCDS, SCHEDA};
+use crate::formats::{AVVISI, GREZZO, OCDS, OCDS_L190, SCHEDA, STAZIONI};
+use crate::intake::HAS_REGISTRY;
 use crate::node::Node;
 use crate::values::Values;
 use crate::{avvisi, collegamento, esecuzione, ocds, operatore, scheda};
@@ -15,33 +16,38 @@ pub(crate) type Mapped = Result<Vec<DraftRecord>, SetAside>;
 
 /// What every mapping needs beside the values.
 pub(crate) struct Context {
-    /// See [`crate::config::Config::mark_replaced`].
-    pub(crate) mark_replaced: bool,
     /// How many earlier records of the document have the same key.
     pub(crate) occurrence: u32,
 }
 
 /// Understands one raw record.
 pub(crate) fn normalize(raw: &RawRecord) -> Normalized {
-    let context = Context {
-        mark_replaced: raw.document.context.get(MARK_REPLACED).and_then(serde_json::Value::as_bool).unwrap_or(true),
-        occurrence: raw.occurrence,
-    };
+    let context = Context { occurrence: raw.occurrence };
     let mut findings = Vec::new();
     let mapped = match raw.document.format.as_str() {
-        OCDS | AVVISI | SCHEDA | GREZZO => json(raw, &context, &mut findings),
+        OCDS | OCDS_L190 | AVVISI | SCHEDA | GREZZO => json(raw, &context, &mut findings),
         dataset => table(raw, dataset, &context, &mut findings),
     };
     match mapped {
-        Ok(records) => Normalized { records, findings, set_aside: None },
+        Ok(mut records) => {
+            if has_registry(raw) {
+                records.retain(|record| record.body.kind() != Kind::Ente);
+            }
+            Normalized { records, findings, set_aside: None }
+        }
         Err(set_aside) => Normalized { records: Vec::new(), findings, set_aside: Some(set_aside) },
     }
+}
+
+/// Whether authorities are left to their registry, which says more of them.
+fn has_registry(raw: &RawRecord) -> bool {
+    raw.document.format != STAZIONI && raw.document.context.get(HAS_REGISTRY) == Some(&true.into())
 }
 
 fn json(raw: &RawRecord, context: &Context, findings: &mut Vec<Finding>) -> Mapped {
     let node = Node::parse(&raw.text).map_err(|error| aside(Rule::N03, &error.to_string()))?;
     match raw.document.format.as_str() {
-        OCDS => ocds::release(&node, findings),
+        OCDS | OCDS_L190 => ocds::release(&node, findings),
         AVVISI => avvisi::avviso(&node, findings),
         SCHEDA => scheda::scheda(&node, context, findings),
         _ => scheda::grezzo(&node, context, findings),
@@ -61,6 +67,11 @@ fn table(raw: &RawRecord, dataset: &str, context: &Context, findings: &mut Vec<F
 
 pub(crate) fn aside(rule: Rule, reason: &str) -> SetAside {
     SetAside { rule, reason: reason.to_owned() }
+}
+
+/// The finding of a part that gives nothing, while the rest of its record does.
+pub(crate) fn left_out(rule: Rule, place: impl Into<FieldPath>) -> Finding {
+    Finding::new(rule).at(place).detail("part_left_out")
 }
 
 /// The CIG of a record, or why the record stands aside; with the findings that a CIG deserves.

@@ -1,18 +1,20 @@
 //! What ANAC knows of a CIG, from the row of dataset `cig` and from the JSON document of a CIG: the
-//! same values under the same names. One row of values gives the authority, the procedure, the
-//! lot, and the lot whose place it takes.
+//! same values under the same names. One row of values gives the authority, the procedure and the
+//! lot. Of the lot whose place it takes it says the CIG and nothing else: a record of that lot made
+//! from this one would wipe out what ANAC says of it in its own row.
 
 use std::collections::BTreeMap;
 
+use canonical::code_lists;
 use canonical::identifiers::{Cig, CodiceFiscale};
 use canonical::kinds::{Aggiudicazione, Ente, Lotto, Procedura, StatoCig};
-use canonical::{Finding, Rule};
+use canonical::{Finding, Rule, Severity};
 use contract::DraftRecord;
 
-use crate::draft::Draft;
+use crate::draft::{Draft, whole};
 use crate::esecuzione::{self, Award};
 use crate::node::Node;
-use crate::read::{Context, Mapped, aside, cig, repeated};
+use crate::read::{Context, Mapped, aside, cig, left_out, repeated};
 use crate::values::{Layers, Values};
 use crate::{collegamento, operatore};
 
@@ -20,15 +22,34 @@ use crate::{collegamento, operatore};
 /// precedente gara annullata o deserta (senza esito)". The others add to a contract, or prolong it.
 const TAKES_THE_PLACE: &str = "5";
 
+/// The parts of the document of a CIG that are read.
+const PARTS: [&str; 13] = [
+    "bando",
+    "stazione_appaltante",
+    "pubblicazioni",
+    "categorie_opera",
+    "partecipanti",
+    "aggiudicazione",
+    "avvio_contratto",
+    "stati_avanzamento",
+    "sospensioni",
+    "varianti",
+    "subappalti",
+    "fine_contratto",
+    "collaudo",
+];
+
 /// A row of dataset `cig`.
 pub(crate) fn row(values: &dyn Values, context: &Context, findings: &mut Vec<Finding>) -> Mapped {
     let cig = cig(values, "cig", findings)?;
-    repeated("cig", context, findings);
+    if context.occurrence > 0 {
+        // Another CPV of the same lot, usually. As a record of its own it would hide the first row.
+        return Err(aside(Rule::R06, "an earlier row of the table has the same CIG: the lot is the one written there"));
+    }
     // A row has one CPV and says whether it is the main one; when it is not, it is one of the others.
     let is_main = values.given("flag_prevalente").is_none_or(|flag| flag.trim().starts_with('1'));
     let mut records = base(values, findings);
     records.push(lotto(values, cig, is_main, &[], findings));
-    records.extend(replaced(values, cig, context, findings));
     Ok(records)
 }
 
@@ -62,13 +83,12 @@ pub(crate) fn scheda(node: &Node, context: &Context, findings: &mut Vec<Finding>
     with_cpv.0.extend(draft_cpv.first());
     let others = draft_cpv.get(usize::from(has_main)..).unwrap_or_default();
     records.push(lotto(&with_cpv, cig, has_main, others, findings));
-    records.extend(replaced(&values, cig, context, findings));
     let ente = ente_of(&records);
     let anno = anno(&values);
     records.extend(collegamento::of_lotto(&values, cig, ente, findings));
     let award = Award { cig, stazione_appaltante: ente, anno_riferimento: anno };
     records.extend(operatore::of_partecipanti(node.at("partecipanti").list(), findings));
-    records.extend(followed(node, &award, context, findings));
+    records.extend(followed(node, &award, findings));
     Ok(records)
 }
 
@@ -76,13 +96,31 @@ pub(crate) fn scheda(node: &Node, context: &Context, findings: &mut Vec<Finding>
 pub(crate) fn grezzo(node: &Node, context: &Context, findings: &mut Vec<Finding>) -> Mapped {
     let rows = node.at("result.data").list();
     // Another row describes how the page shows the values.
-    let row = rows.iter().find(|row| row.at("bando").text().is_some_and(|text| text.trim_start().starts_with('{')));
-    let Some(Node::Object(parts)) = row else {
+    let is_document = |row: &&Node| row.at("bando").text().is_some_and(|text| text.trim_start().starts_with('{'));
+    let mut documents = rows.iter().enumerate().filter(|(_, row)| is_document(row));
+    let Some((_, Node::Object(parts))) = documents.next() else {
         return Err(aside(Rule::R05, "the answer holds no document of a CIG"));
     };
-    let parts: BTreeMap<String, Node> =
-        parts.iter().filter_map(|(name, part)| Some((name.clone(), Node::parse(part.text()?).ok()?))).collect();
-    scheda(&Node::Object(parts), context, findings)
+    findings.extend(documents.map(|(place, _)| left_out(Rule::R06, format!("result.data[{place}]"))));
+    let mut opened = BTreeMap::new();
+    for (name, part) in parts {
+        let node = match part.text().map(Node::parse) {
+            Some(Ok(node)) => node,
+            Some(Err(_)) if is_broken(name, part) => {
+                findings.push(left_out(Rule::N03, name.as_str()));
+                continue;
+            }
+            // A plain word, or a part that is not inside a text.
+            Some(Err(_)) | None => part.clone(),
+        };
+        opened.insert(name.clone(), node);
+    }
+    scheda(&Node::Object(opened), context, findings)
+}
+
+/// Whether a text that is no JSON should have been. A part that has nothing to say is `N/A`.
+fn is_broken(name: &str, part: &Node) -> bool {
+    PARTS.iter().any(|known| known.eq_ignore_ascii_case(name)) && part.text().is_some_and(|text| text.trim() != "N/A")
 }
 
 /// The category of works by which the lot is known.
@@ -191,9 +229,7 @@ fn lotto(
         ..Lotto::new(cig)
     };
     modalita(&mut draft);
-    if let Some(linked) = draft.given("cig_collegamento") {
-        draft.keep("/cig_collegamento", linked);
-    }
+    collegato(&mut draft, cig);
     draft.record(lotto)
 }
 
@@ -214,9 +250,14 @@ fn stato(draft: &mut Draft<'_>) -> StatoCig {
             }
             StatoCig::Cancellato { motivo }
         }
-        Some("ATTIVO") | None => StatoCig::Attivo,
+        Some("ATTIVO") => StatoCig::Attivo,
         Some(other) => {
+            draft.keep("/stato_cig", other);
             draft.unknown("stato", other, "stato_cig");
+            StatoCig::Attivo
+        }
+        None => {
+            draft.find(Finding::new(Rule::N08).detail("taken_for_active"), "stato");
             StatoCig::Attivo
         }
     }
@@ -225,11 +266,10 @@ fn stato(draft: &mut Draft<'_>) -> StatoCig {
 /// The execution mode has no place in a lot: its code is kept beside it, exactly as written,
 /// because `01` and `1` are two modes.
 fn modalita(draft: &mut Draft<'_>) {
-    let list = include_str!("../../../schemas/samples/anac_opendata/codelists/bandi-cig-modalita-realizzazione.csv");
     let Some(code) = draft.given("cod_modalita_realizzazione") else { return };
     draft.keep("/modalita_realizzazione", code);
-    if !list.lines().skip(1).any(|row| row.split(',').nth(1) == Some(code.trim())) {
-        draft.unknown("cod_modalita_realizzazione", code, "modalita_realizzazione");
+    if code_lists::lookup("modalitaRealizzazione", code.trim(), None).is_none() {
+        draft.unknown("cod_modalita_realizzazione", code, "modalitaRealizzazione");
     }
 }
 
@@ -239,27 +279,37 @@ fn anno(values: &dyn Values) -> Option<u16> {
     text.trim().parse().ok().filter(|year| (1900..=2200).contains(year))
 }
 
-/// The lot whose place this one takes. Of that lot the row says nothing else.
-fn replaced(values: &dyn Values, cig: Cig, context: &Context, findings: &mut Vec<Finding>) -> Option<DraftRecord> {
-    let hypothesis = values.given("cod_ipotesi_collegamento").map(|code| crate::draft::whole(code.trim()))?;
-    if hypothesis != TAKES_THE_PLACE || !context.mark_replaced {
-        return None;
+/// The lot to which this one is linked: its CIG is kept beside, and a finding says when this one
+/// takes its place.
+fn collegato(draft: &mut Draft<'_>, cig: Cig) {
+    let Some(linked) = draft.given("cig_collegamento") else { return };
+    draft.keep("/cig_collegamento", linked);
+    let takes_its_place =
+        draft.given("cod_ipotesi_collegamento").map(|code| whole(code.trim())) == Some(TAKES_THE_PLACE);
+    let other = Cig::read(linked).value.filter(|other| !other.is_null() && *other != cig);
+    if let Some(other) = other.filter(|_| takes_its_place) {
+        let finding = Finding::new(Rule::R06).severity(Severity::Info).detail(format!("replaces_{other}"));
+        draft.find(finding, "cig_collegamento");
     }
-    let mut draft = Draft::on(values, "", findings);
-    let linked = draft.cig("/cig", "cig_collegamento").filter(|linked| *linked != cig)?;
-    Some(draft.record(Lotto { stato_cig: StatoCig::Sostituito { da: cig }, ..Lotto::new(linked) }))
 }
 
 /// Awards, contracts and events of the document of a CIG.
-fn followed(node: &Node, award: &Award, context: &Context, findings: &mut Vec<Finding>) -> Vec<DraftRecord> {
+fn followed(node: &Node, award: &Award, findings: &mut Vec<Finding>) -> Vec<DraftRecord> {
     let mut records = Vec::new();
-    for one in node.at("aggiudicazione").list() {
-        let Some((mut body, raw)) = esecuzione::aggiudicazione(one, award, findings) else { continue };
+    let all = node.at("partecipanti").list();
+    for (place, one) in node.at("aggiudicazione").list().iter().enumerate() {
+        let Some((mut body, raw)) = esecuzione::aggiudicazione(one, award, findings) else {
+            findings.push(left_out(Rule::N08, format!("aggiudicazione[{place}]")));
+            continue;
+        };
         let id = body.id_aggiudicazione.to_string();
-        let all = node.at("partecipanti").list();
         let (won, took_part) = operatore::partecipazioni(all, &id, findings);
         body = Aggiudicazione { aggiudicatari: won, partecipanti: took_part, ..body };
         records.push(DraftRecord { body: body.into(), raw });
+    }
+    if records.is_empty() && !all.is_empty() {
+        // Who they are is told; in what they took part has no award to stand in.
+        findings.push(left_out(Rule::N08, "partecipanti"));
     }
     for (part, dataset) in [
         ("avvio_contratto", "avvio-contratto"),
@@ -271,15 +321,15 @@ fn followed(node: &Node, award: &Award, context: &Context, findings: &mut Vec<Fi
         ("collaudo", "collaudo"),
     ] {
         let mut met: BTreeMap<u32, u32> = BTreeMap::new();
-        for one in node.at(part).list() {
+        for (place, one) in node.at(part).list().iter().enumerate() {
             let id = esecuzione::award_id(one).unwrap_or_default();
             let earlier = met.entry(id).or_default();
-            let context = Context { occurrence: *earlier, ..*context };
+            let context = Context { occurrence: *earlier };
             *earlier += 1;
             match esecuzione::events(dataset, one, award, &context, findings) {
                 Ok(events) => records.extend(events),
                 // The rest of the document is good: only this part of it is left out, and said.
-                Err(aside) => findings.push(Finding::new(aside.rule).at(part).detail("part_left_out")),
+                Err(aside) => findings.push(left_out(aside.rule, format!("{part}[{place}]"))),
             }
         }
     }

@@ -16,6 +16,8 @@ use contract::{RunningSimulator, SimulatorOptions};
 use kit::simulator::{FaultAnswer, Faults, serve};
 use serde_json::json;
 
+use crate::formats::SCHEDA;
+
 macro_rules! sample {
     ($path:literal) => {
         include_bytes!(concat!("../../../schemas/samples/", $path))
@@ -27,9 +29,14 @@ const PUBLISHED: &[(&str, &str, &[u8])] = &[
     ("cig-2023", "anac_cig_sample.csv", sample!("anac_opendata/anac_cig_sample.csv")),
     ("cup", "cup-cig-messina.csv", sample!("anac_opendata/cup-cig-messina.csv")),
     ("cig-messina", "anac-cig-messina.parte1.json", sample!("anac_opendata/anac-cig-messina.parte1.json")),
+    ("cig-messina", "cig-918052266A.json", sample!("anac_opendata/cig-918052266A.json")),
     ("ocds", "anac-releases-12.json", sample!("ocds/anac-releases-12.json")),
     ("avvisi", "anac-pvl-avvisi.json", sample!("ocds/anac-pvl-avvisi.json")),
 ];
+
+/// What the settings of the simulator read: the documents of a CIG, which say most. One source cannot
+/// read all that is published here.
+const READ: &str = "cig-messina";
 
 const REJECTED: &str = "<html><head><title>Request Rejected</title></head><body>The requested URL was rejected. \
     Please consult with your administrator.</body></html>";
@@ -41,8 +48,13 @@ pub(crate) fn start(options: &SimulatorOptions) -> io::Result<RunningSimulator> 
         .route("/opendata/download/dataset/{dataset}/filesystem/{file}", get(download))
         .fallback(async || (StatusCode::NOT_FOUND, "not found"))
         .with_state(faults);
-    let paths: Vec<String> = PUBLISHED.iter().map(|(dataset, file, _)| path(dataset, file)).collect();
-    serve(options, router, |address| json!({ "base_url": format!("http://{address}/opendata"), "paths": paths }))
+    let read = PUBLISHED.iter().filter(|(dataset, ..)| *dataset == READ);
+    let paths: Vec<String> = read.map(|(dataset, file, _)| path(dataset, file)).collect();
+    serve(
+        options,
+        router,
+        |address| json!({ "base_url": format!("http://{address}/opendata"), "formats": [SCHEDA], "paths": paths }),
+    )
 }
 
 fn path(dataset: &str, file: &str) -> String {

@@ -1,16 +1,14 @@
 //! `pad-file` as a source: which tables it reads, by which mapping, and what it hands over.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use canonical::kinds::Aggiudicazione;
 use canonical::{Body, Rule};
 use contract::{
     Adapter, AdapterError, Advice, ContractStatus, DocumentHeader, RawRecord, ReadRequest, Received, Source,
 };
 use file_drop::mapping::{Mapping, lint};
-use file_drop::{FileDrop, PAD_FILE_FACTORY, PadFile, PadFileSettings, Settings};
+use file_drop::{PAD_FILE_FACTORY, PadFile, PadFileSettings};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -318,70 +316,6 @@ fn inspecting_a_table_says_what_to_do_with_it() {
     let refusal = file_drop::inspect(CSV.as_bytes(), "a.csv").refused.unwrap();
     assert_eq!(refusal.code, "table");
     assert!(refusal.message.contains("raccordo import pad-file"), "{}", refusal.message);
-}
-
-/// What a lot says, without what the flat table has no room for.
-fn comparable(source: &impl Source, raw: &RawRecord) -> (Vec<Value>, Option<Rule>) {
-    let normalized = source.normalize(raw);
-    let body = |body: &Body| match body {
-        Body::Aggiudicazione(aggiudicazione) => {
-            let mut aggiudicazione: Aggiudicazione = aggiudicazione.clone();
-            aggiudicazione.partecipanti.clear();
-            aggiudicazione.aggiudicatari.sort_by(|one, other| one.operatore.cmp(&other.operatore));
-            Some(json!(Body::from(aggiudicazione)))
-        }
-        Body::OperatoreEconomico(_) => None,
-        other => Some(json!(other)),
-    };
-    let records = normalized.records.iter().filter_map(|record| body(&record.body)).collect();
-    (records, normalized.set_aside.map(|set_aside| set_aside.rule))
-}
-
-#[test]
-fn a_flat_table_gives_the_same_lots_as_the_dataset_in_xml() {
-    let samples = manifest("../../schemas/samples/l190");
-    for city in ["messina", "monza"] {
-        let (xml, table) = (format!("ricostruito-2020-{city}.xml"), format!("csv-2020/{city}.csv"));
-        let file_drop = FileDrop::new(Settings::default());
-        let from_xml = records(&read(FileDrop::new(Settings::default()), Some(vec![samples.join(xml)])).0);
-        let from_table = records(&read(shipped(), Some(vec![samples.join(table)])).0);
-        assert_eq!(from_xml.len(), from_table.len(), "{city}");
-        let pad_file = shipped();
-        for (xml, table) in from_xml.iter().zip(&from_table) {
-            assert_eq!(comparable(&file_drop, xml), comparable(&pad_file, table), "{city}:{}", table.line);
-        }
-    }
-}
-
-#[test]
-fn every_flat_table_holds_what_is_expected_of_it() {
-    let samples = manifest("../../schemas/samples/l190/csv-2020");
-    let expected = std::fs::read_to_string(samples.join("attesi.json")).unwrap();
-    let expected: BTreeMap<String, Value> = serde_json::from_str(&expected).unwrap();
-    assert_eq!(expected.len(), 3);
-    let pad_file = shipped();
-    for (city, expected) in expected {
-        let raw = records(&read(shipped(), Some(vec![samples.join(format!("{city}.csv"))])).0);
-        let mut counts: BTreeMap<Rule, u64> = BTreeMap::new();
-        for record in &raw {
-            let normalized = pad_file.normalize(record);
-            if let Some(set_aside) = &normalized.set_aside {
-                assert!(normalized.findings.iter().any(|finding| finding.rule == set_aside.rule));
-            }
-            for finding in normalized.findings {
-                *counts.entry(finding.rule).or_default() += 1;
-            }
-        }
-        let count = |rule| counts.get(&rule).copied().unwrap_or_default();
-        let number = |pointer: &str| expected.pointer(pointer).and_then(Value::as_u64).unwrap_or_default();
-        assert_eq!(raw.len() as u64, number("/lotti"), "{city}");
-        assert_eq!(count(Rule::R04), number("/cig/non_valido"), "{city}");
-        assert_eq!(count(Rule::R05), number("/cig/cig_nullo") + number("/cig/vuoto"), "{city}");
-        assert_eq!(count(Rule::R06), number("/cig_ripetuti_righe_in_eccesso"), "{city}");
-        assert_eq!(count(Rule::R09), number("/cig/smartcig"), "{city}");
-        let rows: usize = raw.iter().map(|record| record.text.lines().count()).sum();
-        assert!(rows as u64 >= number("/righe"), "{city}");
-    }
 }
 
 fn raw(text: String) -> RawRecord {

@@ -3,7 +3,7 @@
 //! A unit is one publication, and is its own lane: publications do not depend on each other. The
 //! fields come from the tables of [`crate::fields`]; the explanations from the same.
 
-use canonical::identifiers::holds_personal_code;
+use canonical::identifiers::{Cig, holds_personal_code};
 use canonical::kinds::Body;
 use canonical::{Finding, Kind, Record, Rule};
 use contract::{Composed, Explanation, Lane, Placement, Unit, UnitKey};
@@ -27,6 +27,10 @@ pub(crate) fn place(record: &Record) -> Placement {
     if names_a_person(&record.body) {
         return Placement::Withheld { code: "dato_personale" };
     }
+    // The null CIG names no lot: a procedure must not be known by it.
+    if matches!(&record.body, Body::CollegamentoCupCig(link) if link.cig.is_some_and(Cig::is_null)) {
+        return Placement::Withheld { code: "null_cig" };
+    }
     let key = set.key(&object(set.fields(), &record.body, &mut |_| {}));
     let Some(key) = key else { return Placement::Withheld { code: "chiave_non_valida" } };
     Placement::Unit(Unit { lane: Lane(key.clone()), key: UnitKey(key) })
@@ -45,14 +49,27 @@ fn names_a_person(body: &Body) -> bool {
 
 /// Composes the publication of a unit.
 pub(crate) fn compose(unit: &UnitKey, revision: u64, members: &[Record]) -> Result<Composed, String> {
-    let set = Set::of_key(unit.as_str()).ok_or_else(|| format!("no set for unit {unit}"))?;
+    let set = Set::of_key(unit.as_str()).ok_or_else(|| {
+        format!("«{unit}» non è di nessun insieme che l'HUB accoglie: segnalare il caso a chi mantiene Raccordo")
+    })?;
     for member in members {
         match place(member) {
             Placement::Unit(placed) if placed.key == *unit => {}
-            _ => return Err(format!("a {} that does not belong to unit {unit}", member.kind())),
+            _ => {
+                let kind = member.kind();
+                return Err(format!(
+                    "un record di tipo {kind} non appartiene alla pubblicazione {unit}: \
+                     segnalare il caso a chi mantiene Raccordo"
+                ));
+            }
         }
     }
-    let head = head(set, members).ok_or("no member")?;
+    let head = head(set, members).ok_or_else(|| {
+        format!(
+            "della pubblicazione {unit} non resta alcun record, e l'HUB non ha un'operazione che la tolga: \
+             chiedere all'HUB di ritirarla, o rimettere il record nella sua fonte"
+        )
+    })?;
     let mut findings = Vec::new();
     if head.kind() != set.kind() {
         findings.push(Finding::new(Rule::N08).at(set.name()).detail("progetto_absent"));
@@ -77,12 +94,18 @@ pub(crate) fn compose(unit: &UnitKey, revision: u64, members: &[Record]) -> Resu
         if elements.is_sorted_by(|one, other| one.0 < other.0) {
             contenuto.insert(list.name.to_owned(), elements.into_iter().map(|(_, element)| element).collect());
         } else {
-            return Err(format!("two members of unit {unit} would be one row"));
+            return Err(format!(
+                "due record della pubblicazione {unit} sarebbero la stessa riga di «{}»: \
+                 togliere dalla fonte quello ripetuto",
+                list.name
+            ));
         }
     }
     let rows = set.rows(&contenuto);
     let invio = Invio { revisione: revision, contenuto };
-    let body = serde_json::to_vec(&invio).map_err(|error| format!("publication not writable: {error}"))?;
+    let body = serde_json::to_vec(&invio).map_err(|error| {
+        format!("la pubblicazione {unit} non può essere scritta ({error}): segnalare il caso a chi mantiene Raccordo")
+    })?;
     Ok(Composed { body, rows, findings })
 }
 

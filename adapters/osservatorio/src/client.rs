@@ -7,6 +7,7 @@
 //! | 200, 201 to a package, with our version and digest | taken |
 //! | 400, 409, 413, 422 to a package, with a problem document | refused, with its code |
 //! | 404 to a manifest, with code `non_trovato` | nothing there |
+//! | other 404, 405 | the address is wrong, nothing was done |
 //! | all the rest | the table that every system shares; what it cannot name is in doubt |
 
 use bytes::Bytes;
@@ -99,7 +100,7 @@ impl Packages {
                 Ok(Some((held, receipt(&answer, id))))
             }
             // Any other 404 is that of a wrong address, not of an absence.
-            404 if answer.json::<Problema>()?.codice == "non_trovato" => Ok(None),
+            404 if is_not_there(&answer) => Ok(None),
             _ => Err(error_of(&answer)),
         }
     }
@@ -113,12 +114,12 @@ impl Packages {
         }
         let page: Elenco = answer.json()?;
         let keys: Vec<String> = page.elementi.iter().map(|one| one.key().to_string()).collect();
-        let first = from.map(str::to_owned).into_iter();
-        if !first.chain(keys).is_sorted_by(|one, next| one < next) {
+        if !from.into_iter().chain(keys.iter().map(String::as_str)).is_sorted_by(|one, next| one < next) {
             return Err(answer.not_understood("packages out of order"));
         }
-        if page.successivo.is_some() && page.elementi.is_empty() {
-            return Err(answer.not_understood("an empty page that is not the last"));
+        // Any other place to go on from would lose packages, or read the same ones for ever.
+        if page.successivo.is_some() && page.successivo.as_ref() != keys.last() {
+            return Err(answer.not_understood("the next page does not begin after the last package"));
         }
         Ok(page)
     }
@@ -131,6 +132,9 @@ impl Packages {
     ) -> Result<T, AdapterError> {
         let request = self.request(Method::GET, &[&manifesto.ente, &manifesto.periodo, "righe"], &[]);
         let answer = self.http.exchange(request).await?;
+        if is_not_there(&answer) {
+            return Err(answer.not_understood("the package of the list is no longer there"));
+        }
         // A package without rows is an empty body: the content type tells it from a failure.
         if answer.status != 200 || answer.media_type().as_deref() != Some(NDJSON) {
             return Err(error_of(&answer));
@@ -148,6 +152,11 @@ impl Packages {
     }
 }
 
+/// Whether the other side itself says that it has nothing under a key.
+fn is_not_there(answer: &Answer) -> bool {
+    answer.status == 404 && answer.json::<Problema>().is_ok_and(|problema| problema.codice == "non_trovato")
+}
+
 fn receipt(answer: &Answer, id: String) -> Receipt {
     let answer_digest = Digest::of(&answer.body).to_string();
     Receipt { remote_id: Some(id), status: answer.status, answer_digest, warnings: Vec::new() }
@@ -159,6 +168,10 @@ fn tellable(text: &str) -> String {
 }
 
 fn error_of(answer: &Answer) -> AdapterError {
+    if matches!(answer.status, 404 | 405) {
+        let error = answer.not_understood("no such operation at this address");
+        return error.phase(Phase::Refused).advice(Advice::FixConfiguration);
+    }
     common_error(&answer.attempted, answer)
         .unwrap_or_else(|| answer.not_understood("an answer that the contract does not have"))
 }

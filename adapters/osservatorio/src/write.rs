@@ -13,17 +13,21 @@ use crate::wire::{Manifesto, Pacchetto, PackageKey, Riga};
 
 /// Where a record goes: into the package of its body and year.
 pub(crate) fn place(record: &Record) -> Placement {
-    let anno = match &record.body {
-        Body::Lotto(body) => body.anno_riferimento,
-        Body::Aggiudicazione(body) => body.anno_riferimento,
-        Body::Contratto(body) => body.anno_riferimento,
+    let (cig, anno) = match &record.body {
+        Body::Lotto(body) => (body.cig, body.anno_riferimento),
+        Body::Aggiudicazione(body) => (body.cig, body.anno_riferimento),
+        Body::Contratto(body) => (body.cig, body.anno_riferimento),
         Body::EventoEsecuzione(evento) => match evento.stato {
             StatoEvento::Scartato => return Placement::Withheld { code: "rejected" },
             StatoEvento::Bozza => return Placement::Withheld { code: "draft" },
-            StatoEvento::Inviato | StatoEvento::Confermato => evento.anno_riferimento,
+            StatoEvento::Inviato | StatoEvento::Confermato => (evento.cig, evento.anno_riferimento),
         },
         _ => return Placement::Elsewhere,
     };
+    // The null CIG names no lot: the rows of strangers would be one.
+    if cig.is_null() {
+        return Placement::Withheld { code: "null_cig" };
+    }
     let Some(ente) = record.body.ente() else { return Placement::Withheld { code: "no_authority" } };
     if ente.is_person() {
         return Placement::Withheld { code: "not_a_body" };

@@ -8,11 +8,12 @@ use canonical::{Kind, Record};
 use contract::{
     Adapter, AdapterError, AdapterFactory, Advice, Capability, Composed, ContractStatus, DocumentHeader, ErrorKind,
     Explanation, Held, InventoryPage, Normalized, Observer, Outcome, Placement, RawRecord, RawSink, ReadRequest,
-    Receipt, Received, Settings, SettingsError, Shipment, Source, Target, UnitKey,
+    Receipt, Received, Refusal, Settings, SettingsError, Shipment, Source, Target, UnitKey,
 };
+use kit::documents::not_readable;
 use kit::handover::Closed;
 use kit::http::HttpClient;
-use kit::{Secret, refuse};
+use kit::{Document, Links, Secret, refuse, shown};
 use serde_json::value::RawValue;
 
 use crate::client::{Client, Credentials};
@@ -110,11 +111,15 @@ impl PadMaggioli {
 
     /// Reads one file: a page of the register as the platform answers it, or its rows alone.
     async fn import(&self, register: Register, path: &Path, sink: &RawSink) -> Result<(), AdapterError> {
-        let remote_id = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let attempted = || format!("{SYSTEM} read file {remote_id}");
-        let bytes = tokio::fs::read(path).await.map_err(|error| {
-            AdapterError::new(ErrorKind::Local, attempted()).advice(Advice::AskPerson).caused_by(error)
+        let remote_id = shown(&path.file_name().unwrap_or(path.as_os_str()).to_string_lossy()).into_owned();
+        let (file, max_bytes) = (path.to_owned(), self.config.max_bytes.get());
+        let read = tokio::task::spawn_blocking(move || saved_bytes(&file, max_bytes)).await.map_err(|error| {
+            AdapterError::new(ErrorKind::Local, format!("{SYSTEM} read file {remote_id}")).caused_by(error)
         })?;
+        let bytes = match read {
+            Ok(bytes) => bytes,
+            Err(refusal) => return give(sink, Received::Refused { remote_id, refusal }).await,
+        };
         let mut rows = Rows::new()?;
         let taken = saved_rows(&bytes).and_then(|saved| {
             saved.iter().map(|row| Ok((register.key(row.get())?, row.get().to_owned()))).collect::<Result<Vec<_>, _>>()
@@ -255,6 +260,16 @@ fn sent(shipment: &Shipment) -> Result<Aggiornamento, AdapterError> {
         let attempted = format!("{SYSTEM} read the stored update of {}", shipment.unit);
         AdapterError::new(ErrorKind::Local, attempted).advice(Advice::AskPerson)
     })
+}
+
+/// A saved answer as it is, unless it is no text, too long, or being written.
+fn saved_bytes(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Refusal> {
+    let (_, bytes) = Document::open_checked(path, Links::Follow, max_bytes, |_, source| {
+        let mut bytes = Vec::new();
+        source.read_to_end(&mut bytes).map_err(|error| not_readable(&error))?;
+        Ok(bytes)
+    })?;
+    Ok(bytes)
 }
 
 /// The rows of a saved answer.

@@ -1,6 +1,6 @@
 //! What an operator writes to reach a platform, and which of its registers to read.
 
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 
 use contract::{Settings, SettingsError};
@@ -40,6 +40,9 @@ pub(crate) struct Config {
     /// The most rows that a register may have: beyond, the read is refused.
     #[serde(default = "max_rows")]
     pub(crate) max_rows: NonZeroU32,
+    /// The longest saved file that is imported.
+    #[serde(default = "max_bytes")]
+    pub(crate) max_bytes: NonZeroU64,
 }
 
 fn page_size() -> NonZeroU16 {
@@ -58,6 +61,11 @@ fn publication_years() -> NonZeroU16 {
 
 fn max_rows() -> NonZeroU32 {
     NonZeroU32::MIN.saturating_add(499_999)
+}
+
+/// A saved file is in memory whole while it is read.
+fn max_bytes() -> NonZeroU64 {
+    NonZeroU64::MIN.saturating_add((64 << 20) - 1)
 }
 
 impl Config {
@@ -89,6 +97,7 @@ mod tests {
     fn address_and_credentials_are_enough() {
         let config = Config::parse(settings()).unwrap();
         assert_eq!((config.register, config.page_size.get(), config.publication_years.get()), (None, 100, 6));
+        assert_eq!(config.max_bytes.get(), 64 * 1024 * 1024);
     }
 
     #[test]
@@ -104,6 +113,7 @@ mod tests {
             ("registro", json!("dati")),
             ("register", json!("gare")),
             ("page_size", json!(0)),
+            ("max_bytes", json!(0)),
             ("first_year", json!(1)),
         ] {
             let mut settings = settings();

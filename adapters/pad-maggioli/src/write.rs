@@ -65,14 +65,19 @@ pub(crate) fn compose(unit: &UnitKey, members: &[Record]) -> Result<Composed, St
         }
     }
     if row.fields.is_empty() {
-        return Err(format!("nothing to tell of {unit}: neither a paid amount nor a date is known"));
+        return Err(format!(
+            "del CIG {unit} non si conosce né una somma liquidata né una data: completare nella fonte \
+             il contratto o i mandati"
+        ));
     }
     if let (Some(inizio), Some(fine)) = (&update.data_inizio, &update.data_fine)
         && fine < inizio
     {
         findings.push(Finding::new(Rule::R25).at(FINE).detail("end_before_start"));
     }
-    let body = serde_json::to_vec(&update).map_err(|error| format!("update not writable: {error}"))?;
+    let body = serde_json::to_vec(&update).map_err(|error| {
+        format!("l'aggiornamento del CIG {unit} non può essere scritto ({error}): segnalarlo a chi mantiene Raccordo")
+    })?;
     Ok(Composed { body, rows: vec![row], findings })
 }
 
@@ -126,7 +131,13 @@ impl<'a> Members<'a> {
         for record in records {
             match place(record) {
                 Placement::Unit(of) if of.key == *unit => {}
-                _ => return Err(format!("member of another unit than {unit}")),
+                _ => {
+                    let kind = record.kind();
+                    return Err(format!(
+                        "un record di tipo {kind} non appartiene al CIG {unit}: segnalare il caso a chi \
+                         mantiene Raccordo"
+                    ));
+                }
             }
             match &record.body {
                 Body::Contratto(contratto) => members.contratti.push((contratto, record.key())),
@@ -137,7 +148,10 @@ impl<'a> Members<'a> {
         members.contratti.sort_by(|a, b| a.1.cmp(&b.1));
         members.mandati.sort_by(|a, b| a.1.cmp(&b.1));
         if members.contratti.is_empty() && members.mandati.is_empty() {
-            Err("no member".to_owned())
+            Err(format!(
+                "del CIG {unit} non resta alcun record, e la piattaforma non toglie i valori già scritti: \
+                 se non valgono più, correggerli là"
+            ))
         } else {
             Ok(members)
         }
@@ -197,9 +211,17 @@ fn ente(members: &Members<'_>) -> Result<Decided, String> {
         found => (found, Kind::Contratto, "/stazione_appaltante", "stazione appaltante del contratto, senza modifiche"),
     };
     let one: Option<CodiceFiscale> = found.first().map(|(codice, _)| *codice);
-    let Some(one) = one else { return Err("no contracting authority is known".to_owned()) };
+    let Some(one) = one else {
+        return Err("nessun record dice la stazione appaltante: indicarla nel contratto, nella fonte".to_owned());
+    };
+    if found.iter().any(|(codice, _)| codice.is_person()) {
+        let told = "al posto della stazione appaltante c'è il codice fiscale di una persona: \
+                    scrivere nella fonte quello dell'ente";
+        return Err(told.to_owned());
+    }
     if found.iter().any(|(codice, _)| *codice != one) {
-        return Err("the records name more than one contracting authority".to_owned());
+        let told = "i record indicano più di una stazione appaltante: correggere nella fonte quella sbagliata";
+        return Err(told.to_owned());
     }
     let keys: Vec<_> = found.into_iter().map(|(_, key)| key).collect();
     Ok(Decided::new(Some(FieldValue::Code(one.to_string())), path, rule).from(kind, &keys))
@@ -217,7 +239,8 @@ fn importo(members: &Members<'_>) -> Result<Decided, String> {
     }
     let (mut amounts, mut findings) = (Vec::new(), Vec::new());
     for (mandato, _) in &members.mandati {
-        let (amount, is_net) = net(mandato).ok_or("a payment order has no amount: the total would be wrong")?;
+        let (amount, is_net) = net(mandato)
+            .ok_or("un mandato non ha importo e il totale sarebbe sbagliato: completarlo nella contabilità")?;
         amounts.push(amount);
         if !is_net {
             findings
@@ -244,9 +267,12 @@ fn net(mandato: &Pagamento) -> Option<(Importo, bool)> {
 }
 
 fn sum(amounts: Vec<Importo>) -> Result<Importo, String> {
-    let total = Importo::checked_sum(amounts).ok_or("the paid amount is too large")?;
+    let total = Importo::checked_sum(amounts)
+        .ok_or("la somma liquidata è troppo grande: correggere nella fonte gli importi fuori scala")?;
     if total < Importo::ZERO {
-        Err("the paid amount is below zero, which the platform does not take".to_owned())
+        let told =
+            "la somma liquidata è negativa, e la piattaforma non la accetta: verificare i mandati nella contabilità";
+        Err(told.to_owned())
     } else {
         Ok(total)
     }

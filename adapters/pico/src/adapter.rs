@@ -3,6 +3,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use canonical::identifiers::CodiceFiscale;
 use canonical::{Kind, Record};
 use contract::{
     Adapter, AdapterError, AdapterFactory, Advice, Capability, Composed, ContractStatus, ErrorKind, Explanation,
@@ -92,6 +93,11 @@ impl Source for Pico {
 impl Target for Pico {
     fn place(&self, record: &Record) -> Placement {
         write::place(record)
+    }
+
+    fn body_of(&self, unit: &UnitKey) -> Option<CodiceFiscale> {
+        let (ente, _) = unit.as_str().split_once('/')?;
+        CodiceFiscale::parse(ente).ok()
     }
 
     fn compose(&self, unit: &UnitKey, revision: u64, members: &[Record]) -> Result<Composed, String> {

@@ -7,12 +7,13 @@
 //! | 400, 409, 413, 422 to a publication, with a problem document | refused, with its code |
 //! | 403 with code `adesione_assente` | refused: the body is not a member |
 //! | 404 to what is asked by key, with code `non_trovato` | nothing there |
+//! | other 404, 405 | not Pi.Co.: the address is wrong, nothing was done |
 //! | all the rest | the table that every system shares; what it cannot name is in doubt |
 
 use bytes::Bytes;
 use canonical::Digest;
 use canonical::identifiers::without_personal_codes;
-use contract::{AdapterError, Advice, Followed, Outcome, Receipt};
+use contract::{AdapterError, Advice, Followed, Outcome, Phase, Receipt};
 use kit::Secret;
 use kit::answer::{Answer, common_error};
 use kit::http::{HttpClient, Method, Request};
@@ -102,7 +103,7 @@ impl Client {
                 Ok(Some(HeldUnit { versione, impronta, receipt: receipt(&answer, id) }))
             }
             // Any other 404 is that of a wrong address, not of an absence.
-            404 if answer.json::<Problema>()?.codice == NON_TROVATO => Ok(None),
+            404 if is_not_there(&answer) => Ok(None),
             _ => Err(error_of(&answer)),
         }
     }
@@ -122,7 +123,7 @@ impl Client {
                     ended => Followed::Ended(ended),
                 })
             }
-            404 if problem_code(&answer).as_deref() == Some(NON_TROVATO) => {
+            404 if is_not_there(&answer) => {
                 Err(answer.not_understood("the report is no longer there").advice(Advice::AskPerson))
             }
             _ => Err(error_of(&answer)),
@@ -169,6 +170,9 @@ impl Client {
         // A package without rows is an empty body: the content type tells it from a failure.
         if answer.status == 200 && answer.media_type().as_deref() == Some(NDJSON_TYPE) {
             return understand(&answer.body).map_err(|problem| answer.not_understood(&problem));
+        }
+        if is_not_there(&answer) {
+            return Err(answer.not_understood("the package of the list is no longer there"));
         }
         Err(error_of(&answer))
     }
@@ -236,6 +240,11 @@ fn problem_code(answer: &Answer) -> Option<String> {
     answer.json::<Code>().ok().map(|problem| problem.codice)
 }
 
+/// Whether Pi.Co. itself says that it has nothing under a key.
+fn is_not_there(answer: &Answer) -> bool {
+    answer.status == 404 && problem_code(answer).as_deref() == Some(NON_TROVATO)
+}
+
 fn receipt(answer: &Answer, id: String) -> Receipt {
     let answer_digest = Digest::of(&answer.body).to_string();
     Receipt { remote_id: Some(id), status: answer.status, answer_digest, warnings: Vec::new() }
@@ -247,6 +256,10 @@ fn tellable(text: &str) -> String {
 }
 
 fn error_of(answer: &Answer) -> AdapterError {
+    if matches!(answer.status, 404 | 405) {
+        let error = answer.not_understood("Pi.Co. has no such operation at this address");
+        return error.phase(Phase::Refused).advice(Advice::FixConfiguration);
+    }
     common_error(&answer.attempted, answer)
         .unwrap_or_else(|| answer.not_understood("a status that the contract does not have"))
 }

@@ -6,7 +6,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use canonical::identifiers::{CodiceFiscale, holds_personal_code};
+use canonical::identifiers::{Cig, CodiceFiscale, holds_personal_code};
 use canonical::kinds::Piano;
 use canonical::{Body, Digest, Finding, Kind, Record, RecordKey, Rule};
 use contract::{Composed, Explanation, Lane, Placement, UnitKey};
@@ -57,6 +57,9 @@ fn destination(body: &Body) -> Result<Option<Destination<'_>>, &'static str> {
     let package = |ente, dataset, periodo| Ok(Some(Destination::Package { ente, dataset, periodo }));
     let year = |anno: Option<u16>| anno.map(|anno| anno.to_string());
     let current = || Some(Period::CURRENT.to_owned());
+    if has_null_cig(body) {
+        return Err("null_cig");
+    }
     match body {
         Body::Lotto(it) => package(it.stazione_appaltante, "appalti", year(it.anno_riferimento)),
         Body::Aggiudicazione(it) => package(it.stazione_appaltante, "appalti", year(it.anno_riferimento)),
@@ -94,6 +97,19 @@ fn destination(body: &Body) -> Result<Option<Destination<'_>>, &'static str> {
     }
 }
 
+/// Whether a row would be known by the null CIG, which names no lot: those of strangers would be one.
+fn has_null_cig(body: &Body) -> bool {
+    let cig = match body {
+        Body::Lotto(it) => Some(it.cig),
+        Body::Aggiudicazione(it) => Some(it.cig),
+        Body::Contratto(it) => Some(it.cig),
+        Body::EventoEsecuzione(it) => Some(it.cig),
+        Body::CollegamentoCupCig(it) => it.cig,
+        _ => None,
+    };
+    cig.is_some_and(Cig::is_null)
+}
+
 /// Where a project or a link of it belongs, by its plans: the recovery plans before the European
 /// funds. Without plans it waits for one; of other plans, it is not shown on Pi.Co.
 fn project(ente: Option<CodiceFiscale>, piani: &BTreeSet<Piano>) -> Result<Option<Destination<'static>>, &'static str> {
@@ -111,18 +127,27 @@ fn project(ente: Option<CodiceFiscale>, piani: &BTreeSet<Piano>) -> Result<Optio
 
 /// What publishes a unit. The error is for people.
 pub(crate) fn compose(key: &UnitKey, revision: u64, members: &[Record]) -> Result<Composed, String> {
-    let unit = Unit::parse(key.as_str()).ok_or_else(|| format!("not a unit of Pi.Co.: {key}"))?;
+    let unit = Unit::parse(key.as_str()).ok_or_else(|| {
+        format!("«{key}» non è un'unità di Pi.Co.: segnalare il caso, con questa chiave, a chi mantiene Raccordo")
+    })?;
     let mut findings = Vec::new();
     let members = unique(members, &mut findings);
     if members.is_empty() && matches!(unit, Unit::Sheet { collection: Collection::Segnalazioni, .. }) {
-        return Err(format!("the report is no longer there, and a help desk forgets nothing: {key}"));
+        return Err(format!(
+            "il record della segnalazione {key} non c'è più, ma Pi.Co. ne conserva il ticket: \
+             chiuderlo con l'help desk di Pi.Co."
+        ));
     }
     let (righe, of_rows) = unit.dataset().rows(unit.origin(), &members);
     findings.extend(of_rows);
-    let unwritable = |error: &dyn std::fmt::Display| format!("a row could not be written: {error}");
+    let unwritable = |error: &dyn std::fmt::Display| {
+        format!("una riga di {key} non può essere scritta ({error}): segnalare il caso a chi mantiene Raccordo")
+    };
     let body = match &unit {
         Unit::Package { key, dataset, .. } => {
-            let aggregati = dataset.totals_of(&righe).ok_or("a total is too large to be written")?;
+            let aggregati = dataset.totals_of(&righe).ok_or_else(|| {
+                format!("un totale di {key} è troppo grande: correggere nella fonte gli importi fuori scala")
+            })?;
             let name = dataset.name;
             let ndjson = file(name, "ndjson", NDJSON_TYPE, files::ndjson(&righe).map_err(|error| unwritable(&error))?);
             let csv = file(name, "csv", CSV_TYPE, files::csv(dataset, &righe).map_err(|error| unwritable(&error))?);
@@ -140,7 +165,9 @@ pub(crate) fn compose(key: &UnitKey, revision: u64, members: &[Record]) -> Resul
             serde_json::to_vec(&Pacchetto { manifesto, file: vec![csv, ndjson] })
         }
         Unit::Sheet { .. } => {
-            let row = righe.first().ok_or("a sheet without a row")?;
+            let row = righe
+                .first()
+                .ok_or_else(|| format!("la scheda {key} non ha una riga: segnalare il caso a chi mantiene Raccordo"))?;
             let text = serde_json::to_string(row).map_err(|error| unwritable(&error))?;
             let impronta = Digest::of(text.as_bytes()).to_string();
             let contenuto = RawValue::from_string(text).map_err(|error| unwritable(&error))?;

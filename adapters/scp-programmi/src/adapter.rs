@@ -1,5 +1,7 @@
 //! The roles of the adapter, by composing the rest.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use canonical::{Kind, Record};
 use contract::{
@@ -12,8 +14,13 @@ use serde_json::value::to_raw_value;
 use crate::client::{Client, Reply, receipt};
 use crate::config::Config;
 use crate::read::without_persons;
-use crate::wire::{Genere, ID_RICEVUTO, Modalita, Voce};
+use crate::wire::{Genere, ID_RICEVUTO, Modalita, ValidateEntry, Voce};
 use crate::{SYSTEM, read, simulator, write};
+
+/// Characters kept of a text of the service.
+const LONGEST_TEXT: usize = 1_000;
+/// Remarks kept in a receipt, beside what we add ourselves.
+const MOST_REMARKS: usize = 48;
 
 /// How the daemon makes this adapter.
 pub const FACTORY: AdapterFactory = AdapterFactory {
@@ -92,8 +99,7 @@ impl Target for ScpProgrammi {
     /// Checks, then publishes. What the check finds wrong is never published.
     async fn send(&self, shipment: &Shipment) -> Result<Outcome, AdapterError> {
         let Sent { genere, programma, body, id_ricevuto } = Sent::of(shipment)?;
-        let refused =
-            |code, message: &str| Ok(Outcome::Refused { code, message: without_persons(message, &programma) });
+        let refused = |code, message: &str| Ok(Outcome::Refused { code, message: bearable(message, &programma) });
         let warnings = match self.client.publish(genere, Modalita::Controllo, body.clone()).await? {
             Reply::Refused { code, message } => return refused(code, &message),
             Reply::Taken { warnings, .. } => warnings,
@@ -101,16 +107,9 @@ impl Target for ScpProgrammi {
         match self.client.publish(genere, Modalita::Pubblicazione, body).await? {
             Reply::Refused { code, message } => refused(code, &message),
             Reply::Taken { id, mut receipt, warnings: again } => {
-                if id_ricevuto.is_some() && id != id_ricevuto {
-                    return Err(in_doubt(shipment, "published under another idRicevuto than the one sent"));
-                }
-                // The words of a remark may repeat received values: persons are taken out of them.
-                for warning in warnings.iter().chain(&again) {
-                    let remark = without_persons(&warning.readable(), &programma);
-                    if !receipt.warnings.contains(&remark) {
-                        receipt.warnings.push(remark);
-                    }
-                }
+                // It was published, and from now on answers to the number that SCP gives.
+                receipt.warnings.extend(id_ricevuto.zip(id).filter(|(sent, given)| sent != given).map(changed));
+                receipt.warnings.extend(remarks(warnings.iter().chain(&again), &programma));
                 Ok(Outcome::Acknowledged(receipt))
             }
         }
@@ -157,6 +156,35 @@ impl Sent {
         let body = serde_json::to_vec(&programma).map_err(|_| not_ours(shipment))?;
         Ok(Self { genere, programma, body, id_ricevuto })
     }
+}
+
+/// The words of remarks, for the receipt: each once, and no more of them than a person reads.
+fn remarks<'a>(all: impl Iterator<Item = &'a ValidateEntry>, programma: &Voce) -> Vec<String> {
+    let (mut met, mut kept) = (BTreeSet::new(), Vec::new());
+    for remark in all.map(ValidateEntry::readable) {
+        if met.insert(remark.clone()) && met.len() <= MOST_REMARKS {
+            kept.push(bearable(&remark, programma));
+        }
+    }
+    match met.len().saturating_sub(MOST_REMARKS) {
+        0 => {}
+        1 => kept.push("e un'altra osservazione, che qui non si conserva".to_owned()),
+        more => kept.push(format!("e altre {more} osservazioni, che qui non si conservano")),
+    }
+    kept
+}
+
+/// What a person must know when SCP gives a publication another number than the one it was sent.
+fn changed((sent, given): (i64, i64)) -> String {
+    format!(
+        "SCP ha cambiato l'identificativo della pubblicazione: idRicevuto era {sent}, ora è {given}; \
+         verificare sul portale che il programma non risulti pubblicato due volte"
+    )
+}
+
+/// A text of the service for people: no person in it, and of bearable length.
+fn bearable(text: &str, programma: &Voce) -> String {
+    without_persons(text, programma).chars().take(LONGEST_TEXT).collect()
 }
 
 /// A stored shipment that cannot be understood: not one that this adapter composed.

@@ -3,7 +3,7 @@
 //!
 //! | answer to a publication | outcome |
 //! |---|---|
-//! | 200 with an `id`, no `error`, no remark of type `E` | taken; remarks of type `W` go to the log by field |
+//! | 200 with an `id`, no `error`, no remark of type `E` | taken; remarks of type `W` are kept in the receipt |
 //! | 200 or 400 with remarks of type `E`, no `id` | refused by the rules |
 //! | 400 or 404 with an `error` | refused by the rules |
 //! | any of these whose words speak of credentials | not permitted: a configuration task |
@@ -26,15 +26,15 @@ use kit::http::{HttpClient, Method, Request};
 use crate::config::Credentials;
 use crate::wire::{DettaglioResult, Genere, LoginResult, Modalita, PubblicazioneResult, ValidateEntry, Voce};
 
-/// Characters kept of a text of the service.
-const LONGEST_TEXT: usize = 1_000;
+/// Characters kept of the words of a refused login.
+const LONGEST_CODE: usize = 1_000;
 
 /// What SCP says to a programme.
 #[derive(Debug)]
 pub(crate) enum Reply {
     /// It has no objection, or has published it. The identifier is there after a publication.
     Taken { id: Option<i64>, receipt: Receipt, warnings: Vec<ValidateEntry> },
-    /// Its rules do not admit it.
+    /// Its rules do not admit it, in its own words, which may still hold names.
     Refused { code: String, message: String },
 }
 
@@ -125,8 +125,10 @@ impl Client {
                 Ok(Secret::new(token))
             }
             (200 | 400 | 404, Ok(LoginResult { error: Some(error), .. })) => {
+                // A code is taken out before the text is cut, or half of it would stay.
+                let told: String = impersonal(&error).chars().take(LONGEST_CODE).collect();
                 let refused = AdapterError::new(ErrorKind::Authentication, answer.attempted);
-                Err(refused.remote_code(bearable(&error)).phase(Phase::BeforeSending))
+                Err(refused.remote_code(told).phase(Phase::BeforeSending))
             }
             _ => Err(error_of(&answer).phase(Phase::BeforeSending)),
         }
@@ -154,10 +156,10 @@ fn reply(answer: &Answer, modalita: Modalita) -> Result<Reply, AdapterError> {
         (200, None, None) if errors.is_empty() && modalita == Modalita::Controllo => Ok(taken(answer, id, warnings)),
         (200 | 400, None, _) if !errors.is_empty() => {
             let remarks: Vec<_> = errors.iter().map(ValidateEntry::readable).collect();
-            Ok(Reply::Refused { code: "validazione".to_owned(), message: bearable(&remarks.join("; ")) })
+            Ok(Reply::Refused { code: "validazione".to_owned(), message: impersonal(&remarks.join("; ")) })
         }
         (400 | 404, None, Some(error)) => {
-            Ok(Reply::Refused { code: answer.status.to_string(), message: bearable(&error) })
+            Ok(Reply::Refused { code: answer.status.to_string(), message: impersonal(&error) })
         }
         (404, ..) => Err(error_of(answer)),
         _ => Err(answer.not_understood("neither published nor refused")),
@@ -214,10 +216,10 @@ fn speaks_of_credentials(answer: &Answer) -> bool {
         })
 }
 
-/// A text of the service, without the codes of persons and of bearable length. A code is taken out
-/// before the text is cut, or half of it would stay.
-fn bearable(text: &str) -> String {
-    without_personal_codes(text, "[…]").chars().take(LONGEST_TEXT).collect()
+/// A text of the service without the codes of persons. Who knows the programme takes out their names
+/// too, and only then cuts it.
+fn impersonal(text: &str) -> String {
+    without_personal_codes(text, "[…]").into_owned()
 }
 
 /// A value of a form, as `application/x-www-form-urlencoded` writes it.

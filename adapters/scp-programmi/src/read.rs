@@ -3,8 +3,9 @@
 //! The same tables type what is sent and what is read, so a difference is never one of spelling.
 //! Fields without a line in the tables are ignored: SCP adds some of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use canonical::identifiers::without_personal_codes;
 use contract::{FieldValue, Row};
 
 use crate::campi::{
@@ -100,40 +101,69 @@ fn values(voce: &Voce, fields: &[(&'static str, Tipo)]) -> Result<Vec<(&'static 
     Ok(values)
 }
 
-/// A text of the service without the names of the persons whom the programme names. Fiscal codes
-/// are taken out where the text comes in.
+/// What stands in a text in place of a person.
+const OMITTED: &str = "[…]";
+
+/// A text of the service without fiscal codes of persons, and without the codes and the names of
+/// the persons whom the programme names. To be cut after this, never before: half a name would stay.
 pub(crate) fn without_persons(text: &str, programma: &Voce) -> String {
-    let mut names = Vec::new();
+    let (mut names, mut codes) = (BTreeSet::new(), Vec::new());
     let mut voci = vec![programma.clone()];
     while let Some(voce) = voci.pop() {
         for (field, json) in &voce {
+            let text = || serde_json::from_str::<String>(json.get()).unwrap_or_default();
             match field.as_str() {
-                "cognome" | "nome" => names.extend(serde_json::from_str::<String>(json.get()).ok()),
+                "cognome" | "nome" => names.extend(words(&text()).map(plain)),
+                "cfPiva" => codes.push(text()),
                 "referente" | "rup" => voci.extend(serde_json::from_str::<Voce>(json.get()).ok()),
                 _ => voci.extend(serde_json::from_str::<Vec<Voce>>(json.get()).unwrap_or_default()),
             }
         }
     }
-    let words: Vec<_> = text.split_inclusive(|character: char| !character.is_alphabetic()).collect();
-    let is_name = |word: &str| {
-        let word = word.trim_end_matches(|character: char| !character.is_alphabetic()).to_lowercase();
-        word.chars().count() > 1 && names.iter().any(|name| name.to_lowercase().split(' ').any(|part| part == word))
+    let mut text = without_personal_codes(text, OMITTED).into_owned();
+    // A person may stand there with a VAT number, whose shape tells it from no company.
+    for code in codes.iter().filter(|code| !code.is_empty()) {
+        text = text.replace(code, OMITTED);
+    }
+    let is_name = |word: &str| word.chars().nth(1).is_some() && names.contains(&plain(word));
+    let mut shown = String::with_capacity(text.len());
+    for piece in text.split_inclusive(is_between_words) {
+        let word = piece.trim_end_matches(is_between_words);
+        shown.push_str(if is_name(word) { OMITTED } else { word });
+        shown.push_str(&piece[word.len()..]);
+    }
+    shown
+}
+
+/// The words of a name, as those of a text: of D'Angelo and of Anna-Maria each half is one.
+fn words(name: &str) -> impl Iterator<Item = &str> {
+    name.split(is_between_words).filter(|word| !word.is_empty())
+}
+
+fn is_between_words(character: char) -> bool {
+    !character.is_alphabetic()
+}
+
+/// A word as it is compared: an accent may be missing, or be an apostrophe after the letter.
+fn plain(word: &str) -> String {
+    let letter = |character| match character {
+        'à' | 'á' | 'â' | 'ä' => 'a',
+        'è' | 'é' | 'ê' | 'ë' => 'e',
+        'ì' | 'í' | 'î' | 'ï' => 'i',
+        'ò' | 'ó' | 'ô' | 'ö' => 'o',
+        'ù' | 'ú' | 'û' | 'ü' => 'u',
+        other => other,
     };
-    let shown = |word: &&str| {
-        if is_name(word) {
-            format!("[…]{}", word.trim_start_matches(char::is_alphabetic))
-        } else {
-            (*word).to_owned()
-        }
-    };
-    words.iter().map(shown).collect()
+    word.to_lowercase().chars().map(letter).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::case;
+    use rstest::rstest;
+    use serde_json::json;
 
     use super::*;
+    use crate::testing::case;
 
     #[test]
     fn the_persons_of_a_programme_are_taken_out_of_a_text() {
@@ -143,17 +173,43 @@ mod tests {
         assert_eq!(shown, "referente.cognome: […] non ammesso; rup: […] ([…]), anno 2025; Rossini sì");
     }
 
-    #[test]
-    fn rev_apostrophe_names() {
-        let programma: Voce = serde_json::from_value(serde_json::json!({"referente": {"cognome": "D'ANGELO", "nome": "Anna-Maria", "cfPiva": "RSSMRA85T10A562S"}})).unwrap();
-        let shown = without_persons("referente: D'Angelo Anna-Maria (RSSMRA85T10A562S)", &programma);
-        assert!(!shown.contains("Angelo") && !shown.contains("Maria"), "{shown}");
+    fn person(cognome: &str, nome: &str, code: &str) -> Voce {
+        let referente = json!({"cognome": cognome, "nome": nome, "cfPiva": code});
+        serde_json::from_value(json!({"referente": referente})).unwrap()
     }
+
+    #[rstest]
+    #[case("D'ANGELO", "Anna-Maria", "referente: D'Angelo Anna-Maria", "referente: D'[…] […]-[…]")]
+    #[case("D’Angelo", "Anna Maria", "D'ANGELO (anna-maria)", "D'[…] ([…]-[…])")]
+    #[case("Dell'Orto", "Li", "Dell’Orto Li: non valido", "[…]’[…] […]: non valido")]
+    #[case("Rossi-Bianchi", "Nicolò", "ROSSI BIANCHI NICOLO'", "[…] […] […]'")]
+    #[case("Dal Pra'", "Zoë", "Dal Prà Zoe; dalla", "[…] […] […]; dalla")]
+    fn names_with_apostrophes_hyphens_and_accents_are_taken_out(
+        #[case] cognome: &str,
+        #[case] nome: &str,
+        #[case] text: &str,
+        #[case] expected: &str,
+    ) {
+        assert_eq!(without_persons(text, &person(cognome, nome, "RSSMRA85T10A562S")), expected);
+    }
+
     #[test]
-    fn rev_warning_code() {
-        let programma: Voce = serde_json::from_value(serde_json::json!({"referente": {"cognome": "ROSSI", "nome": "Mario", "cfPiva": "RSSMRA85T10A562S"}})).unwrap();
-        let entry = crate::wire::ValidateEntry { nome: Some("referente.cfPiva".into()), messaggio: Some("RSSMRA85T10A562S non in anagrafe".into()), tipo: Some("W".into()) };
-        let shown = without_persons(&entry.readable(), &programma);
-        assert!(!shown.contains("RSSMRA85T10A562S"), "{shown}");
+    fn names_with_an_apostrophe_or_a_hyphen_and_their_code_are_taken_out_together() {
+        let programma = person("D'ANGELO", "Anna-Maria", "RSSMRA85T10A562S");
+        let shown = without_persons("referente: D'Angelo Anna-Maria (RSSMRA85T10A562S)", &programma);
+        assert_eq!(shown, "referente: D'[…] […]-[…] ([…])");
+    }
+
+    #[rstest]
+    #[case("RSSMRA85T10A562S")]
+    #[case("00606750131")]
+    fn a_remark_that_repeats_the_code_of_a_person_is_shown_without_it(#[case] code: &str) {
+        let entry = crate::wire::ValidateEntry {
+            nome: Some("referente.cfPiva".into()),
+            messaggio: Some(format!("{code} non in anagrafe")),
+            tipo: Some("W".into()),
+        };
+        let shown = without_persons(&entry.readable(), &person("ROSSI", "Mario", code));
+        assert_eq!(shown, "referente.cfPiva: […] non in anagrafe");
     }
 }

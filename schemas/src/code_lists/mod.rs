@@ -68,13 +68,14 @@ macro_rules! lists {
     };
 }
 
-const LISTS: [(&str, &str); 31] = lists![
+const LISTS: [(&str, &str); 32] = lists![
     "avanzamento",
     "categoria",
     "causaInterruzioneAnticipata",
     "codiceScheda",
     "esito",
     "modalitaPagamento",
+    "modalitaRealizzazione",
     "modoCollaudo",
     "motiviModifica",
     "motiviRisoluzione",

@@ -52,9 +52,43 @@ async fn read(adapter: &dyn Adapter, request: ReadRequest) -> (Read, Result<(), 
     (read, outcome)
 }
 
-/// Reads one file and understands all of it.
+/// What sources read one beside the other. The registry of authorities is by itself, so that the
+/// other tables write authorities too.
+const SOURCES: [&[&str]; 6] = [
+    &[
+        "cig",
+        "cup",
+        "aggiudicazioni",
+        "aggiudicatari",
+        "partecipanti",
+        "avvio-contratto",
+        "stati-avanzamento",
+        "sospensioni",
+        "varianti",
+        "subappalti",
+        "fine-contratto",
+        "collaudo",
+    ],
+    &["stazioni-appaltanti"],
+    &["cig-json"],
+    &["ocds"],
+    &["ocds-l190"],
+    &["avvisi"],
+];
+
+/// Reads one file and understands all of it, in the source that reads its format.
 async fn read_file(path: PathBuf) -> (Read, Vec<Normalized>) {
-    let adapter = adapter(json!({}));
+    for formats in SOURCES {
+        let read = read_file_as(path.clone(), json!(formats)).await;
+        if !read.0.refused.iter().any(|refusal| refusal.code == "other_format") {
+            return read;
+        }
+    }
+    panic!("no source reads {}", path.display());
+}
+
+async fn read_file_as(path: PathBuf, formats: Value) -> (Read, Vec<Normalized>) {
+    let adapter = adapter(json!({"formats": formats}));
     let (read, outcome) = read(&*adapter, ReadRequest { files: Some(vec![path]), cursor: None }).await;
     outcome.unwrap();
     let understood = read.records.iter().map(|raw| adapter.source().unwrap().normalize(raw)).collect();

@@ -17,7 +17,7 @@ use super::choose::{choose, first_row, missing};
 use super::config::PadFileSettings;
 use super::gather::{Gatherer, context};
 use super::rows::write;
-use super::workbook;
+use super::{package, workbook};
 use crate::intake::{changed, is_same, metadata, open};
 use crate::mapping::{Encoding, FileKind, Plan};
 use crate::sniff::not_readable;
@@ -211,9 +211,11 @@ fn take_workbook(
     give: &mut Give<'_>,
 ) -> Result<(), Stop> {
     let bytes = read_whole(path, links, settings.max_xlsx_bytes)?;
-    let (plan, mut rows) = choose_sheet(plans, &bytes)?;
     let digest = canonical::Digest::of(&bytes).to_string();
+    let checked = package::checked(&bytes)?;
     drop(bytes);
+    let (plan, mut rows) = choose_sheet(plans, &checked)?;
+    drop(checked);
     let mut columns = if rows.is_empty() { Vec::new() } else { rows.remove(0).1 };
     // Values beyond the header belong to columns without a name.
     let width = rows.iter().map(|(_, texts)| texts.len()).max().unwrap_or_default().max(columns.len());
@@ -257,7 +259,6 @@ fn read_whole(path: &Path, links: Links, max_bytes: u64) -> Result<Vec<u8>, Refu
 
 /// The mapping of a workbook, and the rows of its sheet.
 fn choose_sheet<'p>(plans: &'p [Plan], bytes: &[u8]) -> Result<(&'p Plan, Vec<workbook::Row>), Refusal> {
-    workbook::check(bytes)?;
     let place = |plan: &Plan| (plan.sheet.clone(), plan.number_format == NumberFormat::Comma);
     let mut sheets: BTreeMap<_, Vec<workbook::Row>> = BTreeMap::new();
     let plan = choose(plans, FileKind::Xlsx, |plan| {

@@ -5,6 +5,8 @@ pub(crate) mod choose;
 pub(crate) mod config;
 pub(crate) mod gather;
 pub(crate) mod intake;
+pub(crate) mod package;
+pub(crate) mod parts;
 pub(crate) mod read;
 pub(crate) mod rows;
 pub(crate) mod values;

@@ -1,7 +1,7 @@
 //! The rows of a workbook (XLSX), as texts.
 //!
-//! A workbook is held in memory, so its size is asked before it is opened: that of the file, and
-//! those that the directory of the ZIP declares. Only one sheet is read, cell by cell.
+//! A workbook is held in memory, so what it asks for is looked at before it is opened (see `package`).
+//! Only one sheet is read, cell by cell: the size that it declares of itself counts for nothing.
 
 use std::io::Cursor;
 use std::panic::catch_unwind;
@@ -11,8 +11,6 @@ use canonical::values::importo::NumberFormat;
 use contract::Refusal;
 use kit::refuse;
 
-/// The most that the parts of a workbook may declare, once inflated.
-const MOST_INFLATED: u64 = 512 << 20;
 /// The most text that the cells of a sheet may hold.
 const MOST_TEXT: usize = 128 << 20;
 /// The most columns of a sheet.
@@ -21,7 +19,7 @@ const MOST_COLUMNS: usize = 1_000;
 /// A row: where it stands, and its texts from the first column on.
 pub(crate) type Row = (u64, Vec<String>);
 
-/// The rows of a sheet that are not empty; the first is the header. Ask [`check`] first.
+/// The rows of a sheet that are not empty; the first is the header. The bytes are those of [`checked`](super::package::checked).
 pub(crate) fn rows(bytes: &[u8], sheet: Option<&str>, format: NumberFormat) -> Result<Vec<Row>, Refusal> {
     // The readers of the format meet hostile files here: a panic of theirs refuses the file.
     catch_unwind(|| read_sheet(bytes, sheet, format)).unwrap_or_else(|_| Err(broken("its parts do not fit together")))
@@ -111,44 +109,7 @@ fn date(instant: &ExcelDateTime, format: NumberFormat) -> String {
     if (hour, minute, second) == (0, 0, 0) { date } else { format!("{date} {hour:02}:{minute:02}:{second:02}") }
 }
 
-/// What the directory at the end of the ZIP says: that this is a workbook, and how large it is.
-pub(crate) fn check(bytes: &[u8]) -> Result<(), Refusal> {
-    let number = |at: usize, length: usize| -> Option<u64> {
-        let bytes = bytes.get(at..at.checked_add(length)?)?;
-        Some(bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
-    };
-    let place = |at: usize, length: usize| number(at, length).and_then(|number| usize::try_from(number).ok());
-    let earliest = bytes.len().saturating_sub(22 + usize::from(u16::MAX));
-    let end = (earliest..=bytes.len().saturating_sub(22)).rev().find(|at| bytes[*at..].starts_with(b"PK\x05\x06"));
-    let directory = end.and_then(|end| Some((place(end + 10, 2)?, place(end + 16, 4)?)));
-    let Some((entries, mut at)) = directory else {
-        return Err(broken("it is cut short"));
-    };
-    let mut inflated = 0_u64;
-    let mut is_workbook = false;
-    for _ in 0..entries {
-        let header = bytes.get(at..).filter(|header| header.starts_with(b"PK\x01\x02"));
-        let lengths = (place(at + 28, 2), place(at + 30, 2), place(at + 32, 2), number(at + 24, 4));
-        let (Some(_), (Some(name), Some(extra), Some(comment), Some(size))) = (header, lengths) else {
-            return Err(broken("its directory is damaged"));
-        };
-        is_workbook |= bytes.get(at + 46..at + 46 + name) == Some(b"xl/workbook.xml");
-        inflated = inflated.saturating_add(size);
-        at += 46 + name + extra + comment;
-    }
-    if !is_workbook {
-        let message = "the file is a ZIP archive, not an XLSX workbook: extract the table and drop that";
-        return Err(refuse("zip_archive", message));
-    }
-    if inflated > MOST_INFLATED {
-        let message =
-            format!("the workbook inflates to more than {MOST_INFLATED} bytes: split it, or export it as CSV");
-        return Err(refuse("too_large", message));
-    }
-    Ok(())
-}
-
-fn broken(what: &str) -> Refusal {
+pub(crate) fn broken(what: &str) -> Refusal {
     refuse("not_an_xlsx", format!("the workbook cannot be read ({what}): export it again"))
 }
 
@@ -208,21 +169,5 @@ mod tests {
         check(&DataRef::Error(CellErrorType::NA), "#N/A");
         check(&DataRef::Empty, "");
         check(&DataRef::SharedString("a"), "a");
-    }
-
-    #[test]
-    fn what_is_no_workbook_is_refused_before_it_is_opened() {
-        let code = |bytes: &[u8]| super::check(bytes).unwrap_err().code;
-        assert_eq!(code(b"PK\x03\x04"), "not_an_xlsx");
-        let empty = b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
-        assert_eq!(code(empty), "zip_archive");
-        let mut bomb = b"PK\x01\x02".to_vec();
-        bomb.resize(24, 0);
-        bomb.extend_from_slice(&u32::MAX.to_le_bytes());
-        bomb.extend_from_slice(&15_u16.to_le_bytes());
-        bomb.resize(46, 0);
-        bomb.extend_from_slice(b"xl/workbook.xml");
-        let end = [&b"PK\x05\x06\0\0\0\0\x01\0\x01\0"[..], &[0; 10]].concat();
-        assert_eq!(code(&[bomb, end].concat()), "too_large");
     }
 }

@@ -14,6 +14,11 @@ fn unit(case: &Value) -> UnitKey {
     UnitKey(case["unita"].as_str().unwrap().to_owned())
 }
 
+fn servizio() -> Record {
+    let body = json!({ "ente_erogatore": "80005210028", "ente_fruitore": "01894100302", "tipo": "sua" });
+    record_from("servizio_associato", &body)
+}
+
 fn schema(set: Set) -> &'static str {
     match set {
         Set::Progetti => "Progetto",
@@ -129,6 +134,7 @@ fn what_the_hub_is_the_origin_of_never_goes_back() {
 #[case("rilevazione", json!({ "ente": "RSSMRA85T10A562S", "tema": "gare", "periodo": "2026", "indicatore": "gare", "valore": 1 }), "dato_personale")]
 #[case("servizio_associato", json!({ "ente_erogatore": "80005210028", "ente_fruitore": "RSSMRA85T10A562S", "tipo": "sua" }), "dato_personale")]
 #[case("risorsa", json!({ "origine": "pico", "id": "RSSMRA85T10A562S", "tipo": "modulo", "titolo": "x" }), "dato_personale")]
+#[case("collegamento_cup_cig", json!({ "cup": "F41B21000000001", "cig": "0000000000" }), "null_cig")]
 #[case("risorsa", json!({ "origine": "pico", "id": "..", "tipo": "modulo", "titolo": "x" }), "chiave_non_valida")]
 #[case("risorsa", json!({ "origine": "pico", "id": "", "tipo": "modulo", "titolo": "x" }), "chiave_non_valida")]
 fn what_may_not_be_published_is_withheld(#[case] kind: &str, #[case] body: Value, #[case] code: &'static str) {
@@ -136,11 +142,13 @@ fn what_may_not_be_published_is_withheld(#[case] kind: &str, #[case] body: Value
 }
 
 #[rstest]
-#[case::nobody("risorse/pico/1", &[])]
-#[case::a_stranger("risorse/pico/2", &[risorsa("1", "x")])]
-#[case::another_set("altro/1", &[risorsa("1", "x")])]
-fn what_cannot_be_composed_is_told(#[case] unit: &str, #[case] members: &[Record]) {
-    assert!(compose(&UnitKey(unit.to_owned()), 1, members).is_err());
+#[case::nobody("risorse/pico/1", &[], "non resta alcun record")]
+#[case::a_stranger("risorse/pico/2", &[risorsa("1", "x")], "non appartiene")]
+#[case::another_set("altro/1", &[risorsa("1", "x")], "nessun insieme")]
+#[case::twice_the_same("servizi/80005210028", &[servizio(), servizio()], "togliere dalla fonte quello ripetuto")]
+fn what_cannot_be_composed_is_told(#[case] unit: &str, #[case] members: &[Record], #[case] reason: &str) {
+    let told = compose(&UnitKey(unit.to_owned()), 1, members).unwrap_err();
+    assert!(told.contains(reason) && told.contains(unit), "{told}");
     if members.is_empty() {
         assert!(explain(&UnitKey(unit.to_owned()), members).is_empty());
     }

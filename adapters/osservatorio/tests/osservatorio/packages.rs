@@ -2,7 +2,7 @@
 
 use contract::{Advice, ErrorKind, FieldValue, Held, Outcome, Phase, Placement};
 use rstest::rstest;
-use wiremock::matchers::any;
+use wiremock::matchers::{any, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
@@ -69,6 +69,10 @@ fn amounts_and_days_are_typed_wherever_they_stand() {
 #[case(json!({"kind": "evento_esecuzione", "body": {"cig": "B4A19C3958", "id_aggiudicazione": 1, "stazione_appaltante": "80098765433", "anno_riferimento": 2025, "progressivo": 1, "stato": "bozza", "dettaglio": {"evento": "sospensione"}}}), "draft")]
 #[case(json!({"kind": "evento_esecuzione", "body": {"cig": "B4A19C3958", "id_aggiudicazione": 1, "progressivo": 1, "stato": "scartato", "dettaglio": {"evento": "sospensione"}}}), "rejected")]
 #[case(json!({"kind": "lotto", "body": {"cig": "B4A19C3958", "anno_riferimento": 2025}}), "no_authority")]
+#[case(json!({"kind": "lotto", "body": {"cig": "0000000000", "stazione_appaltante": "80098765433", "anno_riferimento": 2025}}), "null_cig")]
+#[case(json!({"kind": "aggiudicazione", "body": {"cig": "0000000000", "id_aggiudicazione": 1, "stazione_appaltante": "80098765433", "anno_riferimento": 2025}}), "null_cig")]
+#[case(json!({"kind": "contratto", "body": {"cig": "0000000000", "id_aggiudicazione": 1, "stazione_appaltante": "80098765433", "anno_riferimento": 2025}}), "null_cig")]
+#[case(json!({"kind": "evento_esecuzione", "body": {"cig": "0000000000", "id_aggiudicazione": 1, "stazione_appaltante": "80098765433", "anno_riferimento": 2025, "progressivo": 1, "stato": "inviato", "dettaglio": {"evento": "sospensione"}}}), "null_cig")]
 #[case(json!({"kind": "lotto", "body": {"cig": "B4A19C3958", "stazione_appaltante": "80098765433"}}), "no_period")]
 #[case(json!({"kind": "lotto", "body": {"cig": "B4A19C3958", "stazione_appaltante": "RSSMRA85T10A562S", "anno_riferimento": 2025}}), "not_a_body")]
 fn a_record_that_cannot_go_says_why(#[case] member: Value, #[case] code: &str) {
@@ -192,7 +196,9 @@ async fn the_simulator_takes_no_person_and_believes_no_number() {
 #[case(ResponseTemplate::new(503).insert_header("retry-after", "3"), Some(ErrorKind::Unavailable), Phase::Refused)]
 #[case(ResponseTemplate::new(200).set_body_raw("<html>", "text/html"), Some(ErrorKind::NotUnderstood), Phase::Unknown)]
 #[case(ResponseTemplate::new(200).set_body_json(json!({"id": "x", "versione": 9, "impronta": "x"})), Some(ErrorKind::NotUnderstood), Phase::Unknown)]
-#[case(ResponseTemplate::new(404).set_body_json(json!({"codice": "non_trovato", "messaggio": ""})), Some(ErrorKind::NotUnderstood), Phase::Unknown)]
+#[case(ResponseTemplate::new(404).set_body_json(json!({"codice": "non_trovato", "messaggio": ""})), Some(ErrorKind::NotUnderstood), Phase::Refused)]
+#[case(ResponseTemplate::new(404).set_body_raw("<html>", "text/html"), Some(ErrorKind::NotUnderstood), Phase::Refused)]
+#[case(ResponseTemplate::new(405), Some(ErrorKind::NotUnderstood), Phase::Refused)]
 #[case(ResponseTemplate::new(409).set_body_json(json!({"codice": "versione_diversa", "messaggio": "di RSSMRA85T10A562S"})), None, Phase::Refused)]
 #[tokio::test]
 async fn an_answer_to_a_package_is_classified(
@@ -211,6 +217,47 @@ async fn an_answer_to_a_package_is_classified(
             assert_eq!((code.as_str(), message.as_str()), ("versione_diversa", "di [codice fiscale omesso]"));
         }
         (other, _) => panic!("{other:?}"),
+    }
+}
+
+#[rstest]
+#[case::absent(ResponseTemplate::new(404).set_body_json(json!({"codice": "non_trovato", "messaggio": ""})), None)]
+#[case::another_word(ResponseTemplate::new(404).set_body_json(json!({"codice": "percorso", "messaggio": ""})), Some(Advice::FixConfiguration))]
+#[case::wrong_address(ResponseTemplate::new(404).set_body_raw("<html>", "text/html"), Some(Advice::FixConfiguration))]
+#[tokio::test]
+async fn only_an_explicit_absence_is_nothing(#[case] answer: ResponseTemplate, #[case] advice: Option<Advice>) {
+    let server = MockServer::start().await;
+    Mock::given(any()).respond_with(answer).mount(&server).await;
+    let (_folder, settings) = settings_for(&server.uri());
+    let adapter = adapter(settings);
+    let sent = shipment(&*adapter, UNIT, 1, &members(&cases("pacchetti").remove(0).1));
+    match (adapter.target().unwrap().look_up(&sent).await, advice) {
+        (Err(error), Some(advice)) => assert_eq!(error.advice, advice),
+        (held, None) => assert_eq!(held.unwrap(), Held::Nothing),
+        (held, _) => panic!("{held:?}"),
+    }
+}
+
+#[rstest]
+#[case::before_the_last(json!("80098765433/2024"))]
+#[case::past_the_last(json!("80098765433/2027"))]
+#[case::no_key(json!(""))]
+#[tokio::test]
+async fn a_list_that_does_not_go_on_from_its_last_package_is_not_believed(#[case] successivo: Value) {
+    let server = MockServer::start().await;
+    let manifesto = |periodo: &str| json!({"ente": "80098765433", "periodo": periodo, "versione": 1, "righe": 0, "impronta": canonical::Digest::of(b"").to_string()});
+    let page = |elementi: Value, successivo: &Value| {
+        ResponseTemplate::new(200).set_body_json(json!({"elementi": elementi, "successivo": successivo}))
+    };
+    let two = page(json!([manifesto("2024"), manifesto("2025")]), &successivo);
+    let none = page(json!([]), &json!("80098765433/2025"));
+    Mock::given(path("/v0/pacchetti")).respond_with(two).up_to_n_times(1).mount(&server).await;
+    Mock::given(path("/v0/pacchetti")).respond_with(none).mount(&server).await;
+    let (_folder, settings) = settings_for(&server.uri());
+    let adapter = adapter(settings);
+    for from in [None, Some("80098765433/2025")] {
+        let error = adapter.observer().unwrap().inventory(from).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::NotUnderstood, "{from:?}");
     }
 }
 

@@ -148,6 +148,30 @@ async fn a_saved_page_is_read_as_a_document_and_another_file_is_refused() {
     assert!(matches!(received.last(), Some(Received::Refused { remote_id, .. }) if remote_id == other));
 }
 
+#[tokio::test]
+async fn a_file_that_is_too_long_or_not_there_is_refused_and_its_neighbours_are_read() {
+    let mut bench = bench("dati", &Value::Null);
+    let folder = tempfile::tempdir().unwrap();
+    let row = r#"{"annoRiferimento":2024,"cig":"B1A2B3C3B8"}"#;
+    let (fits, long) = (format!("[{row}]"), format!("[{row},{row}]"));
+    let name = "pagina di RSSMRA85T10A562S.json";
+    std::fs::write(folder.path().join(name), &long).unwrap();
+    std::fs::write(folder.path().join("righe.json"), &fits).unwrap();
+    bench.adapter.config.max_bytes = u64::try_from(fits.len()).unwrap().try_into().unwrap();
+    let files = [name, "assente.json", "righe.json"].map(|name| folder.path().join(name)).to_vec();
+    let (received, ended) = read_all(&bench.adapter, ReadRequest { files: Some(files), cursor: None }).await;
+    ended.unwrap();
+    let refused: Vec<_> = received
+        .iter()
+        .filter_map(|received| match received {
+            Received::Refused { remote_id, refusal } => Some((remote_id.as_str(), refusal.code.as_str())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(refused, [("…", "too_large"), ("assente.json", "not_readable")]);
+    assert_eq!(raw_records(&received).len(), 1);
+}
+
 fn shipment(bench: &Bench, members: &[Record]) -> Shipment {
     let Placement::Unit(unit) = bench.adapter.place(&members[0]) else { panic!("placed nowhere") };
     let composed = bench.adapter.compose(&unit.key, 1, members).unwrap();

@@ -78,16 +78,19 @@ fn a_null_cig_is_withheld() {
 }
 
 #[rstest]
-#[case::nothing_known(vec![contratto(&json!({}))], "neither a paid amount nor a date")]
-#[case::no_authority(vec![contratto(&json!({"stazione_appaltante": null, "data_inizio": "2026-01-02"}))], "no contracting authority")]
-#[case::two_authorities(vec![contratto(&json!({"data_inizio": "2026-01-02"})), contratto(&json!({"id_aggiudicazione": 2, "stazione_appaltante": "00606750131"}))], "more than one")]
-#[case::an_order_without_amount(vec![contratto(&json!({})), mandato(1, &json!({"importo": "1.00"})), mandato(2, &json!({}))], "would be wrong")]
-#[case::below_zero(vec![mandato(1, &json!({"importo_netto": "-1.00"}))], "below zero")]
-#[case::no_member(vec![], "no member")]
-#[case::another_unit(vec![record("lotto", &json!({"cig": CIG}))], "another unit")]
+#[case::nothing_known(vec![contratto(&json!({}))], "né una somma liquidata né una data")]
+#[case::no_authority(vec![contratto(&json!({"stazione_appaltante": null, "data_inizio": "2026-01-02"}))], "nessun record dice la stazione appaltante")]
+#[case::two_authorities(vec![contratto(&json!({"data_inizio": "2026-01-02"})), contratto(&json!({"id_aggiudicazione": 2, "stazione_appaltante": "00606750131"}))], "più di una")]
+#[case::a_person_in_a_contract(vec![contratto(&json!({"stazione_appaltante": "RSSMRA85T10A562S", "data_inizio": "2026-01-02"}))], "il codice fiscale di una persona")]
+#[case::a_person_who_pays(vec![mandato(1, &json!({"ente": "RSSMRA85T10A562S", "importo_netto": "1.00"}))], "il codice fiscale di una persona")]
+#[case::an_order_without_amount(vec![contratto(&json!({})), mandato(1, &json!({"importo": "1.00"})), mandato(2, &json!({}))], "sarebbe sbagliato")]
+#[case::below_zero(vec![mandato(1, &json!({"importo_netto": "-1.00"}))], "è negativa")]
+#[case::no_member(vec![], "non resta alcun record")]
+#[case::another_unit(vec![record("lotto", &json!({"cig": CIG}))], "non appartiene al CIG")]
 fn what_cannot_be_told_is_parked_with_its_reason(#[case] members: Vec<Record>, #[case] reason: &str) {
     let error = compose(&unit(), &members).unwrap_err();
     assert!(error.contains(reason), "{error}");
+    assert!(!canonical::identifiers::holds_personal_code(&error), "{error}");
 }
 
 #[test]

@@ -91,7 +91,9 @@ fn problem(codice: &str) -> Value {
 #[case::no_member(json_answer(403, &problem("adesione_assente")), "refused adesione_assente: CF [codice fiscale omesso]")]
 #[case::no_right_page(raw(403, "<html>403", "text/html"), "permission, nothing done, fix configuration")]
 #[case::no_right(json_answer(403, &problem("x")), "permission, nothing done, fix configuration")]
-#[case::wrong_address(raw(404, "<html>404", "text/html"), "not_understood, in doubt, retry")]
+#[case::wrong_address(raw(404, "<html>404", "text/html"), "not_understood, nothing done, fix configuration")]
+#[case::wrong_path(json_answer(404, &problem("non_trovato")), "not_understood, nothing done, fix configuration")]
+#[case::wrong_method(ResponseTemplate::new(405), "not_understood, nothing done, fix configuration")]
 #[case::redirect(ResponseTemplate::new(302).insert_header("location", "/login"), "not_understood, in doubt, fix configuration")]
 #[case::too_many(ResponseTemplate::new(429).insert_header("retry-after", "120"), "rate_limited, nothing done, retry after 120")]
 #[case::failed(json_answer(500, &problem("x")), "unavailable, in doubt, retry")]
@@ -164,6 +166,25 @@ async fn only_an_explicit_absence_is_nothing(
     #[case] expected: Result<Held, ErrorKind>,
 ) {
     assert_eq!(held(&fixture().await, answer).await, expected);
+}
+
+#[tokio::test]
+async fn a_look_up_at_a_wrong_address_is_a_matter_of_configuration() {
+    let fixture = fixture().await;
+    Mock::given(method("GET")).respond_with(raw(404, "<html>", "text/html")).mount(&fixture.server).await;
+    let error = fixture.adapter.target().expect("a target").look_up(&fixture.shipment).await.expect_err("no answer");
+    assert_eq!((error.phase, error.advice), (Phase::Refused, Advice::FixConfiguration));
+}
+
+#[tokio::test]
+async fn a_package_that_goes_away_during_an_inventory_is_read_again() {
+    let fixture = fixture().await;
+    let list = json!({ "elementi": [element(ENTE, "2024", ROW, 1)], "successivo": null });
+    let list = json_answer(200, &list);
+    Mock::given(method("GET")).and(path("/v0/pacchetti")).respond_with(list).mount(&fixture.server).await;
+    Mock::given(method("GET")).respond_with(json_answer(404, &problem("non_trovato"))).mount(&fixture.server).await;
+    let error = fixture.adapter.observer().expect("an observer").inventory(None).await.expect_err("no rows");
+    assert_eq!((error.kind, error.advice), (ErrorKind::NotUnderstood, Advice::Retry { after: None }));
 }
 
 #[tokio::test]

@@ -66,6 +66,11 @@ fn check(case: Case) {
 #[case(json!({ "kind": "lotto", "body": { "cig": "918052266A", "stazione_appaltante": "RSSMRA85T10A562S", "anno_riferimento": 2024 } }), "withheld not_a_body")]
 #[case(json!({ "kind": "lotto", "body": { "cig": "918052266A", "stazione_appaltante": ENTE } }), "withheld no_period")]
 #[case(json!({ "kind": "lotto", "body": { "cig": "918052266A", "stazione_appaltante": ENTE, "anno_riferimento": 24 } }), "withheld no_period")]
+#[case(json!({ "kind": "lotto", "body": { "cig": "0000000000", "stazione_appaltante": ENTE, "anno_riferimento": 2024 } }), "withheld null_cig")]
+#[case(json!({ "kind": "aggiudicazione", "body": { "cig": "0000000000", "id_aggiudicazione": 1, "stazione_appaltante": ENTE, "anno_riferimento": 2024 } }), "withheld null_cig")]
+#[case(json!({ "kind": "contratto", "body": { "cig": "0000000000", "id_aggiudicazione": 1, "stazione_appaltante": ENTE, "anno_riferimento": 2024 } }), "withheld null_cig")]
+#[case(json!({ "kind": "evento_esecuzione", "body": { "cig": "0000000000", "id_aggiudicazione": 1, "stazione_appaltante": ENTE, "anno_riferimento": 2024, "progressivo": 1, "stato": "inviato", "dettaglio": { "evento": "sospensione" } } }), "withheld null_cig")]
+#[case(json!({ "kind": "collegamento_cup_cig", "body": { "cup": "F41B21000000001", "cig": "0000000000", "ente": ENTE, "piani": ["pnrr"] } }), "withheld null_cig")]
 #[case(json!({ "kind": "procedura", "body": { "id": "x/1", "stazione_appaltante": ENTE, "pubblicata_il": "2025-12-31T23:30:00Z" } }), "00606750131/gare/2026")]
 #[case(json!({ "kind": "procedura", "body": { "id": "x/1", "stazione_appaltante": ENTE } }), "withheld no_period")]
 #[case(json!({ "kind": "procedura", "body": { "id": "x/1", "pubblicata_il": "2025-12-31T23:30:00Z" } }), "withheld no_authority")]
@@ -132,7 +137,7 @@ fn totals_that_cannot_be_written_are_parked() {
     };
     let members = [lot("918052266A"), lot("5044003AF1")];
     let composed = offline().target().expect("a target").compose(&unit(2024), 1, &members);
-    assert!(composed.expect_err("parked").contains("too large"));
+    assert!(composed.expect_err("parked").contains("troppo grande"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The table from answer to outcome or error, row by row.
 
-use contract::{Held, Outcome, Target};
+use contract::{Held, Outcome, Shipment, Target};
 use kit::http::HttpSettings;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -105,10 +105,66 @@ async fn a_receipt_without_its_number_publishes_nothing() {
 }
 
 #[tokio::test]
-async fn another_identifier_than_the_one_sent_is_in_doubt() {
-    let (_server, outcome) = publishing_after(json_answer(200, json!({"id": 78})), Some("77")).await;
-    let error = outcome.unwrap_err();
-    assert_eq!((error.phase, error.advice), (Phase::Unknown, Advice::AskPerson));
+async fn another_identifier_than_the_one_sent_is_kept_and_told() {
+    let answer = json!({"id": 78, "validate": [{"nome": "cup", "messaggio": "manca", "tipo": "W"}]});
+    let (server, outcome) = publishing_after(json_answer(200, answer), Some("77")).await;
+    let Ok(Outcome::Acknowledged(receipt)) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(receipt.remote_id.as_deref(), Some("78"));
+    let [told, remark] = &receipt.warnings[..] else { panic!("{:?}", receipt.warnings) };
+    assert!(told.contains("idRicevuto era 77, ora è 78"), "{told}");
+    assert_eq!(remark, "cup: manca");
+    // What comes next carries the new one, and finds the publication under it.
+    let next = Shipment { previous_receipt: Some(receipt), ..shipment(&case("lavori"), 2, None) };
+    let held = json_answer(200, json!({"programma": case("lavori")["corpo"].take()}));
+    Mock::given(path(DETTAGLIO)).and(query_param("idRicevuto", "78")).respond_with(held).mount(&server).await;
+    login(&server, "gettone").await;
+    let adapter = adapter(&server);
+    assert!(matches!(adapter.look_up(&next).await, Ok(Held::Same(_))));
+    adapter.send(&next).await.unwrap();
+    let last: Value = serde_json::from_slice(&server.received_requests().await.unwrap().pop().unwrap().body).unwrap();
+    assert_eq!(last["idRicevuto"], 78);
+}
+
+#[tokio::test]
+async fn a_remark_that_repeats_a_person_is_kept_without_it() {
+    let corpo = case("lavori")["corpo"].take();
+    let values = ["cfPiva", "cognome", "nome"].map(|field| corpo["referente"][field].as_str().unwrap().to_owned());
+    let message = format!("{} {} {} non in anagrafe", values[0], values[1], values[2]);
+    let remark = json!([{"nome": "referente.cfPiva", "messaggio": message, "tipo": "W"}]);
+    let (_server, outcome) = publishing(json_answer(200, json!({"id": 77, "validate": remark}))).await;
+    let Ok(Outcome::Acknowledged(receipt)) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(receipt.warnings, ["referente.cfPiva: […] […] […] non in anagrafe"]);
+    // The same words as a refusal.
+    let blocking = json!({"validate": [{"nome": "referente.cfPiva", "messaggio": message, "tipo": "E"}]});
+    let (_server, outcome) = publishing(json_answer(400, blocking)).await;
+    let message = "referente.cfPiva: […] […] […] non in anagrafe".to_owned();
+    assert_eq!(outcome.unwrap(), Outcome::Refused { code: "validazione".to_owned(), message });
+}
+
+#[rstest]
+#[case::as_many_as_are_kept(48, 48, None)]
+#[case::one_more(49, 49, Some("e un'altra osservazione, che qui non si conserva"))]
+#[case::many(900, 49, Some("e altre 852 osservazioni, che qui non si conservano"))]
+#[tokio::test]
+async fn a_receipt_keeps_some_remarks_of_some_length(
+    #[case] given: usize,
+    #[case] kept: usize,
+    #[case] last: Option<&str>,
+) {
+    let corpo = case("lavori")["corpo"].take();
+    let surname = corpo["referente"]["cognome"].as_str().unwrap().to_owned();
+    // The surname stands across the end of what is kept.
+    let message = format!("{}{surname}", "x ".repeat(496));
+    let remark = |place: usize| json!({"nome": format!("{place:04}"), "messaggio": message, "tipo": "W"});
+    let remarks: Vec<_> = (0..given).map(remark).collect();
+    let (_server, outcome) = publishing(json_answer(200, json!({"id": 77, "validate": remarks}))).await;
+    let Ok(Outcome::Acknowledged(receipt)) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(receipt.warnings.len(), kept);
+    assert!(receipt.warnings.iter().all(|warning| warning.chars().count() <= 1_000));
+    assert!(receipt.warnings[0].ends_with("x […"), "{}", receipt.warnings[0]);
+    if let Some(last) = last {
+        assert_eq!(receipt.warnings.last().map(String::as_str), Some(last));
+    }
 }
 
 #[rstest]
