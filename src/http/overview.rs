@@ -279,7 +279,7 @@ fn rule_title(code: &str) -> &'static str {
             Rule::R03 => "data diversa",
             Rule::R04 => "CIG non valido",
             Rule::R05 => "CIG nullo o assente",
-            Rule::R06 => "CIG ripetuto nello stesso documento",
+            Rule::R06 => "dato ripetuto, o che un altro dello stesso documento già dice",
             Rule::R09 => "SmartCIG",
             Rule::R12 => "testo diverso",
             Rule::R13 => "CUP diversi",

@@ -12,6 +12,7 @@ use kit::http::HttpClient;
 
 use crate::client::{Client, Reply, receipt, standing};
 use crate::config::Config;
+use crate::names::Names;
 use crate::wire::BozzaInviata;
 use crate::{SYSTEM, admit, explain, inventory, read, simulator, source, write};
 
@@ -122,7 +123,7 @@ impl Target for ScpEsecuzione {
 
     async fn send(&self, shipment: &Shipment) -> Result<Outcome, AdapterError> {
         let sent = sent(shipment)?;
-        match self.client.submit(shipment, sent.versione).await? {
+        match self.client.submit(shipment, &sent).await? {
             Reply::Taken(outcome) => Ok(outcome),
             Reply::Refused { code, message } => Ok(Outcome::Refused { code, message }),
             // Whatever becomes of the question, the draft was sent: only what is seen settles it.
@@ -131,7 +132,7 @@ impl Target for ScpEsecuzione {
                 match held {
                     // Rejected or not, what is held is what was sent.
                     Some((held, receipt)) if inventory::is_same(&sent, &held) => {
-                        standing(&held.stato, &[], receipt).ok_or(doubt)
+                        standing(&held.stato, &[], &Names::of(&sent), receipt).ok_or(doubt)
                     }
                     Some((held, _)) if held.versione >= sent.versione => Ok(Outcome::Refused {
                         code: "newer_draft".to_owned(),
@@ -171,7 +172,7 @@ impl Target for ScpEsecuzione {
         if held.versione < sent.versione {
             return Err(answer.not_understood("an older version than the one that was taken"));
         }
-        match standing(&held.stato, &held.esiti, receipt(&answer, id_bozza)) {
+        match standing(&held.stato, &held.esiti, &Names::of(&sent), receipt(&answer, id_bozza)) {
             Some(Outcome::Submitted { state, .. }) => Ok(Followed::Pending(state)),
             Some(outcome) => Ok(Followed::Ended(outcome)),
             None => Err(answer.not_understood("a state outside the contract")),

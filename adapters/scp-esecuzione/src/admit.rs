@@ -4,13 +4,20 @@
 //! (the table of [`Lane::needs`]), which must be held; one that exists and is not held yet is
 //! waited for, one that does not exist is named. Then at the step before it, among those held: the
 //! official table of transitions must admit it. Steps stand in the order of their days, so that a
-//! correction of an old step is not held back by what came later.
+//! correction of an old step is not held back by what came later. The signature that follows an
+//! urgent start has no pair in the table: it stands at the head of the contract, whatever its day.
 //!
-//! Nothing waits for a step that could wait for it: needs go from later phases to earlier ones.
+//! Beside what it needs, a step gives way to those that should be sent before it: a progress to the
+//! progresses with lower numbers, the conclusion to what may not follow it. It gives way only to
+//! steps that the lane, as it stands, could still admit ([`Lane::could_come`]): the others may wait
+//! for ever, and nobody waits with them.
+//!
+//! What the platform tells of itself counts as held whoever wrote it, a draft too: ours are drafts
+//! as well, and a person confirms all of them. What was rejected there is no step at all.
 
 use canonical::Record;
 use canonical::code_lists::transizioni::{AFTER_AWARD, may_follow};
-use canonical::kinds::{Body, Dettaglio, EventoEsecuzione, Fase};
+use canonical::kinds::{Body, Dettaglio, EventoEsecuzione, Fase, StatoEvento};
 use canonical::values::CalendarDate;
 use contract::{Neighbour, NotYet, UnitKey};
 
@@ -28,13 +35,26 @@ const REPEATED: &str = "ERR79";
 pub(crate) fn admit(unit: &UnitKey, members: &[Record], lane: &[Neighbour]) -> Result<(), NotYet> {
     let Some(step) = Step::new(unit, members, false) else { return Ok(()) };
     let steps = lane.iter().filter(|neighbour| neighbour.unit != *unit);
-    let steps: Vec<_> = steps.filter_map(|it| Step::new(&it.unit, &it.members, it.is_held)).collect();
-    let lane = Lane { step: &step, steps: &steps };
-    lane.needs()?;
-    lane.follows()
+    let mut steps: Vec<_> = steps.filter_map(|it| Step::new(&it.unit, &it.members, it.is_held)).collect();
+    let mut step = step;
+    sign_before_the_start(&mut step, &mut steps);
+    Lane { step: &step, steps: &steps, gives_way: true }.admits()
+}
+
+/// Puts the first signature of a lane before an urgent start: it loses its day, and its phase comes
+/// before every other.
+fn sign_before_the_start<'r>(step: &mut Step<'r>, steps: &mut [Step<'r>]) {
+    let mut all: Vec<_> = std::iter::once(step).chain(steps).collect();
+    if all.iter().any(|it| it.is_urgent_start()) {
+        let signatures = all.iter_mut().filter(|it| it.fase == Fase::Stipula);
+        if let Some(first) = signatures.min_by_key(|it| it.progressivo) {
+            first.day = None;
+        }
+    }
 }
 
 /// A step of a contract's life.
+#[derive(Clone)]
 struct Step<'r> {
     fase: Fase,
     progressivo: u32,
@@ -53,10 +73,27 @@ impl<'r> Step<'r> {
             Body::EventoEsecuzione(evento) => Some(evento),
             _ => None,
         });
+        if evento.is_some_and(|evento| evento.stato == StatoEvento::Scartato) {
+            return None;
+        }
         let scheda = evento.map_or_else(|| Scheda::of_fase(fase).next(), |evento| Some(Scheda::of_evento(evento)))?;
-        let body = members.iter().find(|record| matches!(record.body, Body::EventoEsecuzione(_)));
-        let day = body.and_then(|record| day(scheda, &canonical_json(&record.body)));
-        Some(Self { fase, progressivo, scheda: scheda.code, evento, day, is_held })
+        let on = members.iter().find_map(|record| match &record.body {
+            Body::EventoEsecuzione(_) => day(scheda, &canonical_json(&record.body)),
+            _ => None,
+        });
+        // A signature may be known by its contract alone.
+        let signed = || {
+            members.iter().find_map(|record| match &record.body {
+                Body::Contratto(contratto) => contratto.data_stipula,
+                _ => None,
+            })
+        };
+        Some(Self { fase, progressivo, scheda: scheda.code, evento, day: on.or_else(signed), is_held })
+    }
+
+    /// Whether it is that very step.
+    fn is(&self, other: &Self) -> bool {
+        (self.fase, self.progressivo) == (other.fase, other.progressivo)
     }
 
     /// Whether it came before another step: by its day, or by its place in a contract's life.
@@ -87,6 +124,16 @@ impl<'r> Step<'r> {
         self.fase == Fase::Sospensione && !self.says(|it| matches!(it, Dettaglio::Sospensione(it) if it.parziale))
     }
 
+    fn is_urgent_start(&self) -> bool {
+        self.says(|it| matches!(it, Dettaglio::Avvio(it) if it.consegna_sotto_riserva))
+    }
+
+    /// Ends something that began before it.
+    fn closes(&self) -> bool {
+        let closing = [Fase::Ripresa, Fase::EsitoSubappalto, Fase::ConclusioneSubappalto, Fase::AccordoBonario];
+        closing.contains(&self.fase) || is_conclusion(self.fase) || self.fase == Fase::Collaudo
+    }
+
     fn is_of_the_lot(&self) -> bool {
         matches!(self.fase, Fase::ElencoIncarichi | Fase::VariazioneAggiudicatario | Fase::IntegrazioneDati)
     }
@@ -110,31 +157,37 @@ fn not_yet(code: &str, reason: String) -> Result<(), NotYet> {
 struct Lane<'l> {
     step: &'l Step<'l>,
     steps: &'l [Step<'l>],
+    /// Whether the step lets others go first.
+    gives_way: bool,
 }
 
 impl<'l> Lane<'l> {
+    fn admits(&self) -> Result<(), NotYet> {
+        self.needs()?;
+        self.follows()
+    }
+
     /// What the phase asks for.
     ///
     /// | step | needs |
     /// |---|---|
     /// | SC1 | no other signature, unless the first contract was concluded |
     /// | I1 | SC1, or a delivery under reserve of law |
-    /// | SA1 | I1, the progress before it; no suspension of the whole works on its day |
-    /// | SO1 | I1; the suspensions before it resumed |
-    /// | SQ1, RI1 | their SO1; one resumption for each suspension |
+    /// | SA1 | I1; no suspension of the whole works on its day; gives way to the progresses before it |
+    /// | SO1 | I1; the suspensions before it resumed; gives way to them |
+    /// | SQ1, RI1 | their SO1, one of each for a suspension; SQ1 before the resumption |
     /// | M1, M2, RSU1, IR1 | SC1 |
     /// | ES1, CS1 | their RSU1; for CS1 a positive ES1 |
     /// | AC1 | I1 |
-    /// | CO1 | I1, unless it ended early; all that may not follow it held; suspensions resumed |
-    /// | CO2 | I1 where there is one; suspensions resumed |
+    /// | CO1 | no other conclusion; I1, unless it ended early; suspensions resumed; gives way to what may not follow it |
+    /// | CO2 | the same, also without I1 |
     /// | CL1 | CO1 |
     fn needs(&self) -> Result<(), NotYet> {
         match self.step.fase {
             Fase::Stipula => self.once(),
             Fase::Avvio => {
                 self.once()?;
-                let is_urgent = |it: &Dettaglio| matches!(it, Dettaglio::Avvio(it) if it.consegna_sotto_riserva);
-                if self.step.says(is_urgent) { Ok(()) } else { self.after(Fase::Stipula) }
+                if self.step.is_urgent_start() { Ok(()) } else { self.after(Fase::Stipula) }
             }
             Fase::Avanzamento => {
                 self.after(Fase::Avvio)?;
@@ -146,7 +199,11 @@ impl<'l> Lane<'l> {
                 self.after_those_before()?;
                 self.not_suspended(true)
             }
-            Fase::SuperamentoQuarto => self.about(Fase::Sospensione).map(drop),
+            Fase::SuperamentoQuarto => {
+                self.about(Fase::Sospensione)?;
+                self.once_about()?;
+                self.not_resumed()
+            }
             Fase::Ripresa => {
                 self.about(Fase::Sospensione)?;
                 self.once_about()
@@ -180,10 +237,10 @@ impl<'l> Lane<'l> {
         let closing = before
             .iter()
             .find(|it| it.says(|it| matches!(it, Dettaglio::Recesso(it) if it.istanza_accolta != Some(false))));
-        let may_close = step.is_of_the_lot() || is_conclusion(step.fase) || step.fase == Fase::Collaudo;
-        if let Some(closing) = closing.filter(|_| !may_close && step.fase != Fase::Stipula) {
+        let may_close = step.is_of_the_lot() || step.closes() || step.fase == Fase::Stipula;
+        if let Some(closing) = closing.filter(|_| !may_close) {
             let reason = format!(
-                "dopo il recesso ({}) il contratto si può solo concludere: {} non è ammessa",
+                "dopo il recesso ({}) si chiude soltanto ciò che era cominciato: {} non è ammessa",
                 closing.name(),
                 step.name()
             );
@@ -191,7 +248,7 @@ impl<'l> Lane<'l> {
         }
         let last = before.into_iter().reduce(|last, it| if last.precedes(it) { it } else { last });
         let is_admitted = match last {
-            Some(last) => may_follow(last.scheda, step.scheda) || last.fase == step.fase,
+            Some(last) => may_follow(last.scheda, step.scheda),
             // Needs are satisfied: an urgent start has no signature before it.
             None => AFTER_AWARD.contains(&step.scheda) || step.fase == Fase::Avvio,
         };
@@ -205,8 +262,8 @@ impl<'l> Lane<'l> {
     /// A phase that happens once.
     fn once(&self) -> Result<(), NotYet> {
         let step = self.step;
-        let other =
-            self.steps.iter().find(|it| it.is_held && it.fase == step.fase && it.progressivo != step.progressivo);
+        let is_alike = |it: &Step<'_>| it.fase == step.fase || (is_conclusion(it.fase) && is_conclusion(step.fase));
+        let other = self.steps.iter().find(|it| it.is_held && is_alike(it) && !it.is(step));
         let begins_again = step.fase == Fase::Stipula
             && self.steps.iter().any(|it| it.is_held && is_conclusion(it.fase) && it.precedes(step));
         match other.filter(|_| !begins_again) {
@@ -219,7 +276,7 @@ impl<'l> Lane<'l> {
     fn once_about(&self) -> Result<(), NotYet> {
         let step = self.step;
         let mut same = self.steps.iter().filter(|it| it.is_held && it.fase == step.fase);
-        let same = same.find(|it| it.about() == step.about() && it.progressivo != step.progressivo);
+        let same = same.find(|it| it.about() == step.about() && !it.is(step));
         match same {
             None => Ok(()),
             Some(other) => not_yet(REPEATED, format!("{} riguarda lo stesso passo ed è già presente", other.name())),
@@ -251,8 +308,60 @@ impl<'l> Lane<'l> {
     /// The steps of the same phase with a lower number come first.
     fn after_those_before(&self) -> Result<(), NotYet> {
         let step = self.step;
-        let mut before = self.steps.iter().filter(|it| it.fase == step.fase && it.progressivo < step.progressivo);
-        before.find(|it| !it.is_held).map_or(Ok(()), |found| self.waits(found))
+        self.gives_way_to(|it| it.fase == step.fase && it.progressivo < step.progressivo)
+    }
+
+    /// Lets the steps go first that should, and still could.
+    fn gives_way_to(&self, comes_first: impl Fn(&Step<'_>) -> bool) -> Result<(), NotYet> {
+        let first: Vec<_> = self.steps.iter().filter(|it| !it.is_held && comes_first(it)).collect();
+        if !self.gives_way || first.is_empty() {
+            return Ok(());
+        }
+        let coming = self.could_come();
+        let found = first.into_iter().find(|it| coming.iter().any(|coming| coming.is(it)));
+        found.map_or(Ok(()), |found| self.waits(found))
+    }
+
+    /// The steps that the lane could still admit without this one and without a conclusion: now, or
+    /// after others of them. One that only a conclusion or a step not there would let through is
+    /// none of them.
+    fn could_come(&self) -> Vec<Step<'l>> {
+        let is_open = |it: &Step<'_>| !it.is_held && !is_conclusion(it.fase) && !it.is(self.step);
+        let is_admitted = |step: &Step<'l>, steps: &[Step<'l>]| Lane { step, steps, gives_way: false }.admits().is_ok();
+        // Now: one that goes first must not hide another that could have gone as well.
+        let now = self.steps.iter().filter(|it| is_open(it) && is_admitted(it, self.steps)).cloned();
+        let mut coming: Vec<_> = now.collect();
+        let mut lane = self.steps.to_vec();
+        loop {
+            let before = coming.len();
+            for place in 0..lane.len() {
+                let step = lane[place].clone();
+                if is_open(&step) && is_admitted(&step, &lane) {
+                    lane[place].is_held = true;
+                    coming.push(step);
+                }
+            }
+            if coming.len() == before {
+                return coming;
+            }
+        }
+    }
+
+    /// A quarter of the time is exceeded while the suspension is open.
+    fn not_resumed(&self) -> Result<(), NotYet> {
+        let step = self.step;
+        let is_resumption = |it: &&Step<'_>| it.fase == Fase::Ripresa && it.about() == step.about();
+        match self.steps.iter().find(|it| is_resumption(it) && it.precedes(step)) {
+            None => Ok(()),
+            Some(resumption) => {
+                let reason = format!(
+                    "la sospensione era già finita ({}): {} non la riguarda più",
+                    resumption.name(),
+                    step.name()
+                );
+                not_yet(SEQUENCE, reason)
+            }
+        }
     }
 
     /// The step that this one is about, held.
@@ -318,7 +427,7 @@ impl<'l> Lane<'l> {
         Ok(())
     }
 
-    /// After a conclusion hardly anything is admitted: what the lane still holds goes first.
+    /// After a conclusion hardly anything is admitted: what the lane could still admit goes first.
     fn before_the_end(&self) -> Result<(), NotYet> {
         self.once()?;
         let step = self.step;
@@ -327,14 +436,13 @@ impl<'l> Lane<'l> {
                 if it.interruzione_anticipata || it.senza_contratto || it.causa_interruzione.is_some())
         };
         let may_lack_start = step.fase == Fase::ConclusioneAffidamentoDiretto || step.says(ends_early);
-        let start = self.steps.iter().find(|it| it.fase == Fase::Avvio);
-        if start.is_some() || !may_lack_start {
+        if !may_lack_start {
             self.after(Fase::Avvio)?;
         }
-        let comes_first = |it: &&Step<'_>| !it.is_held && !it.is_of_the_lot() && !may_follow("CO1", it.scheda);
-        if let Some(found) = self.steps.iter().find(comes_first) {
-            return self.waits(found);
-        }
+        // A signature may follow the conclusion of the contract before it, and not of its own.
+        let is_first_signature = |it: &Step<'_>| it.fase == Fase::Stipula && it.precedes(step);
+        let may_come_later = |it: &Step<'_>| it.is_of_the_lot() || may_follow("CO1", it.scheda);
+        self.gives_way_to(|it| !may_come_later(it) || is_first_signature(it))?;
         if step.says(ends_early) { Ok(()) } else { self.not_suspended(true) }
     }
 }

@@ -13,15 +13,17 @@
 //! | 404, 405 | not this platform: the address is wrong |
 //! | what every system shares | see [`common_error`] |
 //! | anything else | in doubt |
+//!
+//! A reason is a code only where it looks like one; texts are told without the persons of the draft.
 
 use canonical::Digest;
-use canonical::identifiers::without_personal_codes;
 use contract::{AdapterError, Advice, Outcome, Phase, Receipt, Shipment, UnitKey};
 use kit::Secret;
 use kit::answer::{Answer, common_error};
 use kit::http::{HttpClient, Method, Request};
 
-use crate::wire::{BozzaAccolta, BozzaTenuta, Errore, Esito, ListaCig, ListaSchede, PaginaBozze};
+use crate::names::Names;
+use crate::wire::{BozzaAccolta, BozzaInviata, BozzaTenuta, Errore, Esito, ListaCig, ListaSchede, PaginaBozze};
 
 /// Reasons for which the platform says no for good. Others, known or not, may be passing ones.
 const PERMANENT: &[&str] = &[
@@ -37,9 +39,8 @@ const PERMANENT: &[&str] = &[
 const NOT_FOUND: &str = "NOT_FOUND";
 /// The one reason that a 409 may have.
 const NEWER: &str = "VERSIONE_SUPERATA";
-
-/// Characters kept of a text of the platform.
-const LONGEST_TEXT: usize = 500;
+/// The code of a refusal whose reason is no code.
+const WITHOUT_CODE: &str = "reason_without_code";
 
 /// What the platform says to a draft.
 #[derive(Debug)]
@@ -66,21 +67,18 @@ pub(crate) struct Client {
 
 impl Client {
     /// `PUT /bozze/{cig}/{award}/{phase}/{progressive}`.
-    pub(crate) async fn submit(&self, shipment: &Shipment, versione: u64) -> Result<Reply, AdapterError> {
+    pub(crate) async fn submit(&self, shipment: &Shipment, sent: &BozzaInviata) -> Result<Reply, AdapterError> {
         let request = self
             .draft_request(Method::PUT, &shipment.unit)
             .header("idempotency-key", &shipment.idempotency_key)
             .json_body(shipment.body.clone());
         let answer = self.http.exchange(request).await?;
         match answer.status {
-            200 | 201 if !answer.is_html() => taken(&answer, versione),
+            200 | 201 if !answer.is_html() => taken(&answer, sent.versione, &Names::of(sent)),
             409 if no(&answer).is_some_and(|no| no.error_data == NEWER) => {
                 Ok(Reply::Newer(answer.not_understood("refused for a newer draft that is not held")))
             }
-            _ => {
-                let Errore { error_data, esiti, .. } = refusal(&answer).ok_or_else(|| error_of(&answer))?;
-                Ok(Reply::Refused { code: bearable(&error_data), message: remarks(&esiti) })
-            }
+            _ => Ok(refused(&refusal(&answer).ok_or_else(|| error_of(&answer))?, &Names::of(sent))),
         }
     }
 
@@ -121,11 +119,12 @@ impl Client {
     }
 
     /// `getJsonListaSchede`: the answer as received and what it says; a permanent reason is the
-    /// platform's last word on this CIG, and none on the others.
+    /// platform's last word on this CIG, and none on the others. Nobody knows which names stand
+    /// there: of the reason only a code is kept.
     pub(crate) async fn schede(&self, cig: &str) -> Result<Result<(Answer, ListaSchede), Errore>, AdapterError> {
         let answer = self.archive("getJsonListaSchede", &[("cig", cig)]).await?;
         if let Some(refusal) = refusal(&answer) {
-            return Ok(Err(Errore { error_data: bearable(&refusal.error_data), ..refusal }));
+            return Ok(Err(Errore { error_data: code_alone(&refusal.error_data), ..refusal }));
         }
         let lista: ListaSchede = data(&answer)?;
         if lista.esito { Ok(Ok((answer, lista))) } else { Err(answer.not_understood("a failure told with status 200")) }
@@ -153,7 +152,7 @@ impl Client {
 
 /// What an answer of success says: the draft was really taken when the version is ours and no
 /// error stands inside. A later version may have another content: it is not believed unseen.
-fn taken(answer: &Answer, versione: u64) -> Result<Reply, AdapterError> {
+fn taken(answer: &Answer, versione: u64, names: &Names) -> Result<Reply, AdapterError> {
     let accolta: BozzaAccolta = answer.json()?;
     if accolta.versione < versione {
         return Err(answer.not_understood("taken in an older version than the one sent"));
@@ -165,7 +164,7 @@ fn taken(answer: &Answer, versione: u64) -> Result<Reply, AdapterError> {
     if accolta.versione > versione {
         return Ok(Reply::Newer(answer.not_understood("taken in a later version that is not held")));
     }
-    standing(&accolta.stato, &accolta.esiti, receipt(answer, &accolta.id_bozza))
+    standing(&accolta.stato, &accolta.esiti, names, receipt(answer, &accolta.id_bozza))
         .map(Reply::Taken)
         .ok_or_else(|| answer.not_understood("taken in a state outside the contract"))
 }
@@ -176,24 +175,35 @@ const REJECTED: &str = "scartata";
 const ON_ITS_WAY: &[&str] = &["bozza", "in_verifica", "confermata", "trasmessa"];
 
 /// What a state means; none when the contract does not have it.
-pub(crate) fn standing(stato: &str, esiti: &[Esito], receipt: Receipt) -> Option<Outcome> {
+pub(crate) fn standing(stato: &str, esiti: &[Esito], names: &Names, receipt: Receipt) -> Option<Outcome> {
     match stato {
         "accettata" => Some(Outcome::Acknowledged(receipt)),
         REJECTED => {
             // The remark that decided is the first error; without one, the state is all there is.
             let error = esiti.iter().find(|esito| esito.tipo != "avviso");
-            let code = error.map_or_else(|| REJECTED.to_owned(), |esito| bearable(&esito.codice));
-            Some(Outcome::Refused { code, message: remarks(esiti) })
+            let code = error.and_then(|esito| names.code(&esito.codice)).unwrap_or_else(|| REJECTED.to_owned());
+            Some(Outcome::Refused { code, message: remarks(esiti, names) })
         }
         stato if ON_ITS_WAY.contains(&stato) => Some(Outcome::Submitted { receipt, state: stato.to_owned() }),
         _ => None,
     }
 }
 
-/// The remarks of the platform in one line, without the codes of persons.
-fn remarks(esiti: &[Esito]) -> String {
+/// A refusal by the rules. A reason that is no code is one more remark.
+fn refused(errore: &Errore, names: &Names) -> Reply {
+    let remarks = remarks(&errore.esiti, names);
+    if let Some(code) = names.code(&errore.error_data) {
+        return Reply::Refused { code, message: remarks };
+    }
+    let reason = names.bearable(&errore.error_data);
+    let message = if remarks.is_empty() { reason } else { format!("{reason}; {remarks}") };
+    Reply::Refused { code: WITHOUT_CODE.to_owned(), message }
+}
+
+/// The remarks of the platform in one line, without the persons of the draft.
+fn remarks(esiti: &[Esito], names: &Names) -> String {
     let remarks: Vec<_> = esiti.iter().map(|esito| format!("{}: {}", esito.codice, esito.messaggio)).collect();
-    bearable(&remarks.join("; "))
+    names.bearable(&remarks.join("; "))
 }
 
 pub(crate) fn receipt(answer: &Answer, id_bozza: &str) -> Receipt {
@@ -237,15 +247,14 @@ fn error_of(answer: &Answer) -> AdapterError {
         common_error(&answer.attempted, answer).unwrap_or_else(|| answer.not_understood("answer outside the contract"));
     // With status 500 for every failure, the reason says more than the status.
     match answer.json::<Errore>() {
-        Ok(errore) => error.remote_code(bearable(&errore.error_data)),
+        Ok(errore) => error.remote_code(code_alone(&errore.error_data)),
         Err(_) => error,
     }
 }
 
-/// A text of the platform, without the codes of persons and of bearable length. A code is taken
-/// out before the text is cut, or half of it would stay.
-fn bearable(text: &str) -> String {
-    without_personal_codes(text, "[…]").chars().take(LONGEST_TEXT).collect()
+/// A reason as a code, where nobody knows which names may stand in it.
+fn code_alone(reason: &str) -> String {
+    Names::default().code(reason).unwrap_or_else(|| WITHOUT_CODE.to_owned())
 }
 
 #[cfg(test)]

@@ -74,7 +74,9 @@ impl Field {
             (_, FieldType::AllCodes) => "tutti i codici, dove sono più di uno",
             (_, FieldType::List(_)) => "elenco copiato nel suo ordine",
             (_, FieldType::HeadAndTail(..)) => "il primo valore e, di seguito, gli altri",
-            (_, FieldType::Items(_)) => "un elemento per ciascuno, campo per campo",
+            (_, FieldType::Items(_)) => {
+                "un elemento per ciascuno, campo per campo; qui è mostrato soltanto quanti sono"
+            }
             (_, FieldType::Itself(_)) => "la scheda elenca i lotti: uno solo, quello dell'evento",
             (_, FieldType::Words(..)) => "vero o falso, con le parole della scheda",
             _ => "copiato senza modifiche",

@@ -32,8 +32,8 @@ fn observed(bozza: BozzaTenuta) -> ObservedUnit {
 /// platform added, and amounts or days that it spells in its own way, make no difference.
 pub(crate) fn is_same(sent: &BozzaInviata, held: &BozzaTenuta) -> bool {
     held.versione >= sent.versione
-        && schede::row(&held.chiave, &held.scheda, &contenuto(&held.anac_form, &held.integrazioni))
-            == schede::row(&held.chiave, &sent.scheda, &sent.contenuto())
+        && held.scheda == sent.scheda
+        && schede::is_same(&sent.scheda, &contenuto(&held.anac_form, &held.integrazioni), &sent.contenuto())
 }
 
 #[cfg(test)]
@@ -75,6 +75,24 @@ mod tests {
         assert_eq!(units.iter().map(|unit| unit.key.as_str()).collect::<Vec<_>>(), ["b", "c"]);
         assert_eq!(next.as_deref(), Some("c"));
         assert_eq!(page(of(&[], None), None).unwrap(), (Vec::new(), None));
+    }
+
+    #[test]
+    fn another_person_in_a_task_is_another_content_though_rows_count_only() {
+        let of = |cognome: &str| {
+            let incarico = json!({"datiPersonaFisica": {"cognome": cognome, "codiceFiscale": "RSSMRA85T10A562S"}});
+            json!({"elencoIncarichi": [{"cig": "B000001279", "incarichi": [incarico]}]})
+        };
+        let draft = |cognome: &str| BozzaInviata {
+            versione: 1,
+            scheda: "S3".to_owned(),
+            anac_form: of(cognome),
+            integrazioni: Value::Null,
+        };
+        let held = BozzaTenuta { scheda: "S3".to_owned(), anac_form: of("Rossi"), ..held("k", 1) };
+        assert!(is_same(&draft("Rossi"), &held) && !is_same(&draft("Bianchi"), &held));
+        let row = &observed(held).rows[0];
+        assert_eq!(row.fields["elencoIncarichi"].to_string(), "cig=B000001279 incarichi=1");
     }
 
     #[rstest]

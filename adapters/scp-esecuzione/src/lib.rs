@@ -10,6 +10,7 @@ mod write;
 mod explain;
 mod admit;
 mod inventory;
+mod names;
 mod client;
 mod source;
 mod adapter;

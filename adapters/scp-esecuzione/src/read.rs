@@ -5,7 +5,7 @@
 //! of the scheda that the table does not know is told.
 
 use canonical::identifiers::Cig;
-use canonical::kinds::{Body, Contratto, Dettaglio, EventoEsecuzione};
+use canonical::kinds::{Body, Contratto, Dettaglio, EventoEsecuzione, StatoEvento};
 use canonical::{FieldPath, Finding, Kind, Rule, Severity};
 use contract::{DraftRecord, Normalized, SetAside};
 use serde_json::{Map, Value, json};
@@ -150,7 +150,8 @@ fn records(letta: &SchedaLetta) -> Result<Normalized, SetAside> {
     let Ok(body) = Body::from_json(Kind::EventoEsecuzione, &text) else { return Err(problem()) };
     let Learnt { findings, raw } = learnt;
     let contratto = match &body {
-        Body::EventoEsecuzione(evento) if code == "SC1" => {
+        // A signature that was rejected is none: its contract would stand as signed.
+        Body::EventoEsecuzione(evento) if code == "SC1" && evento.stato != StatoEvento::Scartato => {
             Some(contratto(evento, numero.as_ref().and_then(Value::as_str)))
         }
         _ => None,

@@ -153,7 +153,7 @@ pub(crate) struct PaginaBozze {
 }
 
 /// How the platform says no: whatever the reason, with HTTP status 500 unless noted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Errore {
     /// Always false.
@@ -169,6 +169,13 @@ pub(crate) struct Errore {
 impl std::fmt::Debug for Esito {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Esito({} {:?})", self.codice, self.campo)
+    }
+}
+
+/// Never the reason: a text may stand there.
+impl std::fmt::Debug for Errore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Errore({:?})", self.esiti)
     }
 }
 

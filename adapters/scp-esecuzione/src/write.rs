@@ -31,11 +31,17 @@ pub(crate) fn place(record: &Record) -> Placement {
         Body::Contratto(contratto) => (contratto.cig, contratto.id_aggiudicazione, Fase::Stipula, 1),
         _ => return Placement::Elsewhere,
     };
-    if cig.class() == CigClass::SmartCig {
-        return Placement::Withheld { code: "smartcig" };
+    match cig.class() {
+        CigClass::SmartCig => return Placement::Withheld { code: "smartcig" },
+        CigClass::Null => return Placement::Withheld { code: "null_cig" },
+        _ => {}
     }
     Placement::Unit(Unit { key: key(cig, award, fase, progressivo), lane: Lane(format!("{cig}/{award}")) })
 }
+
+/// Why a unit without members is not composed: there is no request that takes a draft back.
+const NOBODY: &str = "nessuna fonte parla più di questa scheda: chi la segue verifichi la bozza su SCP Esecuzione \
+                      e, se non serve più, la elimini a mano";
 
 fn key(cig: Cig, award: u32, fase: Fase, progressivo: u32) -> UnitKey {
     UnitKey(format!("{cig}/{award}/{}/{progressivo}", fase.code()))
@@ -88,7 +94,7 @@ pub(crate) fn gather<'m>(unit: &UnitKey, members: &'m [Record]) -> Result<Gather
     members.sort_by_cached_key(|member| {
         (is_contratto(member), member.provenance.source.as_str().to_owned(), member.body.to_json())
     });
-    let first = *members.first().ok_or("no member")?;
+    let first = *members.first().ok_or(NOBODY)?;
     let scheda = Scheda::of_body(&first.body).ok_or_else(|| format!("no scheda for unit {unit}"))?;
     let mut learnt = Learnt::default();
     let values = fields(scheda, &first.body, &mut learnt);

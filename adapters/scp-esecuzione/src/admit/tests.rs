@@ -1,11 +1,12 @@
 //! Lanes as the ledger shows them: what is held, what is still to go, what does not exist.
 
+use canonical::Kind;
 use proptest::strategy::Strategy;
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::testing::{CIG, evento};
+use crate::testing::{CIG, evento, record_from};
 
 /// A step, `phase/progressive`, with its detail.
 struct Told(u8, u32, Value);
@@ -49,6 +50,12 @@ fn so1(number: u32, day: &str, parziale: bool) -> Told {
 }
 fn ri1(number: u32, of: u32, day: &str) -> Told {
     step((15, number), json!({"evento": "ripresa", "sospensione": of, "data_verbale": day}))
+}
+fn sq1(number: u32, day: &str) -> Told {
+    step((14, number), json!({"evento": "superamento_quarto", "sospensione": 1, "data_superamento": day}))
+}
+fn urgent() -> Told {
+    step((2, 1), json!({"evento": "avvio", "consegna_sotto_riserva": true, "data_effettivo_inizio": "2026-01-10"}))
 }
 fn rsu1() -> Told {
     step((16, 1), json!({"evento": "richiesta_subappalto", "data": "2026-03-01"}))
@@ -180,16 +187,16 @@ fn a_step_out_of_its_order_waits_and_says_for_what(
     assert!(not_yet.reason.contains(says), "{}", not_yet.reason);
 }
 
-/// A whole life, from the signature to the test.
-fn whole_life() -> Vec<(UnitKey, Vec<Record>)> {
+/// A whole life, from the signature or from an urgent start to the test.
+fn whole_life(start: Told) -> Vec<(UnitKey, Vec<Record>)> {
     let life = [
         sc1(),
-        i1(),
+        start,
         rsu1(),
         es1(true),
         sa1(1, "2026-02-20"),
         so1(1, "2026-03-05", false),
-        step((14, 1), json!({"evento": "superamento_quarto", "sospensione": 1, "data_superamento": "2026-04-20"})),
+        sq1(1, "2026-04-20"),
         ri1(1, 1, "2026-05-01"),
         m1("2026-05-20"),
         sa1(2, "2026-06-01"),
@@ -203,9 +210,16 @@ fn whole_life() -> Vec<(UnitKey, Vec<Record>)> {
     life.iter().map(members).collect()
 }
 
+/// What still waits of these steps when nothing moves any more.
+fn left_of(life: &[Told]) -> Vec<String> {
+    waiting(life.iter().map(members).map(|(unit, members)| (unit, members, false)).collect())
+}
+
 /// Tries every step of a lane, round after round, until nothing moves; gives what still waits.
 fn waiting(mut lane: Vec<(UnitKey, Vec<Record>, bool)>) -> Vec<String> {
-    for _round in 0..lane.len() {
+    loop {
+        let held = |lane: &[(UnitKey, Vec<Record>, bool)]| lane.iter().filter(|(_, _, is_held)| *is_held).count();
+        let before = held(&lane);
         for place in 0..lane.len() {
             let (unit, members, was_held) = lane.remove(place);
             let neighbour = |(unit, members, is_held): &(UnitKey, Vec<Record>, bool)| Neighbour {
@@ -216,6 +230,9 @@ fn waiting(mut lane: Vec<(UnitKey, Vec<Record>, bool)>) -> Vec<String> {
             let neighbours: Vec<_> = lane.iter().map(neighbour).collect();
             let is_held = was_held || admit(&unit, &members, &neighbours).is_ok();
             lane.insert(place, (unit, members, is_held));
+        }
+        if held(&lane) == before {
+            break;
         }
     }
     lane.into_iter().filter(|(_, _, is_held)| !is_held).map(|(unit, ..)| unit.0).collect()
@@ -239,59 +256,225 @@ fn a_story_on_file_goes_through(#[case] file: &str) {
     }
 }
 
+#[test]
+fn a_signature_follows_an_urgent_start() {
+    assert_eq!(tried(&sc1(), &[held(urgent())]), Ok(()));
+    // And what the table lets follow a start follows it also when the signature came between.
+    assert_eq!(tried(&sa1(1, "2026-02-20"), &[held(urgent()), held(sc1())]), Ok(()));
+    assert_eq!(tried(&sc1(), &[held(urgent()), held(sa1(1, "2026-01-15"))]), Ok(()));
+}
+
+#[test]
+fn a_life_with_an_urgent_start_goes_through() {
+    assert_eq!(left_of(&[urgent(), sc1(), m1("2026-05-20"), co1("2026-12-01")]), Vec::<String>::new());
+    assert_eq!(left_of(&[co1("2026-12-01"), sc1(), urgent()]), Vec::<String>::new());
+    let not_yet = tried(&co1("2026-12-01"), &[held(urgent()), coming(sc1())]).unwrap_err();
+    assert!(not_yet.reason.contains("SC1 n. 1"), "{}", not_yet.reason);
+}
+
+#[test]
+fn a_subcontract_ends_after_a_withdrawal_and_before_the_conclusion() {
+    let life = [sc1(), i1(), rsu1(), es1(true), ir1(Some(true)), cs1(), co1("2026-12-01")];
+    assert_eq!(left_of(&life), Vec::<String>::new());
+}
+
+#[test]
+fn a_modification_that_the_table_does_not_admit_is_refused() {
+    let of = |number, day: &str, sopra_soglia: bool, concessione: bool| {
+        let dettaglio = json!({
+            "evento": "modifica", "data_approvazione": day, "sopra_soglia": sopra_soglia, "concessione": concessione,
+        });
+        step((7, number), dettaglio)
+    };
+    assert!(!may_follow("M1", "M2_40"));
+    let lane = and(begun(), vec![held(of(1, "2026-05-01", true, false))]);
+    assert!(tried(&of(2, "2026-06-01", false, true), &lane).is_err());
+    assert_eq!(tried(&of(2, "2026-06-01", true, false), &lane), Ok(()));
+}
+
+#[test]
+fn a_second_withdrawal_in_a_row_is_refused_as_the_table_wants() {
+    let second = step((10, 2), json!({"evento": "recesso", "data": "2026-07-01", "istanza_accolta": false}));
+    let lane = and(begun(), vec![held(ir1(Some(false)))]);
+    assert!(tried(&second, &lane).is_err());
+    assert_eq!(tried(&second, &and(lane, vec![held(sa1(1, "2026-06-20"))])), Ok(()));
+}
+
+#[test]
+fn a_quarter_exceeded_after_the_resumption_is_refused() {
+    let sospesi = || and(begun(), vec![held(so1(1, "2026-03-01", false))]);
+    let resumed = and(sospesi(), vec![held(ri1(1, 1, "2026-05-01")), held(sa1(1, "2026-06-01"))]);
+    let not_yet = tried(&sq1(1, "2026-07-01"), &resumed).unwrap_err();
+    assert!(not_yet.reason.contains("RI1 n. 1"), "{}", not_yet.reason);
+    assert!(tried(&sq1(1, "2026-07-01"), &and(sospesi(), vec![coming(ri1(1, 1, "2026-05-01"))])).is_err());
+    assert_eq!(tried(&sq1(1, "2026-04-20"), &resumed), Ok(()), "told late");
+}
+
+#[test]
+fn a_second_quarter_of_a_suspension_is_refused() {
+    let lane = and(begun(), vec![held(so1(1, "2026-03-01", false)), held(sq1(1, "2026-04-01"))]);
+    assert_eq!(tried(&sq1(2, "2026-04-10"), &lane).unwrap_err().code, "ERR79");
+}
+
+#[test]
+fn a_null_cig_has_no_unit() {
+    let it = evento("0000000000", 1, &json!({"evento": "avvio"}));
+    assert_eq!(crate::write::place(&it), contract::Placement::Withheld { code: "null_cig" });
+}
+
+#[test]
+fn a_conclusion_does_not_wait_for_the_end_of_a_subcontract_refused() {
+    let life = [sc1(), i1(), rsu1(), es1(false), cs1(), co1("2026-12-01")];
+    assert_eq!(left_of(&life), vec![format!("{CIG}/1/18/1")]);
+}
+
+#[rstest]
+#[case::a_second_start(step((2, 2), json!({"evento": "avvio"})))]
+#[case::a_resumption_of_nothing(ri1(9, 9, "2026-05-01"))]
+#[case::another_conclusion(step((19, 1), json!({"evento": "conclusione", "affidamento_diretto": true})))]
+fn a_conclusion_does_not_wait_for_what_never_goes(#[case] never: Told) {
+    assert_eq!(tried(&co1("2026-12-01"), &and(begun(), vec![coming(never)])), Ok(()));
+}
+
+#[test]
+fn a_progress_does_not_wait_for_one_that_fell_into_a_suspension() {
+    let suspended = || vec![held(so1(1, "2026-03-01", false)), held(ri1(1, 1, "2026-05-01"))];
+    let lane = and(and(begun(), suspended()), vec![coming(sa1(1, "2026-04-01"))]);
+    assert_eq!(tried(&sa1(2, "2026-06-01"), &lane), Ok(()));
+}
+
+#[test]
+fn a_conclusion_that_came_early_does_not_wait_for_a_start_without_signature() {
+    let early = step((4, 1), json!({"evento": "conclusione", "interruzione_anticipata": true}));
+    assert_eq!(tried(&early, &[coming(i1())]), Ok(()));
+    assert!(tried(&early, &[held(sc1()), coming(i1())]).is_err());
+}
+
+/// The signature as the platform tells it: its state there, and whether as a contract or an event.
+fn signature_told(kind: Kind, stato: &str) -> Neighbour {
+    let body = match kind {
+        Kind::Contratto => json!({"cig": CIG, "id_aggiudicazione": 1, "data_stipula": "2026-01-20"}),
+        _ => json!({
+            "cig": CIG, "id_aggiudicazione": 1, "progressivo": 1, "stato": stato,
+            "dettaglio": {"evento": "stipula", "data_stipula": "2026-01-20"},
+        }),
+    };
+    let members = vec![record_from("scp-esecuzione", kind, &body)];
+    Neighbour { unit: UnitKey(format!("{CIG}/1/13/1")), members, is_held: true }
+}
+
+#[rstest]
+#[case::a_contract(Kind::Contratto, "", true)]
+#[case::a_draft_of_somebody(Kind::EventoEsecuzione, "bozza", true)]
+#[case::sent(Kind::EventoEsecuzione, "inviato", true)]
+#[case::confirmed(Kind::EventoEsecuzione, "confermato", true)]
+#[case::rejected(Kind::EventoEsecuzione, "scartato", false)]
+fn a_signature_that_only_the_platform_tells_of_counts_unless_rejected(
+    #[case] kind: Kind,
+    #[case] stato: &str,
+    #[case] counts: bool,
+) {
+    let neighbour = signature_told(kind, stato);
+    for told in [i1(), m1("2026-05-01")] {
+        let (unit, records) = members(&told);
+        let admitted = admit(&unit, &records, std::slice::from_ref(&neighbour));
+        assert_eq!(admitted.is_ok(), counts, "{admitted:?}");
+    }
+    let placed = crate::write::place(&neighbour.members[0]);
+    assert_eq!(matches!(placed, contract::Placement::Unit(unit) if unit.key == neighbour.unit), counts);
+}
+
+/// A life with its accidents, what may stay behind of it, and what must.
+#[derive(Debug)]
+struct Life {
+    steps: Vec<(UnitKey, Vec<Record>)>,
+    /// Depends on what came first: a progress may still be taken before the withdrawal is.
+    may_stay: Vec<&'static str>,
+    must_stay: Vec<&'static str>,
+    /// One of two, whichever comes second.
+    one_stays: Vec<[&'static str; 2]>,
+}
+
+/// Bits: urgent start, withdrawal, accepted, subcontract refused, second start, a resumption and a
+/// quarter of nothing, second quarter, two conclusions.
+fn life(accidents: u8) -> Life {
+    let has = |bit: u8| accidents & (1 << bit) != 0;
+    let mut steps = whole_life(if has(0) { urgent() } else { i1() });
+    let mut life = Life { steps: Vec::new(), may_stay: Vec::new(), must_stay: Vec::new(), one_stays: Vec::new() };
+    let mut more = |told: Told| steps.push(members(&told));
+    if has(1) {
+        more(step((10, 1), json!({"evento": "recesso", "data": "2026-08-01", "istanza_accolta": has(2)})));
+        more(sa1(3, "2026-08-15"));
+        if has(2) {
+            life.may_stay.push("3/3");
+        }
+    }
+    if has(4) {
+        more(step((2, 2), json!({"evento": "avvio", "data_effettivo_inizio": "2026-02-03"})));
+        life.one_stays.push(["2/1", "2/2"]);
+    }
+    if has(5) {
+        more(ri1(9, 9, "2026-05-02"));
+        more(step(
+            (14, 9),
+            json!({"evento": "superamento_quarto", "sospensione": 1, "data_superamento": "2026-06-20"}),
+        ));
+        life.must_stay.extend(["15/9", "14/9"]);
+    }
+    if has(6) {
+        more(sq1(2, "2026-04-25"));
+        life.one_stays.push(["14/1", "14/2"]);
+    }
+    if has(7) {
+        more(step(
+            (19, 1),
+            json!({
+                "evento": "conclusione", "affidamento_diretto": true, "data_ultimazione": "2026-12-01",
+            }),
+        ));
+        life.one_stays.push(["4/1", "19/1"]);
+    }
+    if has(3) {
+        let refused = members(&es1(false));
+        steps.retain(|(unit, _)| *unit != refused.0);
+        steps.push(refused);
+        life.must_stay.push("18/1");
+    }
+    life.steps = steps;
+    life
+}
+
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(32))]
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(96))]
 
     #[test]
-    fn whatever_the_order_a_life_goes_through(order in proptest::prelude::Just(whole_life()).prop_shuffle()) {
+    fn whatever_the_order_a_life_goes_through(
+        order in proptest::bool::ANY
+            .prop_map(|is_urgent| whole_life(if is_urgent { urgent() } else { i1() }))
+            .prop_shuffle(),
+    ) {
         let lane = order.into_iter().map(|(unit, members)| (unit, members, false)).collect();
         proptest::prop_assert_eq!(waiting(lane), Vec::<String>::new());
     }
-}
 
-fn urgent() -> Told {
-    step((2, 1), json!({"evento": "avvio", "consegna_sotto_riserva": true, "data_effettivo_inizio": "2026-01-10"}))
-}
-#[test]
-fn rev_signature_after_an_urgent_start() {
-    assert_eq!(tried(&sc1(), &[held(urgent())]), Ok(()));
-}
-#[test]
-fn rev_life_with_urgent_start() {
-    let lane = [urgent(), sc1(), m1("2026-05-20"), co1("2026-12-01")].iter().map(members).map(|(u, m)| (u, m, false)).collect();
-    assert_eq!(waiting(lane), Vec::<String>::new());
-}
-#[test]
-fn rev_subcontract_ends_after_withdrawal_and_conclusion() {
-    let lane = [sc1(), i1(), rsu1(), es1(true), ir1(Some(true)), cs1(), co1("2026-12-01")].iter().map(members).map(|(u, m)| (u, m, false)).collect();
-    assert_eq!(waiting(lane), Vec::<String>::new());
-}
-#[test]
-fn rev_m2_40_after_m1_is_refused() {
-    let m2 = step((7, 2), json!({"evento": "modifica", "data_approvazione": "2026-06-01", "sopra_soglia": false, "concessione": true}));
-    let first = step((7, 1), json!({"evento": "modifica", "data_approvazione": "2026-05-01", "sopra_soglia": true, "concessione": false}));
-    assert!(!may_follow("M1", "M2_40"));
-    assert!(tried(&m2, &and(begun(), vec![held(first)])).is_err());
-}
-#[test]
-fn rev_quarter_after_resumption_is_refused() {
-    let sq = |n, d: &str| step((14, n), json!({"evento": "superamento_quarto", "sospensione": 1, "data_superamento": d}));
-    let lane = and(begun(), vec![held(so1(1, "2026-03-01", false)), held(ri1(1, 1, "2026-05-01")), held(sa1(1, "2026-06-01"))]);
-    assert!(tried(&sq(1, "2026-07-01"), &lane).is_err());
-}
-#[test]
-fn rev_second_quarter_of_a_suspension_is_refused() {
-    let sq = |n, d: &str| step((14, n), json!({"evento": "superamento_quarto", "sospensione": 1, "data_superamento": d}));
-    let lane = and(begun(), vec![held(so1(1, "2026-03-01", false)), held(sq(1, "2026-04-01"))]);
-    assert!(tried(&sq(2, "2026-04-10"), &lane).is_err());
-}
-#[test]
-fn rev_null_cig_has_no_unit() {
-    let it = evento("0000000000", 1, &json!({"evento": "avvio"}));
-    assert!(!matches!(crate::write::place(&it), contract::Placement::Unit(_)));
-}
-#[test]
-fn rev_conclusion_before_an_unadmittable_cs1() {
-    let lane = [sc1(), i1(), rsu1(), es1(false), cs1(), co1("2026-12-01")].iter().map(members).map(|(u, m)| (u, m, false)).collect();
-    assert_eq!(waiting(lane), vec![format!("{CIG}/1/18/1")]);
+    #[test]
+    fn whatever_happens_only_what_can_never_go_stays_behind(
+        (life, order) in proptest::num::u8::ANY.prop_map(life).prop_flat_map(|life| {
+            let order = proptest::prelude::Just(life.steps.clone()).prop_shuffle();
+            (proptest::prelude::Just(std::sync::Arc::new(life)), order)
+        }),
+    ) {
+        let lane: Vec<_> = order.into_iter().map(|(unit, members)| (unit, members, false)).collect();
+        let mut left: std::collections::BTreeSet<_> = waiting(lane).into_iter().collect();
+        let key = |step: &str| format!("{CIG}/1/{step}");
+        for must in &life.must_stay {
+            proptest::prop_assert!(left.remove(&key(must)), "{} was admitted", must);
+        }
+        for pair in &life.one_stays {
+            let stayed = pair.iter().filter(|step| left.remove(&key(step))).count();
+            proptest::prop_assert_eq!(stayed, 1, "{:?}", pair);
+        }
+        left.retain(|unit| !life.may_stay.iter().any(|may| *unit == key(may)));
+        proptest::prop_assert!(left.is_empty(), "{:?} wait for ever", left);
+    }
 }

@@ -9,7 +9,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
 use crate::ScpEsecuzione;
-use crate::testing::{CIG, avanzamento, shipment};
+use crate::testing::{CIG, avanzamento, evento, shipment};
 
 const UNIT_PATH: &str = "/bozze/B000001279/1/3/1";
 
@@ -76,12 +76,48 @@ async fn the_words_of_a_refusal_come_without_persons() {
     assert_eq!(message, "CF: […]: non ammesso");
 }
 
+/// A draft that names a person, and her shipment.
+fn of_a_person() -> Shipment {
+    let persona = json!({"cognome": "D'Angelo", "nome": "Anna-Maria"});
+    shipment(&evento(CIG, 1, &json!({"evento": "elenco_incarichi", "incarichi": [{"persona": persona}]})), 3)
+}
+
+#[tokio::test]
+async fn nobody_named_in_the_draft_stands_in_what_is_told_of_it() {
+    let text = "incarico di ANNA MARIA D'ANGELO non ammesso";
+    let esiti = json!([{"codice": "D_ANGELO", "tipo": "errore", "messaggio": text}]);
+    let mut refusal = no(text);
+    refusal["esiti"] = esiti.clone();
+    let rejected = || standing_as("scartata", 3, &esiti);
+    for answer in [ResponseTemplate::new(422).set_body_json(&refusal), rejected()] {
+        let (_server, adapter) = answering(answer).await;
+        let Outcome::Refused { code, message } = adapter.send(&of_a_person()).await.unwrap() else { panic!("taken") };
+        assert!(["reason_without_code", "scartata"].contains(&code.as_str()), "{code}");
+        assert!(
+            message.contains("incarico di […] non ammesso") && !message.to_uppercase().contains("ANGELO"),
+            "{message}"
+        );
+    }
+    let taken = Receipt {
+        remote_id: Some("B00000001".to_owned()),
+        status: 201,
+        answer_digest: String::new(),
+        warnings: Vec::new(),
+    };
+    let (_server, adapter) = answering(rejected()).await;
+    let followed = adapter.follow(&of_a_person(), &taken).await.unwrap();
+    assert!(!format!("{followed:?}").to_uppercase().contains("ANGELO"), "{followed:?}");
+    let (_server, adapter) = answering(ResponseTemplate::new(500).set_body_json(no(text))).await;
+    let error = adapter.send(&of_a_person()).await.unwrap_err();
+    assert!(!format!("{error:?} {error}").to_uppercase().contains("ANGELO"), "{error:?}");
+}
+
 #[rstest]
 #[case::long("a".repeat(2000), "a".repeat(500))]
 #[case::a_code_across_the_cut(format!("{} RSSMRA85T10A562S", "a".repeat(490)), format!("{} […]", "a".repeat(490)))]
 #[case::a_code_with_blanks("CF RSS MRA 85T10 A562S no".to_owned(), "CF […] no".to_owned())]
 fn a_text_of_the_platform_is_made_bearable(#[case] text: String, #[case] expected: String) {
-    assert_eq!(bearable(&text), expected);
+    assert_eq!(Names::default().bearable(&text), expected);
 }
 
 #[rstest]

@@ -109,6 +109,16 @@ fn the_state_of_the_platform_is_the_state_of_the_event(#[case] stato: Option<&st
     assert_eq!((evento(&normalized).stato, evento(&normalized).id_remoto.as_deref()), (expected, Some("s1")));
 }
 
+#[rstest]
+#[case("bozza", 2)]
+#[case("accettata", 2)]
+#[case("scartata", 1)]
+fn a_signature_gives_its_contract_unless_rejected(#[case] stato: &str, #[case] records: usize) {
+    let form = json!({"datiContratto": {"dataStipula": "2026-01-20T00:00:00+01:00"}});
+    let normalized = read(&letta("SC1", json!({"progressivo": 1, "stato": stato, "anacForm": form})));
+    assert_eq!(normalized.records.len(), records);
+}
+
 #[test]
 fn what_cannot_be_read_is_told_and_its_text_kept() {
     let form = json!({"accordoBonario": {"dataAccordo": "presto", "oneriDerivanti": "1.234,50", "nuovo": 1}});

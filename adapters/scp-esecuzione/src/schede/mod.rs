@@ -15,7 +15,7 @@ mod values;
 use canonical::kinds::{Body, Dettaglio, EventoEsecuzione, Fase, Modifica};
 use serde_json::Value;
 
-pub(crate) use row::row;
+pub(crate) use row::{is_same, row};
 #[cfg(test)]
 pub(crate) use values::number;
 pub(crate) use values::{Learnt, put};

@@ -1,8 +1,11 @@
 //! The row of a draft, ours or theirs: what two sides of a comparison look at.
+//!
+//! Rows are shown, and the objects of a list may be persons: of these a row says only how many they
+//! are. A digest of them would be no secret, since codes and names can be guessed one by one. Where
+//! both contents are at hand they are compared whole ([`is_same`]).
 
 use std::collections::BTreeSet;
 
-use canonical::Digest;
 use canonical::values::{CalendarDate, Importo};
 use contract::{FieldValue, Row};
 use serde_json::Value;
@@ -20,14 +23,33 @@ pub(crate) fn row(key: &str, code: &str, draft: &Value) -> Row {
     })
 }
 
+/// Whether two contents say the same in every field of a scheda, persons included.
+pub(crate) fn is_same(code: &str, one: &Value, other: &Value) -> bool {
+    let fields = || Scheda::of_code(code).into_iter().flat_map(Scheda::all_fields);
+    let whole = |draft: &Value, field: &Field| at(draft, field.path).and_then(|value| field.whole(value));
+    fields().all(|field| whole(one, field) == whole(other, field))
+}
+
 impl Field {
+    /// The value to show. Of a list of objects: how many there are; of the record itself as a list:
+    /// what each of its fields shows.
+    pub(crate) fn value(&self, received: &Value) -> Option<FieldValue> {
+        match self.kind {
+            FieldType::Items(_) => {
+                let count = received.as_array()?.len();
+                Some(FieldValue::Code(count.to_string())).filter(|_| count > 0)
+            }
+            FieldType::Itself(fields) => objects(received, |item| described(fields, item, Self::value)),
+            _ => self.whole(received),
+        }
+    }
+
     /// The value to compare. What does not have its type stays as a code, so that the difference
     /// shows; null and the empty list are absent.
-    pub(crate) fn value(&self, received: &Value) -> Option<FieldValue> {
+    fn whole(&self, received: &Value) -> Option<FieldValue> {
         let kind = match self.kind {
             FieldType::Items(fields) | FieldType::Itself(fields) => {
-                let items = received.as_array()?.iter().map(|item| digest(fields, item));
-                return Some(items.collect::<BTreeSet<_>>()).filter(|set| !set.is_empty()).map(FieldValue::Codes);
+                return objects(received, |item| described(fields, item, Self::whole));
             }
             FieldType::AllCodes => &FieldType::Id,
             FieldType::List(kind) | FieldType::HeadAndTail(kind, _) => kind,
@@ -74,11 +96,13 @@ fn one(kind: FieldType, received: &Value) -> Option<FieldValue> {
     })
 }
 
-/// The digest of an object of a list. Some objects name persons: rows are shown, and these are not.
-fn digest(fields: &[Field], item: &Value) -> String {
-    let values = fields.iter().filter_map(|field| {
-        let value = field.value(at(item, field.path)?)?;
-        Some(format!("{}={value}\n", field.path))
-    });
-    Digest::of(values.collect::<String>().as_bytes()).to_string()[..16].to_owned()
+fn objects(received: &Value, text: impl Fn(&Value) -> String) -> Option<FieldValue> {
+    let objects: BTreeSet<_> = received.as_array()?.iter().map(text).collect();
+    Some(objects).filter(|objects| !objects.is_empty()).map(FieldValue::Codes)
+}
+
+/// The fields of an object in one text.
+fn described(fields: &[Field], item: &Value, value: impl Fn(&Field, &Value) -> Option<FieldValue>) -> String {
+    let values = fields.iter().filter_map(|field| Some((field.path, value(field, at(item, field.path)?)?)));
+    values.map(|(path, value)| format!("{path}={value}")).collect::<Vec<_>>().join(" ")
 }

@@ -134,6 +134,12 @@ fn what_cannot_be_composed_is_told(#[case] unit: &str, #[case] members: &[Record
     assert!(compose(&UnitKey(unit.to_owned()), 1, members).is_err());
 }
 
+#[test]
+fn a_scheda_that_nobody_speaks_of_any_more_tells_a_person_what_to_do() {
+    let reason = compose(&UnitKey("B000001279/1/3/1".to_owned()), 1, &[]).unwrap_err();
+    assert!(reason.starts_with("nessuna fonte") && reason.contains("la elimini a mano"), "{reason}");
+}
+
 const SOGGETTI: &str = "subappalto.operatoreEconomicoSubappaltatore.elencoSoggetti";
 
 #[test]
@@ -144,8 +150,8 @@ fn amounts_days_and_personal_codes_are_rows_with_their_types() {
     assert_eq!(row.key, unit(&case).0);
     assert!(matches!(row.fields["subappalto.importoPresunto"], FieldValue::Amount(_)));
     assert!(matches!(row.fields["integrazioni.dataRichiesta"], FieldValue::Date(_)));
-    assert!(matches!(&row.fields[SOGGETTI], FieldValue::Codes(codes) if codes.len() == 1));
-    // Rows are shown: whoever is in a list of objects is a digest there.
+    assert!(matches!(&row.fields[SOGGETTI], FieldValue::Code(count) if count == "1"));
+    // Rows are shown: whoever is in a list of objects is counted there.
     assert!(!row.fields[SOGGETTI].to_string().contains("RSSMRA"));
     let draft: BozzaInviata = serde_json::from_slice(&composed.body).unwrap();
     assert!(!format!("{draft:?}").contains("RSSMRA"));
