@@ -13,7 +13,7 @@ use crate::flow::report::Cycle;
 use crate::flow::{FlowError, Systems, intake, reconcile};
 use crate::http::withheld_title;
 use crate::node::Node;
-use crate::storage::{DiscrepancyKind, Reconciliation, RunKind, RunTotals};
+use crate::storage::{DeliveryCount, DiscrepancyKind, Reconciliation, RunKind, RunTotals};
 
 /// How many discrepancies a person is shown; the rest stands in the report.
 const SHOWN: usize = 20;
@@ -60,6 +60,10 @@ pub(super) enum Decisions {
 /// for: longer than the sweeper takes to look at it again.
 const HELD_FOR_GOOD: Duration = Duration::from_secs(3);
 
+/// How long nothing may move before what remains is taken to be far away: longer than a worker
+/// takes to compose what it has claimed.
+const FAR_FOR_GOOD: Duration = Duration::from_secs(3);
+
 /// Waits until every delivery is settled, or until `patience` ends. Deliveries that a target asked
 /// to hold back for longer than the remaining patience are not waited for.
 pub(super) async fn deliver_until_quiet(
@@ -72,6 +76,7 @@ pub(super) async fn deliver_until_quiet(
     let bar = output.progress(words.delivering);
     let end = Instant::now() + patience;
     let mut held_since: Option<(u64, Instant)> = None;
+    let mut far_since: Option<(Vec<DeliveryCount>, Instant)> = None;
     let quiet = loop {
         let counts = node.flow.store.delivery_counts().await?;
         let sum = |states: &[&str]| -> u64 {
@@ -95,9 +100,15 @@ pub(super) async fn deliver_until_quiet(
         let horizon = after(node.flow.clock.now(), remaining);
         let next = node.flow.store.next_ready().await?;
         let in_hand = sum(if decisions == Decisions::Now { &["sent", "submitted", "held"] } else { &["sent"] }) > 0;
-        if remaining.is_zero() || (!in_hand && next.is_some_and(|next| next > horizon)) {
+        // Work that a worker has just taken stands in no list of what is ready: only when nothing
+        // has moved for a while is the rest far away.
+        let is_far = !in_hand && next.is_some_and(|next| next > horizon);
+        let since = far_since.take().filter(|(before, _)| is_far && *before == counts);
+        let is_still_far = since.as_ref().is_some_and(|(_, since)| since.elapsed() >= FAR_FOR_GOOD);
+        if remaining.is_zero() || is_still_far {
             break false;
         }
+        far_since = is_far.then(|| since.unwrap_or_else(|| (counts.clone(), Instant::now())));
         bar.set_message(format!("{}: {open} {}", words.delivering, words.to_deliver));
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
