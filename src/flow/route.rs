@@ -2,7 +2,7 @@
 //!
 //! Comes from: `normalize`, record by record.
 //! Goes to: `version`, which writes the deliveries in the transaction of the version.
-//! Safe to repeat because: it is a pure function of the record and of the configured systems.
+//! Safe to repeat because: it is a pure function of the record, the configured systems and the memberships.
 //! When it fails: it cannot; a target that will not take a record says why, and the reason is stored.
 
 pub mod ownership;
