@@ -53,7 +53,7 @@ const OWNERSHIP: &[Order] = &[
     (&[Kind::Progetto, Kind::CollegamentoCupCig], &["mop-regis", "anac-opendata", "pad-file", "file-drop"]),
     (&[Kind::Ente, Kind::Territorio], &["registri", "anac-opendata", "mop-regis", "file-drop"]),
     (&[Kind::Qualificazione], &["anac-opendata", "hub", "file-drop"]),
-    (&[Kind::Codice], &["scp-tabelle"]),
+    (&[Kind::Codice], &["scp-tabelle", "anac-opendata"]),
 ];
 
 fn open_store(path: PathBuf) -> BoxFuture<'static, OpenStore> {

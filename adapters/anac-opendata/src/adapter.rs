@@ -41,6 +41,7 @@ fn capability() -> Capability {
             Kind::Contratto,
             Kind::EventoEsecuzione,
             Kind::CollegamentoCupCig,
+            Kind::Codice,
         ],
         accepts: &[],
         observes: false,

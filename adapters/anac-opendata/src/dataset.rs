@@ -46,6 +46,7 @@ pub(crate) const DATASETS: &[Dataset] = &[
     dataset("aggiudicazioni", &["cig", "id_aggiudicazione", "importo_aggiudicazione"], AWARD),
     dataset("stazioni-appaltanti", &["codice_ausa", "codice_fiscale", "denominazione"], &["codice_fiscale"]),
     dataset("cup", &["cig", "cup"], &["cig", "cup"]),
+    dataset("codici", &["tabella", "codice", "denominazione"], &["tabella", "codice"]),
 ];
 
 /// The dataset with this header and what separates its values; none when it is none of them.

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use Gives::{
-    Aggiudicazione, Avanzamento, Avvio, Collaudo, Collegamento, Conclusione, Contratto, Lotto, Modifica, Sospensione,
-    Subappalto,
+    Aggiudicazione, Avanzamento, Avvio, Codice, Collaudo, Collegamento, Conclusione, Contratto, Lotto, Modifica,
+    Sospensione, Subappalto,
 };
 
 /// Names of the formats of JSON documents.
@@ -37,6 +37,7 @@ enum Gives {
     Subappalto,
     Conclusione,
     Collaudo,
+    Codice,
 }
 
 /// A format that a source may read.
@@ -69,6 +70,7 @@ const FORMATS: &[Format] = &[
     table("fine-contratto", &[Conclusione]),
     table("collaudo", &[Collaudo]),
     table(STAZIONI, &[]),
+    table("codici", &[Codice]),
     document(
         SCHEDA,
         &[

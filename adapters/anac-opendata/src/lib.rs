@@ -17,6 +17,7 @@ mod operatore;
 mod esecuzione;
 mod ocds;
 mod avvisi;
+mod codice;
 mod simulator;
 
 pub use adapter::FACTORY;

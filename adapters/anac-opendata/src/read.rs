@@ -9,7 +9,7 @@ use crate::formats::{AVVISI, GREZZO, OCDS, OCDS_L190, SCHEDA, STAZIONI};
 use crate::intake::HAS_REGISTRY;
 use crate::node::Node;
 use crate::values::Values;
-use crate::{avvisi, collegamento, esecuzione, ocds, operatore, scheda};
+use crate::{avvisi, codice, collegamento, esecuzione, ocds, operatore, scheda};
 
 /// What a mapping gives: records, or the reason why there are none.
 pub(crate) type Mapped = Result<Vec<DraftRecord>, SetAside>;
@@ -59,6 +59,7 @@ fn table(raw: &RawRecord, dataset: &str, context: &Context, findings: &mut Vec<F
     match dataset {
         "cig" => scheda::row(&cells, context, findings),
         "cup" => collegamento::row(&cells, findings),
+        "codici" => codice::row(&cells, context, findings),
         "stazioni-appaltanti" => operatore::stazione(&cells, findings),
         "aggiudicatari" | "partecipanti" => operatore::row(&cells, findings),
         name => esecuzione::row(name, &cells, context, findings),

@@ -48,14 +48,22 @@ impl Osservatorio {
         self.config.packages.as_ref().ok_or_else(|| not_set("reach the packages without `packages`"))
     }
 
-    /// Reads the open data from the first row to the last, a page at a time.
+    /// Reads the open data from the first row to the last, a page at a time. A page that begins with
+    /// the row with which the page before began was asked for in vain: the portal would give it for
+    /// ever.
     async fn read_open_data(&self, open_data: &OpenData, sink: &RawSink) -> Result<(), AdapterError> {
-        let mut offset = 0;
+        let (mut offset, mut began_with) = (0, None);
         loop {
             let answer = open_data.page(offset).await?;
             let remote_id = format!("{}?offset={offset}", open_data.resource);
             let (received, count) = rows::page(&remote_id, &answer.body, &self.config.platform)
                 .map_err(|refusal| answer.not_understood(&refusal.message))?;
+            let begins_with = rows::first_row(&received);
+            if begins_with.is_some() && begins_with == began_with {
+                let problem = "the portal ignores $offset, and gave the page before once more";
+                return Err(answer.not_understood(problem).advice(Advice::AskPerson));
+            }
+            began_with = begins_with;
             // The page after the last is empty, and no document.
             if count > 0 {
                 for one in received {
@@ -141,7 +149,7 @@ impl Target for Osservatorio {
     }
 
     fn mapping_version(&self) -> &'static str {
-        "1"
+        "2"
     }
 
     async fn send(&self, shipment: &Shipment) -> Result<Outcome, AdapterError> {

@@ -125,9 +125,9 @@ pub(crate) fn explain(body: &Body) -> Vec<Explanation> {
     all
 }
 
-/// Names that begin so are amounts, when their value is one.
+/// Names that begin so are amounts, when their value is one. `oneri` alone is a code of a list.
 const AMOUNTS: &[&str] =
-    &["importo", "oneri", "somme", "progettazione", "finanziamenti", "entrate", "introito", "opzioni", "ripetizioni"];
+    &["importo", "oneri_", "somme", "progettazione", "finanziamenti", "entrate", "introito", "opzioni", "ripetizioni"];
 /// Names of free texts.
 const TEXTS: &[&str] = &["oggetto", "denominazione", "motivo_correzione", "motivo_richiesta"];
 
@@ -135,7 +135,7 @@ const TEXTS: &[&str] = &["oggetto", "denominazione", "motivo_correzione", "motiv
 fn typed(name: &str, value: &Value) -> Option<FieldValue> {
     match value {
         Value::Null => None,
-        Value::String(text) if name.starts_with("data") => {
+        Value::String(text) if name.split('_').any(|word| word == "data") => {
             Some(CalendarDate::parse(text).map_or_else(|_| FieldValue::Code(text.clone()), FieldValue::Date))
         }
         Value::String(text) if AMOUNTS.iter().any(|begin| name.starts_with(begin)) => {

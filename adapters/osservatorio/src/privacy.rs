@@ -8,13 +8,16 @@ use serde_json::{Map, Value};
 
 use crate::wire::OMITTED;
 
+/// How canonical records name a word that is in no list of words.
+const OTHER_WORD: &str = "altro";
+
 /// The body without persons: named people, operators who may be people, their codes inside texts.
 pub(crate) fn without_persons(body: &Body, findings: &mut Vec<Finding>) -> Result<Body, String> {
     let kind = body.kind();
     let mut value: Value = serde_json::from_str(&body.to_json()).map_err(|_| unwritable(body))?;
     let at = format!("{kind}/{}", body.key());
     let before = findings.len();
-    clean(&mut value, &at, findings);
+    clean(&mut value, &at, true, findings);
     if findings.len() == before {
         return Ok(body.clone());
     }
@@ -29,11 +32,13 @@ fn withheld(at: &str, detail: &str, findings: &mut Vec<Finding>) {
     findings.push(Finding::new(Rule::N09).at(at).detail(detail));
 }
 
-fn clean(value: &mut Value, at: &str, findings: &mut Vec<Finding>) {
+/// Takes persons out of a value. An element of a list, or the one value of a word that is in no list
+/// of words, may not be null: the record would not be one any more.
+fn clean(value: &mut Value, at: &str, may_be_null: bool, findings: &mut Vec<Finding>) {
     match value {
         Value::String(text) if CodiceFiscale::parse(text).is_ok_and(CodiceFiscale::is_person) => {
             withheld(at, "codice_fiscale", findings);
-            *value = Value::Null;
+            *value = if may_be_null { Value::Null } else { OMITTED.into() };
         }
         Value::String(text) => {
             let cleaned = without_personal_codes(text, OMITTED);
@@ -44,7 +49,7 @@ fn clean(value: &mut Value, at: &str, findings: &mut Vec<Finding>) {
         }
         Value::Array(list) => {
             for (place, one) in list.iter_mut().enumerate() {
-                clean(one, &format!("{at}/{place}"), findings);
+                clean(one, &format!("{at}/{place}"), false, findings);
             }
         }
         // A named person: nothing of it stays.
@@ -62,7 +67,7 @@ fn clean(value: &mut Value, at: &str, findings: &mut Vec<Finding>) {
                 }
             }
             for (name, one) in fields.iter_mut() {
-                clean(one, &format!("{at}/{name}"), findings);
+                clean(one, &format!("{at}/{name}"), name != OTHER_WORD, findings);
             }
         }
         _ => {}

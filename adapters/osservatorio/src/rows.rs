@@ -67,6 +67,14 @@ pub(crate) fn page(remote_id: &str, body: &[u8], platform: &str) -> Result<(Vec<
     Ok((received, rows))
 }
 
+/// The text of the first row of what a page holds.
+pub(crate) fn first_row(received: &[Received]) -> Option<String> {
+    received.iter().find_map(|one| match one {
+        Received::Record(record) => Some(record.text.clone()),
+        _ => None,
+    })
+}
+
 fn header(remote_id: &str, digest: String, platform: &str) -> Arc<DocumentHeader> {
     Arc::new(DocumentHeader {
         remote_id: remote_id.to_owned(),

@@ -33,7 +33,10 @@ pub(crate) fn place(record: &Record) -> Placement {
         return Placement::Withheld { code: "not_a_body" };
     }
     let Some(anno) = anno else { return Placement::Withheld { code: "no_period" } };
-    let key = PackageKey { ente: ente.to_string(), periodo: anno.to_string() };
+    // A year of other than four digits is a mistake of the source, and no package has it.
+    let Some(key) = PackageKey::parse(&format!("{ente}/{anno}")) else {
+        return Placement::Withheld { code: "no_period" };
+    };
     Placement::Unit(Unit { key: UnitKey(key.to_string()), lane: Lane(key.to_string()) })
 }
 

@@ -327,4 +327,6 @@ fn not_kept(_: serde_json::Error) -> AdapterError {
 }
 
 #[cfg(test)]
+mod round_trip;
+#[cfg(test)]
 mod tests;

@@ -140,6 +140,13 @@ pub(crate) fn compose(key: &UnitKey, revision: u64, members: &[Record]) -> Resul
     }
     let (righe, of_rows) = unit.dataset().rows(unit.origin(), &members);
     findings.extend(of_rows);
+    let mut columns = righe.iter().flat_map(dataset::Riga::columns);
+    if let Some((column, _)) = columns.find(|(column, cell)| column.is_required && cell.is_none()) {
+        return Err(format!(
+            "una riga di {key} non ha «{}», senza cui Pi.Co. non la prende: completare il record nella fonte",
+            column.name
+        ));
+    }
     let unwritable = |error: &dyn std::fmt::Display| {
         format!("una riga di {key} non può essere scritta ({error}): segnalare il caso a chi mantiene Raccordo")
     };

@@ -3,24 +3,49 @@
 use std::path::Path;
 
 use super::openapi::Specification;
+use super::proxy::Exchange;
+use super::soap::Wsdl;
 use super::{Certificate, Subject};
+
+/// A document that says what exchanges look like.
+enum Contract {
+    OpenApi(Specification),
+    Wsdl(Box<Wsdl>),
+}
+
+impl Contract {
+    fn open(path: &Path) -> Self {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("wsdl") => Self::Wsdl(Box::new(Wsdl::open(path))),
+            _ => Self::OpenApi(Specification::open(path)),
+        }
+    }
+
+    /// What is wrong with an exchange. None: it is of no operation.
+    fn check(&self, exchange: &Exchange) -> Option<Result<(), String>> {
+        match self {
+            Self::OpenApi(specification) => specification.check(exchange),
+            Self::Wsdl(wsdl) => wsdl.check(exchange),
+        }
+    }
+}
 
 /// Runs when the evidence names a specification (`contract.txt`: paths from the root of the
 /// project, one a line). Systems whose contract is a table of columns have none.
 pub(super) fn run(subject: &Subject, certificate: &mut Certificate) {
     let Some(named) = subject.evidence("contract.txt") else { return };
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let specifications: Vec<Specification> = named
+    let contracts: Vec<Contract> = named
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .map(|path| Specification::open(&root.join(path)))
+        .map(|path| Contract::open(&root.join(path)))
         .collect();
     let exchanges = subject.exchanges();
     let mut problems = Vec::new();
     for exchange in &exchanges {
         let mut strange = None;
-        let known = specifications.iter().any(|specification| match specification.check(exchange) {
+        let known = contracts.iter().any(|contract| match contract.check(exchange) {
             Some(Ok(())) => true,
             Some(Err(problem)) => {
                 strange = Some(problem);

@@ -1,16 +1,25 @@
 //! One suite for every adapter, chosen by role: what each of them promises whatever its system.
 //!
 //! A subject is an adapter with the simulator of its system, the canonical records that it is given
-//! (`contract-tests/systems/<system>/records.ndjson`) and the specification of its contract. Between
-//! adapter and simulator stands a proxy that is no part of the product: it records every exchange,
-//! and makes things go wrong. Answers that never come from the system stand on a mock server.
+//! (`contract-tests/systems/<system>/records.ndjson`), what is known of the rows its system holds
+//! (`holds.json`) and the specification of its contract. Between adapter and simulator stands a proxy
+//! that is no part of the product: it records every exchange, makes things go wrong, and moves lists
+//! while they are read. Answers that never come from the system stand on a mock server.
 //!
 //! A promise that an adapter cannot keep is waived by a line of data with a reason and an end
 //! (`waivers.json`); a waiver for a promise that is kept is an error too.
 
+mod conserve;
+mod count;
+pub mod evidence;
+mod exchanges;
 pub mod openapi;
 pub mod proxy;
-mod exchanges;
+mod reading;
+mod resume;
+mod shelf;
+mod shifts;
+pub mod soap;
 mod source;
 mod subject;
 mod target;
@@ -29,6 +38,8 @@ pub enum Kept {
     Yes(String),
     /// It does not hold, and why.
     No(String),
+    /// There is nothing that it could be tried on, and why.
+    Beside(String),
 }
 
 /// A promise that an adapter does not keep, as data.
@@ -53,9 +64,11 @@ pub struct Certificate {
 /// The promises in the order of the table, each with its sentence.
 pub const PROMISES: &[(&str, &str)] = &[
     ("source_reads_and_balances", "every row read gives a record or stands aside"),
+    ("source_conserves", "as many rows are read as the system holds, counted without the adapter"),
     ("source_normalizes_purely", "the same row always gives the same records"),
     ("source_reads_again_the_same", "a second read finds the same rows"),
-    ("source_resumes_from_its_cursor", "a read goes on from the cursor of the one before"),
+    ("source_resumes_from_its_cursor", "from the cursor a read gives less than the whole, and what is new"),
+    ("source_survives_a_shifted_page", "a row that appears or goes between two pages hides no other"),
     ("source_rate_limited", "429 ends the read with the pause asked for"),
     ("source_expired_token", "401 ends the read as an authentication error"),
     ("source_unavailable", "503 ends the read and gives nothing as complete"),
@@ -73,13 +86,21 @@ pub const PROMISES: &[(&str, &str)] = &[
     ("target_wrong_content", "a page for people is neither a receipt nor a refusal"),
     ("target_truncated", "a receipt cut short is in doubt"),
     ("observer_finds_what_was_sent", "the inventory shows the rows that were sent, in order"),
+    (
+        "observer_survives_a_shifted_page",
+        "a unit that appears or goes between two pages of the inventory hides no other",
+    ),
     ("observer_truncated", "an inventory cut short is an error"),
     ("exchanges_follow_the_contract", "every request and answer is valid by the specification"),
 ];
 
 /// Runs every promise that applies to an adapter.
 pub async fn run(factory: &AdapterFactory) -> Certificate {
-    let subject = Subject::open(factory);
+    run_on(&Subject::open(factory)).await
+}
+
+/// The same for a subject.
+pub async fn run_on(subject: &Subject) -> Certificate {
     let mut certificate = Certificate::default();
     let adapter = subject.plain().await;
     let (is_source, is_target, is_observer) = {
@@ -88,12 +109,12 @@ pub async fn run(factory: &AdapterFactory) -> Certificate {
     };
     adapter.stop().await;
     if is_source {
-        source::run(&subject, &mut certificate).await;
+        source::run(subject, &mut certificate).await;
     }
     if is_target {
-        target::run(&subject, is_observer, &mut certificate).await;
+        target::run(subject, is_observer, &mut certificate).await;
     }
-    exchanges::run(&subject, &mut certificate);
+    exchanges::run(subject, &mut certificate);
     certificate
 }
 
@@ -101,6 +122,11 @@ impl Certificate {
     fn note(&mut self, promise: &'static str, kept: Result<String, String>) {
         debug_assert!(PROMISES.iter().any(|(name, _)| *name == promise), "{promise} is no promise");
         self.promises.insert(promise, kept.map_or_else(Kept::No, Kept::Yes));
+    }
+
+    fn beside(&mut self, promise: &'static str, reason: &str) {
+        debug_assert!(PROMISES.iter().any(|(name, _)| *name == promise), "{promise} is no promise");
+        self.promises.insert(promise, Kept::Beside(reason.to_owned()));
     }
 
     /// What is wrong: broken promises without a waiver, and waivers that nothing needs.
@@ -113,7 +139,7 @@ impl Certificate {
         let needless = waivers.iter().filter_map(|waiver| match self.promises.get(waiver.promise.as_str()) {
             Some(Kept::No(_)) => None,
             Some(Kept::Yes(_)) => Some(format!("{} is kept: take its waiver away", waiver.promise)),
-            None => Some(format!("{} does not apply: take its waiver away", waiver.promise)),
+            None | Some(Kept::Beside(_)) => Some(format!("{} does not apply: take its waiver away", waiver.promise)),
         });
         broken.chain(needless).collect()
     }
@@ -125,10 +151,11 @@ pub fn table(certificates: &[(&'static str, Certificate, Vec<Waiver>)]) -> Strin
         "# Certificate".to_owned(),
         String::new(),
         "Generated by `cargo xtask tables`; a test compares it with what the adapters do today.".to_owned(),
-        "● kept · ○ waived, with the reason below · blank: the adapter has not the role, its system offers no way to"
+        "● kept · ○ waived · – nothing that it could be tried on, both with the reason below · blank: the adapter has not"
             .to_owned(),
-        "tell, or publishes no OpenAPI document to hold exchanges against (its README says what stands in its place)."
+        "the role, its system offers no way to tell, or publishes no document to hold exchanges against (its README"
             .to_owned(),
+        "says what stands in its place).".to_owned(),
         String::new(),
     ];
     let systems: Vec<_> = certificates.iter().map(|(system, ..)| *system).collect();
@@ -139,6 +166,7 @@ pub fn table(certificates: &[(&'static str, Certificate, Vec<Waiver>)]) -> Strin
             None => " ",
             Some(Kept::Yes(_)) => "●",
             Some(Kept::No(_)) => "○",
+            Some(Kept::Beside(_)) => "–",
         });
         lines.push(format!("| {sentence} | {} |", cells.collect::<Vec<_>>().join(" | ")));
     }
@@ -146,6 +174,14 @@ pub fn table(certificates: &[(&'static str, Certificate, Vec<Waiver>)]) -> Strin
     for (system, _, waivers) in certificates {
         for Waiver { promise, reason, until } in waivers {
             lines.push(format!("- `{system}`, `{promise}`: {reason} Until: {until}"));
+        }
+    }
+    lines.extend([String::new(), "## Not tried".to_owned(), String::new()]);
+    for (system, certificate, _) in certificates {
+        for (promise, kept) in &certificate.promises {
+            if let Kept::Beside(reason) = kept {
+                lines.push(format!("- `{system}`, `{promise}`: {reason}"));
+            }
         }
     }
     lines.push(String::new());

@@ -170,7 +170,7 @@ fn is_text(schema: &Value) -> bool {
 }
 
 /// Whether a path is one of a template: `{name}` stands for one segment.
-fn fits(template: &str, path: &str) -> bool {
+pub(super) fn fits(template: &str, path: &str) -> bool {
     let (mut wanted, mut given) = (template.trim_matches('/').split('/'), path.trim_matches('/').split('/'));
     loop {
         match (wanted.next(), given.next()) {

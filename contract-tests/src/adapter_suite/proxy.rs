@@ -1,7 +1,8 @@
 //! A proxy between adapter and simulator: records every exchange, and makes things go wrong.
 //!
 //! It is no part of the product and knows no system: a request goes on as it came, unless a fault
-//! was asked for the next ones. Requests that only open a session are never faulty.
+//! was asked for the next ones, or the suite keeps the list that is asked for. Requests that only open
+//! a session are never faulty.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,10 +10,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Response, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use kit::simulator::{Fault, FaultAnswer};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+
+use super::count;
+use super::evidence::Form;
+use super::openapi::fits;
+use super::shelf::Shelf;
 
 /// The longest body that passes.
 const LIMIT: usize = 64 << 20;
@@ -46,6 +52,11 @@ struct Shared {
     exchanges: Vec<Exchange>,
     fault: Option<Fault>,
     faults_given: usize,
+    shelf: Option<Shelf>,
+    /// Path and form of documents whose last row is hidden.
+    hidden: Option<(String, Form)>,
+    /// How many rows were hidden so far.
+    rows_hidden: usize,
 }
 
 /// A proxy that is running. Dropping it ends it.
@@ -94,7 +105,28 @@ impl Proxy {
         lock(&self.shared).faults_given
     }
 
-    /// What passed so far, faults excepted.
+    /// From now on the suite answers for this list; none: the system does again.
+    pub(super) fn shelve(&self, list: Option<Shelf>) {
+        lock(&self.shared).shelf = list;
+    }
+
+    /// Changes the list that the suite keeps. Panics when it keeps none.
+    pub(super) fn shelf<T>(&self, change: impl FnOnce(&mut Shelf) -> T) -> T {
+        change(lock(&self.shared).shelf.as_mut().expect("a list that the suite keeps"))
+    }
+
+    /// From now on the last row of these documents is hidden; none: no longer.
+    pub(super) fn hide(&self, documents: Option<(String, Form)>) {
+        let mut shared = lock(&self.shared);
+        (shared.hidden, shared.rows_hidden) = (documents, 0);
+    }
+
+    /// How many rows were hidden.
+    pub(super) fn rows_hidden(&self) -> usize {
+        lock(&self.shared).rows_hidden
+    }
+
+    /// What passed so far; faults and what the suite answered itself excepted.
     pub fn exchanges(&self) -> Vec<Exchange> {
         lock(&self.shared).exchanges.clone()
     }
@@ -120,6 +152,10 @@ async fn pass(State(way): State<Way>, request: Request) -> Response<Body> {
             return fault.answer().await;
         }
     }
+    let query = url_pairs(request.uri().query().unwrap_or_default());
+    if let Some(page) = lock(&way.shared).shelf.as_mut().and_then(|shelf| shelf.answer(&path, &query)) {
+        return shelved(page);
+    }
     let answer = forward(&way, request, path).await;
     match fault {
         Some(fault) => fault.answer().await,
@@ -136,28 +172,46 @@ async fn forward(way: &Way, request: Request, path: String) -> Response<Body> {
     headers.remove("accept-encoding");
     let sent = way.client.request(parts.method.clone(), url).headers(headers).body(body.clone()).send().await;
     let Ok(answer) = sent else { return bad_gateway() };
-    let (status, mut headers) = (answer.status(), answer.headers().clone());
+    let (status, headers) = (answer.status(), answer.headers().clone());
     // An answer that the simulator itself cut short stays cut short.
     let Ok(bytes) = answer.bytes().await else {
         return Fault { answer: FaultAnswer::Truncate, after_effect: false, retry_after: None }.answer().await;
     };
-    let query = parts.uri.query().unwrap_or_default();
-    lock(&way.shared).exchanges.push(Exchange {
+    let query = url_pairs(parts.uri.query().unwrap_or_default());
+    let mut shared = lock(&way.shared);
+    let is_hidden = shared.hidden.as_ref().filter(|(document, _)| fits(document, &path));
+    if let Some(shorter) = is_hidden.and_then(|(_, form)| count::without_last(&bytes, form)) {
+        shared.rows_hidden += 1;
+        return whole(status, headers, Bytes::from(shorter));
+    }
+    shared.exchanges.push(Exchange {
         method: parts.method.to_string(),
         path,
-        query: url_pairs(query),
+        query,
         headers: parts.headers,
         request: body,
         status: status.as_u16(),
         content_type: headers.get("content-type").and_then(|value| value.to_str().ok()).map(str::to_owned),
         answer: bytes.clone(),
     });
+    whole(status, headers, bytes)
+}
+
+/// An answer of another length than the one received may have.
+fn whole(status: StatusCode, mut headers: HeaderMap, bytes: Bytes) -> Response<Body> {
     headers.remove("transfer-encoding");
     headers.remove("content-length");
     let mut response = Response::new(Body::from(bytes));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
+}
+
+/// A page of a list that the suite keeps.
+fn shelved(page: Vec<u8>) -> Response<Body> {
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", HeaderValue::from_static("application/json"));
+    whole(StatusCode::OK, headers, page.into())
 }
 
 fn url_pairs(query: &str) -> Vec<(String, String)> {

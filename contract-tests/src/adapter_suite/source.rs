@@ -1,38 +1,40 @@
 //! What a source promises.
 
 use canonical::Digest;
-use contract::{AdapterError, Advice, ErrorKind, RawRecord, ReadRequest, Received, Source};
+use contract::{AdapterError, Advice, ErrorKind, RawRecord, Source};
 use kit::simulator::FaultAnswer;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use tokio::sync::mpsc;
 use wiremock::ResponseTemplate;
 
+use super::proxy::Proxy;
+use super::reading::{Given, populate, read};
 use super::subject::Running;
-use super::{Certificate, Subject};
-
-/// What a read gave.
-#[derive(Debug, Default)]
-struct Given {
-    records: Vec<RawRecord>,
-    ended: usize,
-    refused: usize,
-    cursor: Option<String>,
-    error: Option<AdapterError>,
-    /// What was handed over against the order of the contract.
-    disorder: Option<String>,
-}
+use super::{Certificate, Subject, conserve, resume, shifts};
 
 pub(super) async fn run(subject: &Subject, certificate: &mut Certificate) {
+    let holds = subject.holds();
     let running = subject.plain().await;
+    if holds.populated {
+        populate(subject, &running).await;
+    }
+    let passed = || running.proxy.as_ref().map(Proxy::exchanges).unwrap_or_default();
+    let before = passed().len();
     let first = read(&running, None).await;
+    let exchanges = passed().split_off(before);
+    certificate.note("source_conserves", conserve::run(subject, &holds, &first, &exchanges));
     certificate.note("source_reads_and_balances", reads_and_balances(&running, &first));
     certificate.note("source_normalizes_purely", normalizes_purely(&running, &first));
     let second = read(&running, None).await;
     certificate.note("source_reads_again_the_same", same(&first, &second));
-    if let Some(cursor) = &first.cursor {
-        let resumed = read(&running, Some(cursor.clone())).await;
-        certificate.note("source_resumes_from_its_cursor", resumes(&first, &resumed));
+    certificate.note("source_resumes_from_its_cursor", resume::run(subject, &holds, &first).await);
+    match (&holds.whole, shifts::source(subject, &holds).await) {
+        (_, Some(kept)) => certificate.note("source_survives_a_shifted_page", kept),
+        (Some(whole), None) => match shifts::is_whole(whole, &exchanges) {
+            Ok(()) => certificate.beside("source_survives_a_shifted_page", &whole.reason),
+            Err(problem) => certificate.note("source_survives_a_shifted_page", Err(problem)),
+        },
+        (None, None) => {}
     }
     subject.keep_exchanges(&running);
     if subject.is_remote() {
@@ -40,7 +42,7 @@ pub(super) async fn run(subject: &Subject, certificate: &mut Certificate) {
             proxy.fail(Some(FaultAnswer::Truncate));
         }
         let cut = read(&running, None).await;
-        let given = running.proxy.as_ref().map_or(0, super::proxy::Proxy::faults_given);
+        let given = running.proxy.as_ref().map_or(0, Proxy::faults_given);
         assert!(given > 0, "{}: nothing was cut short", subject.system);
         certificate.note("source_truncated", nothing_complete(&cut));
         answers(subject, certificate).await;
@@ -71,42 +73,6 @@ async fn read_towards(subject: &Subject, answer: ResponseTemplate) -> Given {
     let given = read(&running, None).await;
     running.stop().await;
     drop(server);
-    given
-}
-
-async fn read(running: &Running, cursor: Option<String>) -> Given {
-    let source = running.adapter.source().expect("a source");
-    let (sender, mut receiver) = mpsc::channel(64);
-    let reading = source.read(ReadRequest { files: None, cursor }, sender);
-    let taking = async {
-        let (mut given, mut is_open) = (Given::default(), false);
-        while let Some(received) = receiver.recv().await {
-            match received {
-                Received::Begin(_) if is_open => given.disorder = Some("a document began inside another".to_owned()),
-                Received::Begin(_) => is_open = true,
-                Received::Record(raw) => {
-                    if !is_open {
-                        given.disorder = Some("a record of no document".to_owned());
-                    }
-                    given.records.push(raw);
-                }
-                Received::End => (given.ended, is_open) = (given.ended + 1, false),
-                Received::Refused { .. } => (given.refused, is_open) = (given.refused + 1, false),
-                Received::Cursor(cursor) => {
-                    if is_open {
-                        given.disorder = Some("a cursor inside a document".to_owned());
-                    }
-                    given.cursor = Some(cursor);
-                }
-            }
-        }
-        (given, is_open)
-    };
-    let (outcome, (mut given, is_open)) = tokio::join!(reading, taking);
-    given.error = outcome.err();
-    if is_open && given.error.is_none() {
-        given.disorder = Some("a document without an end".to_owned());
-    }
     given
 }
 
@@ -170,17 +136,6 @@ fn same(first: &Given, second: &Given) -> Result<String, String> {
         Some(error) => Err(error.to_string()),
         None if texts(first) == texts(second) => Ok(format!("{} rows twice", first.records.len())),
         None => Err(format!("{} rows, then {}", first.records.len(), second.records.len())),
-    }
-}
-
-fn resumes(first: &Given, resumed: &Given) -> Result<String, String> {
-    match (&resumed.error, &resumed.disorder) {
-        (Some(error), _) => Err(error.to_string()),
-        (None, Some(disorder)) => Err(disorder.clone()),
-        (None, None) if resumed.records.len() > first.records.len() => {
-            Err(format!("{} rows from the cursor, {} from the beginning", resumed.records.len(), first.records.len()))
-        }
-        (None, None) => Ok(format!("{} rows from the cursor", resumed.records.len())),
     }
 }
 

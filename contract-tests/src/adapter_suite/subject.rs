@@ -10,6 +10,7 @@ use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::Waiver;
+use super::evidence::Holds;
 use super::proxy::{Exchange, Proxy};
 use crate::records::{record, source_named};
 
@@ -52,8 +53,13 @@ impl Subject {
     /// The subject of an adapter.
     pub fn open(factory: &AdapterFactory) -> Self {
         let system = (factory.capability)().system;
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("systems").join(system);
-        Self { system, factory: *factory, folder, exchanges: Mutex::default() }
+        Self::in_folder(factory, &Path::new(env!("CARGO_MANIFEST_DIR")).join("systems").join(system))
+    }
+
+    /// The subject of an adapter whose evidence is in this folder.
+    pub fn in_folder(factory: &AdapterFactory, folder: &Path) -> Self {
+        let system = (factory.capability)().system;
+        Self { system, factory: *factory, folder: folder.to_owned(), exchanges: Mutex::default() }
     }
 
     /// A file of the evidence of this system; none when it is absent.
@@ -69,6 +75,23 @@ impl Subject {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}/waivers.json: {error}", self.folder.display()))
     }
 
+    /// What the system holds, and how it gives it.
+    pub fn holds(&self) -> Holds {
+        let text = self.evidence("holds.json").unwrap_or_else(|| {
+            panic!(
+                "{}/holds.json is missing: a source is counted and tried by what stands there",
+                self.folder.display()
+            )
+        });
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}/holds.json: {error}", self.folder.display()))
+    }
+
+    /// The bytes of a file of the evidence. Panics when it is not there: the evidence names it.
+    pub fn file(&self, name: &str) -> Vec<u8> {
+        let path = self.folder.join(name);
+        std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
     /// Whether the system is reached over HTTP, and has a simulator.
     pub fn is_remote(&self) -> bool {
         self.factory.simulate.is_some()
@@ -76,6 +99,11 @@ impl Subject {
 
     /// The adapter with a fresh simulator and nothing going wrong.
     pub async fn plain(&self) -> Running {
+        self.with(&Settings::Null).await
+    }
+
+    /// The same with other settings beside those of the simulator: null takes one away.
+    pub async fn with(&self, others: &Settings) -> Running {
         let Some(simulate) = self.factory.simulate else {
             let adapter = (self.factory.build)(self.local_settings()).unwrap_or_else(|error| panic!("{error}"));
             return Running { adapter, proxy: None, simulator: None };
@@ -84,7 +112,11 @@ impl Subject {
         let options = SimulatorOptions { listen, state: None, faults: None };
         let simulator = simulate(options).unwrap_or_else(|error| panic!("{} not simulated: {error}", self.system));
         let proxy = Proxy::start(simulator.address).await;
-        let settings = self.with_own(moved(&simulator.settings, simulator.address, proxy.address()));
+        let mut settings = self.with_own(moved(&simulator.settings, simulator.address, proxy.address()));
+        if let (Some(settings), Some(others)) = (settings.as_object_mut(), others.as_object()) {
+            settings.extend(others.clone());
+            settings.retain(|_, value| !value.is_null());
+        }
         let adapter = (self.factory.build)(settings).unwrap_or_else(|error| panic!("{error}"));
         Running { adapter, proxy: Some(proxy), simulator: Some(simulator) }
     }

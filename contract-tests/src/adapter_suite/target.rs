@@ -11,10 +11,10 @@ use kit::simulator::FaultAnswer;
 use raccordo::flow::deliver::idempotency_key;
 use wiremock::ResponseTemplate;
 
-use super::{Certificate, Subject};
+use super::{Certificate, Subject, shifts};
 
 /// All rows by unit, or why they were not read.
-type Inventory = Result<Vec<(UnitKey, Vec<Row>)>, String>;
+pub(super) type Inventory = Result<Vec<(UnitKey, Vec<Row>)>, String>;
 
 /// How many pages an inventory may have here before it is taken for endless.
 const PAGES: usize = 1000;
@@ -22,6 +22,9 @@ const PAGES: usize = 1000;
 pub(super) async fn run(subject: &Subject, is_observer: bool, certificate: &mut Certificate) {
     pure(subject, certificate).await;
     sending(subject, is_observer, certificate).await;
+    if is_observer {
+        certificate.note("observer_survives_a_shifted_page", shifts::observer(subject, &subject.holds()).await);
+    }
     let running = subject.plain().await;
     let shipment = first_shipment(subject, running.adapter.as_ref());
     let target = running.adapter.target().expect("a target");
@@ -135,7 +138,7 @@ async fn sending(subject: &Subject, is_observer: bool, certificate: &mut Certifi
     running.stop().await;
 }
 
-fn shipment(system: &str, target: &dyn Target, key: &UnitKey, members: &[Record]) -> Shipment {
+pub(super) fn shipment(system: &str, target: &dyn Target, key: &UnitKey, members: &[Record]) -> Shipment {
     let composed = target.compose(key, 1, members).unwrap_or_else(|why| panic!("{key}: {why}"));
     Shipment {
         unit: key.clone(),
@@ -153,7 +156,7 @@ fn first_shipment(subject: &Subject, adapter: &dyn Adapter) -> Shipment {
 }
 
 /// All rows by unit; none without an observer.
-async fn inventory(observer: Option<&dyn Observer>) -> Option<Inventory> {
+pub(super) async fn inventory(observer: Option<&dyn Observer>) -> Option<Inventory> {
     let observer = observer?;
     let (mut units, mut from) = (Vec::new(), None::<String>);
     for _ in 0..PAGES {

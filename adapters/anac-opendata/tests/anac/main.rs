@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test, in its helpers too")]
 
 mod cases;
+mod pcp;
 mod portal;
 mod samples;
 
@@ -68,6 +69,7 @@ const SOURCES: [&[&str]; 6] = [
         "subappalti",
         "fine-contratto",
         "collaudo",
+        "codici",
     ],
     &["stazioni-appaltanti"],
     &["cig-json"],

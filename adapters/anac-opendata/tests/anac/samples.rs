@@ -36,6 +36,20 @@ async fn the_pairs_of_cup_and_cig_are_read_whole() {
 }
 
 #[tokio::test]
+async fn the_code_tables_are_read_whole() {
+    for (name, rows, repeated) in [
+        ("bandi-cig-modalita-realizzazione", 28, 0),
+        ("bandi-cig-tipo-scelta-contraente", 46, 0),
+        // Two lists in one table, and categories in more than one wording.
+        ("categorie-opera", 275, 87),
+        ("smartcig-tipo-fattispecie-contrattuale", 78, 0),
+    ] {
+        let records = [("codice", rows - repeated)];
+        check(&format!("anac_opendata/codelists/{name}.csv"), "codici", rows, repeated, &records).await;
+    }
+}
+
+#[tokio::test]
 async fn the_documents_of_a_cig_are_read_in_each_of_their_forms() {
     let records = [("collegamento_cup_cig", 141), ("ente", 30), ("lotto", 30), ("procedura", 30)];
     check("anac_opendata/anac-cig-messina.parte1.json", "cig-json", 30, 0, &records).await;
@@ -141,6 +155,32 @@ async fn amounts_cup_and_days_are_those_of_the_comparison_with_scp() {
     }
     for cig in expected["solo_anac"].as_array().unwrap() {
         assert_eq!(lotto(cig.as_str().unwrap()).cig.as_str(), cig.as_str().unwrap());
+    }
+}
+
+#[test]
+fn the_side_of_anac_is_the_one_of_the_published_comparison() {
+    let file = |path: &str| -> Value { serde_json::from_str(&std::fs::read_to_string(at(path)).unwrap()).unwrap() };
+    let ours = file("contract-tests/systems/anac-opendata/attesi_anac.json");
+    let comparison = file("schemas/samples/scp/attesi_scp_anac.json");
+    let of = |outcome: &str| -> Vec<&Value> {
+        comparison.as_array().unwrap().iter().filter(|row| row["esito"] == outcome).collect()
+    };
+    let only_here: Vec<_> = of("solo_anac").iter().map(|row| row["cig"].clone()).collect();
+    assert_eq!(json!(only_here), ours["solo_anac"]);
+    let compared = of("in_entrambi");
+    assert_eq!(compared.len(), ours["attesi"].as_array().unwrap().len());
+    for (row, one) in compared.into_iter().zip(ours["attesi"].as_array().unwrap()) {
+        let of_row = json!({
+            "cig": row["cig"],
+            "importo_lotto": row["importo_lotto_anac"].to_string(),
+            "numero_cup": row["numero_cup_anac"],
+            "cup_scp": row["cup_scp"],
+            "scadenza": row["scadenza_anac"],
+            "pubblicazione": row["pubblicazione_anac"],
+        });
+        // That the CUP of SCP is among those of ANAC, the records are asked above.
+        assert_eq!((&of_row, &row["cup_scp_fra_quelli_anac"]), (one, &json!(true)));
     }
 }
 

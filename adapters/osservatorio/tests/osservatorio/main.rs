@@ -6,6 +6,8 @@ mod contract_document;
 mod open_data;
 mod packages;
 mod privacy;
+mod round_trip;
+mod strategies;
 
 use std::path::{Path, PathBuf};
 

@@ -98,6 +98,24 @@ async fn an_answer_that_is_no_page_ends_the_read(#[case] answer: ResponseTemplat
 }
 
 #[tokio::test]
+async fn a_portal_that_does_not_page_ends_the_read() {
+    let server = MockServer::start().await;
+    let page = json!([{"codice_bando": "1"}, {"codice_bando": "2"}]);
+    Mock::given(method("GET"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(page))
+        .expect(2)
+        .mount(&server)
+        .await;
+    let settings = json!({"base_url": server.uri(), "resource": "abcd-1234", "page_rows": 2});
+    let (read, outcome) = read(&*adapter(settings), None).await;
+    let error = outcome.unwrap_err();
+    assert_eq!((error.kind, error.advice), (ErrorKind::NotUnderstood, Advice::AskPerson));
+    assert!(std::error::Error::source(&error).unwrap().to_string().contains("$offset"), "{error:?}");
+    // The first page stays valid, and is handed over once.
+    assert_eq!((read.records.len(), read.ended), (2, 1));
+}
+
+#[tokio::test]
 async fn a_folder_is_read_by_name_and_a_bad_file_does_not_stop_its_neighbours() {
     let folder = tempfile::tempdir().unwrap();
     for (name, content) in [

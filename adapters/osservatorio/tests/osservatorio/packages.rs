@@ -75,6 +75,7 @@ fn amounts_and_days_are_typed_wherever_they_stand() {
 #[case(json!({"kind": "evento_esecuzione", "body": {"cig": "0000000000", "id_aggiudicazione": 1, "stazione_appaltante": "80098765433", "anno_riferimento": 2025, "progressivo": 1, "stato": "inviato", "dettaglio": {"evento": "sospensione"}}}), "null_cig")]
 #[case(json!({"kind": "lotto", "body": {"cig": "B4A19C3958", "stazione_appaltante": "80098765433"}}), "no_period")]
 #[case(json!({"kind": "lotto", "body": {"cig": "B4A19C3958", "stazione_appaltante": "RSSMRA85T10A562S", "anno_riferimento": 2025}}), "not_a_body")]
+#[case(json!({"kind": "lotto", "body": {"cig": "B4A19C3958", "stazione_appaltante": "80098765433", "anno_riferimento": 25}}), "no_period")]
 fn a_record_that_cannot_go_says_why(#[case] member: Value, #[case] code: &str) {
     let adapter = adapter(json!({}));
     let placed = adapter.target().unwrap().place(&record(&member));

@@ -9,6 +9,8 @@ mod every_dataset;
 mod properties;
 mod resources;
 mod round;
+mod round_trip;
+mod strategies;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -76,7 +78,8 @@ fn compose(adapter: &dyn Adapter, unit: &UnitKey, revision: u64, members: &[Reco
 /// A shipment as the flow would make it.
 fn shipment(adapter: &dyn Adapter, unit: &UnitKey, revision: u64, members: &[Record]) -> Shipment {
     let composed = compose(adapter, unit, revision, members);
-    let idempotency_key = format!("{unit}#{revision}#{}", canonical::Digest::of(&composed.body));
+    let parts = [unit.as_str().as_bytes(), &revision.to_be_bytes(), &composed.body];
+    let idempotency_key = canonical::Digest::of_parts(parts).to_string();
     Shipment { unit: unit.clone(), revision, idempotency_key, body: composed.body, previous_receipt: None }
 }
 

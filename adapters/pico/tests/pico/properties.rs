@@ -149,7 +149,7 @@ fn of_every_dataset(text: &str, other: &str) -> Vec<(UnitKey, Vec<Record>)> {
         of(
             "segnalazioni/1",
             vec![json!({ "kind": "segnalazione", "body": { "id": "1", "ente": ENTE, "tipo_record": "lotto",
-                "chiave_record": text, "regola": "R02", "campo": other, "descrizione": text,
+                "chiave_record": format!("x/{text}"), "regola": "R02", "campo": other, "descrizione": format!("Su {text}"),
                 "aperta_il": "2026-03-01T09:30:00Z", "stato": "aperta" } })],
         ),
     ]
