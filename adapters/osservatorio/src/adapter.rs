@@ -1,12 +1,14 @@
 //! The roles: a source of open data, a target that takes packages, an observer of what it holds.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use canonical::{Kind, Record};
 use contract::{
     Adapter, AdapterError, AdapterFactory, Advice, Capability, Composed, ContractStatus, ErrorKind, Explanation, Held,
-    InventoryPage, Normalized, ObservedUnit, Observer, Outcome, Placement, RawRecord, RawSink, ReadRequest, Shipment,
-    Source, Target, UnitKey,
+    InventoryPage, Normalized, ObservedUnit, Observer, Outcome, Placement, RawRecord, RawSink, ReadRequest, Received,
+    Shipment, Source, Target, UnitKey,
 };
 use kit::{Links, hand_over, list_folder};
 use serde::Deserialize;
@@ -38,6 +40,9 @@ fn capability() -> Capability {
     }
 }
 
+/// How many times the rows of a moving resource are read before the reading is told as incomplete.
+const PASSES: u32 = 4;
+
 #[derive(Debug)]
 struct Osservatorio {
     config: Config,
@@ -48,34 +53,76 @@ impl Osservatorio {
         self.config.packages.as_ref().ok_or_else(|| not_set("reach the packages without `packages`"))
     }
 
-    /// Reads the open data from the first row to the last, a page at a time. A page that begins with
-    /// the row with which the page before began was asked for in vain: the portal would give it for
-    /// ever.
+    /// Reads the open data whole, from the first row again whenever they move, a few times.
     async fn read_open_data(&self, open_data: &OpenData, sink: &RawSink) -> Result<(), AdapterError> {
-        let (mut offset, mut began_with) = (0, None);
+        for _ in 0..PASSES {
+            if self.pass(open_data, sink).await? {
+                return Ok(());
+            }
+        }
+        let attempted = format!("{SYSTEM} read the whole resource {}", open_data.resource);
+        let problem = format!("the rows moved while they were read, in each of {PASSES} passes");
+        Err(AdapterError::new(ErrorKind::Unavailable, attempted).caused_by(problem))
+    }
+
+    /// Reads from the first row to the last, a page at a time; false when the rows moved.
+    ///
+    /// A page begins with the last row of the page before, which must come again. Rows have an order
+    /// that does not change: those that follow that row are then all that are left, whatever came or
+    /// went before it.
+    async fn pass(&self, open_data: &OpenData, sink: &RawSink) -> Result<bool, AdapterError> {
+        let (mut offset, mut before) = (0, None::<Ends>);
         loop {
             let answer = open_data.page(offset).await?;
             let remote_id = format!("{}?offset={offset}", open_data.resource);
-            let (received, count) = rows::page(&remote_id, &answer.body, &self.config.platform)
+            let page = rows::page(&remote_id, &answer.body, &self.config.platform)
                 .map_err(|refusal| answer.not_understood(&refusal.message))?;
-            let begins_with = rows::first_row(&received);
-            if begins_with.is_some() && begins_with == began_with {
-                let problem = "the portal ignores $offset, and gave the page before once more";
-                return Err(answer.not_understood(problem).advice(Advice::AskPerson));
-            }
-            began_with = begins_with;
-            // The page after the last is empty, and no document.
-            if count > 0 {
-                for one in received {
-                    sink.send(one).await.map_err(|_| AdapterError::from(kit::Closed))?;
+            let ends = Ends::of(&page);
+            if let Some(before) = &before {
+                let first = ends.as_ref().map(|ends| &ends.first);
+                // The portal would give this page for ever.
+                if first == Some(&before.first) {
+                    let problem = "the portal ignores $offset, and gave the page before once more";
+                    return Err(answer.not_understood(problem).advice(Advice::AskPerson));
+                }
+                if first != Some(&before.last) {
+                    return Ok(false);
                 }
             }
+            let count = page.len();
+            hand_over_page(page.into_iter().skip(usize::from(before.is_some())), sink).await?;
             if count < usize::try_from(open_data.page_rows).unwrap_or(usize::MAX) {
-                return Ok(());
+                return Ok(true);
             }
-            offset += count as u64;
+            before = ends;
+            offset += (count - 1) as u64;
         }
     }
+}
+
+/// The texts of the first and of the last row of a page.
+struct Ends {
+    first: String,
+    last: String,
+}
+
+impl Ends {
+    fn of(page: &[RawRecord]) -> Option<Self> {
+        let (first, last) = page.first().zip(page.last())?;
+        Some(Self { first: first.text.clone(), last: last.text.clone() })
+    }
+}
+
+/// Hands over a page as a document; one that brings no row is none.
+async fn hand_over_page(rows: impl Iterator<Item = RawRecord>, sink: &RawSink) -> Result<(), AdapterError> {
+    let give = async |one| sink.send(one).await.map_err(|_| AdapterError::from(kit::Closed));
+    let mut rows = rows.peekable();
+    let Some(first) = rows.peek() else { return Ok(()) };
+    give(Received::Begin(Arc::clone(&first.document))).await?;
+    for row in rows {
+        give(Received::Record(row)).await?;
+    }
+    give(Received::End).await
 }
 
 fn not_set(attempted: &str) -> AdapterError {

@@ -38,7 +38,8 @@ impl OpenData {
     pub(crate) async fn page(&self, offset: u64) -> Result<Answer, AdapterError> {
         let (limit, offset) = (self.page_rows.to_string(), offset.to_string());
         let file = format!("{}.json", self.resource);
-        // Without an order the pages of a resource may overlap.
+        // Pages hang together by the order of the rows: that of the identifiers, which the portal gives
+        // once and for all.
         let query = [("$limit", limit.as_str()), ("$offset", offset.as_str()), ("$order", ":id")];
         let answer = self.http.exchange(self.http.request(Method::GET, &["resource", &file], &query)).await?;
         match answer.status {

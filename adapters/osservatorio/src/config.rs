@@ -9,7 +9,6 @@
 //! key_file = "/etc/raccordo/osservatorio.key"
 //! ```
 
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use contract::{Settings, SettingsError};
@@ -26,7 +25,7 @@ struct Own {
     folder: Option<PathBuf>,
     resource: Option<String>,
     #[serde(default = "page_rows")]
-    page_rows: NonZeroU32,
+    page_rows: u32,
     #[serde(default = "max_bytes")]
     max_bytes: u64,
     #[serde(default = "platform")]
@@ -36,8 +35,8 @@ struct Own {
 
 const OWN: [&str; 6] = ["folder", "resource", "page_rows", "max_bytes", "platform", "packages"];
 
-fn page_rows() -> NonZeroU32 {
-    NonZeroU32::MIN.saturating_add(999)
+fn page_rows() -> u32 {
+    1000
 }
 
 fn max_bytes() -> u64 {
@@ -74,11 +73,14 @@ impl Config {
         if own.platform.is_empty() || own.platform.contains('/') {
             return Err(unusable("platform is a name without slashes"));
         }
+        let page_rows = own.page_rows;
+        if page_rows < 2 {
+            return Err(unusable("page_rows is 2 at least: a page begins with the last row of the page before"));
+        }
         let open_data = match (own.resource, http.is_empty()) {
             (None, true) => None,
             (Some(resource), false) => {
                 let http: HttpSettings = serde_json::from_value(Settings::Object(http)).map_err(unusable)?;
-                let page_rows = own.page_rows.get();
                 Some(OpenData { http: HttpClient::new(SYSTEM, &http)?, resource, page_rows })
             }
             _ => return Err(unusable("base_url and resource go together: write both, or neither")),
@@ -128,6 +130,7 @@ mod tests {
     #[case(json!({"resource": "x"}), "base_url")]
     #[case(json!({"base_url": "https://dati.example"}), "resource")]
     #[case(json!({"platform": "a/b"}), "platform")]
+    #[case(json!({"page_rows": 1}), "page_rows")]
     #[case(json!({"packages": {"base_url": "https://o.example"}}), "key_file")]
     #[case(json!({"packages": {"base_url": "https://o.example", "key_file": "/nonexistent/k"}}), "/nonexistent/k")]
     fn settings_that_cannot_work_say_what_to_write(#[case] settings: Settings, #[case] word: &str) {

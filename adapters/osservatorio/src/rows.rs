@@ -50,29 +50,21 @@ pub(crate) fn take(
     }
 }
 
-/// What a page holds, and how many rows.
-pub(crate) fn page(remote_id: &str, body: &[u8], platform: &str) -> Result<(Vec<Received>, usize), Refusal> {
+/// The rows of a page.
+pub(crate) fn page(remote_id: &str, body: &[u8], platform: &str) -> Result<Vec<RawRecord>, Refusal> {
     each_row(body, &mut |_, _| Ok(()))?;
     let header = header(remote_id, Digest::of(body).to_string(), platform);
-    let mut received = Vec::new();
+    let mut rows = Vec::new();
     let outcome = give_rows(body, &header, &mut |one| {
-        received.push(one);
+        if let Received::Record(row) = one {
+            rows.push(row);
+        }
         Ok(())
     });
-    if let Err(Stop::Refused(refusal)) = outcome {
-        return Err(refusal);
+    match outcome {
+        Err(Stop::Refused(refusal)) => Err(refusal),
+        Ok(()) | Err(Stop::Closed) => Ok(rows),
     }
-    let rows = received.len() - 1;
-    received.push(Received::End);
-    Ok((received, rows))
-}
-
-/// The text of the first row of what a page holds.
-pub(crate) fn first_row(received: &[Received]) -> Option<String> {
-    received.iter().find_map(|one| match one {
-        Received::Record(record) => Some(record.text.clone()),
-        _ => None,
-    })
 }
 
 fn header(remote_id: &str, digest: String, platform: &str) -> Arc<DocumentHeader> {

@@ -1,9 +1,13 @@
 //! Reads a whole list of the platform, page by page, while others write to it.
 //!
-//! Pages are cut from a list that has no order of its own: a new row moves all those after it. So a
-//! pass over the pages is believed only when it met as many different rows as the platform says it
-//! holds, and when its last page, read again, is the same. Otherwise the pages are read again; after
-//! a few passes the scan is an error, and nothing of it is handed over.
+//! Pages are cut from a list that has no order of its own: a row that appears or goes moves all those
+//! after it, and one pass over the pages proves nothing. Two passes do, one after the other: a row that
+//! both met was there when the first ended, since what goes does not come back. When those are as many
+//! as the platform held at that moment, they are all of them, in whatever order and whatever came or
+//! went; so no row that stayed is missing. Otherwise the pages are read once more, and compared with
+//! the pass before; after a few passes the scan is an error, and nothing of it is handed over.
+//!
+//! What the edges of two pages say would be cheaper, and prove nothing where rows have no order.
 //!
 //! The rows wait in a temporary file, not in memory, until the list is complete and they can be
 //! put in an order that does not change.
@@ -22,9 +26,6 @@ use crate::registers::{Query, Register, RowKey};
 
 /// How many times the pages of a moving list are read before it is an error.
 const PASSES: u32 = 4;
-
-/// How many times in a row the last page is read again while it still changes.
-const LAST_PAGE_READS: u32 = 8;
 
 /// Where a text stands in the temporary file.
 #[derive(Debug, Clone, Copy)]
@@ -112,43 +113,34 @@ pub(crate) struct Pages<'a> {
 impl Pages<'_> {
     /// Reads a whole list into the rows, or fails.
     pub(crate) async fn scan(&self, query: &Query, rows: &mut Rows) -> Result<(), AdapterError> {
-        let mut last = None;
-        for _ in 0..PASSES {
+        let mut before = self.pass(query, rows).await?;
+        for _ in 1..PASSES {
             let pass = self.pass(query, rows).await?;
-            match pass {
-                Some((met, held)) if met == held => return Ok(()),
-                _ => last = pass,
+            if before.is_whole_by(&pass) {
+                return Ok(());
             }
+            before = pass;
         }
-        let (met, held) = last.unwrap_or_default();
-        let problem =
-            format!("the list moved while it was read: met {met} rows of {held} in the last of {PASSES} passes");
+        let problem = format!(
+            "the list moved while it was read: met {} rows, {} were held at the end of the last of {PASSES} passes",
+            before.met.len(),
+            before.held_last
+        );
         Err(AdapterError::new(ErrorKind::Unavailable, self.attempted()).caused_by(problem))
     }
 
-    /// One pass over the pages: how many different rows it met, and how many the platform says it
-    /// holds. None when the last page never stood still.
-    async fn pass(&self, query: &Query, rows: &mut Rows) -> Result<Option<(u64, u64)>, AdapterError> {
+    /// One pass over the pages, to the one that is the last when it is read.
+    async fn pass(&self, query: &Query, rows: &mut Rows) -> Result<Pass, AdapterError> {
         let mut met = HashSet::new();
-        let (mut number, mut rereads) = (1, 0);
-        let mut page = self.page(number, query, rows, &mut met).await?;
-        loop {
-            if !page.is_last {
-                number += 1;
-                page = self.page(number, query, rows, &mut met).await?;
-                continue;
+        let mut page = self.page(1, query, rows, &mut met).await?;
+        let held_first = page.held;
+        for number in 2.. {
+            if page.is_last {
+                break;
             }
-            // New rows push others onto pages that were not there yet.
-            let again = self.page(number, query, rows, &mut met).await?;
-            if again == page {
-                return Ok(Some((met.len() as u64, again.held)));
-            }
-            rereads += 1;
-            if rereads == LAST_PAGE_READS {
-                return Ok(None);
-            }
-            page = again;
+            page = self.page(number, query, rows, &mut met).await?;
         }
+        Ok(Pass { met, held_first, held_last: page.held })
     }
 
     async fn page(
@@ -156,28 +148,26 @@ impl Pages<'_> {
         number: u64,
         query: &Query,
         rows: &mut Rows,
-        met: &mut HashSet<String>,
+        met: &mut HashSet<Mark>,
     ) -> Result<PageSeen, AdapterError> {
         let (page, answer) = self.client.page(self.register.list(), number, self.size, query).await?;
         if page.number + 1 != number {
             return Err(answer.not_understood("another page than the one asked for"));
         }
-        if page.total_elements > self.most || rows.len() as u64 > self.most {
+        // So many pages behind, each with a row, would be a list without an end.
+        if [page.total_elements, rows.len() as u64, number - 1].into_iter().any(|count| count > self.most) {
             let problem = format!("the list has more than {} rows: raise `max_rows`", self.most);
             let error = AdapterError::new(ErrorKind::Local, self.attempted()).caused_by(problem);
             return Err(error.advice(Advice::FixConfiguration));
         }
         // A page without rows ends the list whatever it says: asking on would never end.
         let is_last = page.last || page.content.is_empty();
-        let mut identities = Vec::with_capacity(page.content.len());
         for row in &page.content {
             let key = self.key(row).map_err(|_| answer.not_understood("a row of another shape"))?;
-            met.insert(key.identity.clone());
-            identities.push(key.identity.clone());
+            met.insert(mark(&key.identity));
             rows.put(key, row.get())?;
         }
-        identities.sort();
-        Ok(PageSeen { identities, is_last, held: page.total_elements })
+        Ok(PageSeen { is_last, held: page.total_elements })
     }
 
     /// What tells a row from the others.
@@ -190,12 +180,34 @@ impl Pages<'_> {
     }
 }
 
-/// What one page held.
-#[derive(PartialEq, Eq)]
+/// What one page says of the list.
 struct PageSeen {
-    identities: Vec<String>,
     is_last: bool,
     held: u64,
+}
+
+/// The start of the digest of an identity.
+type Mark = [u8; 16];
+
+fn mark(identity: &str) -> Mark {
+    Digest::of(identity.as_bytes()).as_bytes().first_chunk().copied().unwrap_or_default()
+}
+
+/// The different rows that a pass met, and how many rows the platform held at its first and at its
+/// last page.
+struct Pass {
+    met: HashSet<Mark>,
+    held_first: u64,
+    held_last: u64,
+}
+
+impl Pass {
+    /// Whether the pass after this one proves that the rows that both met are all that the platform
+    /// held in between.
+    fn is_whole_by(&self, after: &Self) -> bool {
+        let stayed = self.met.intersection(&after.met).count() as u64;
+        stayed == self.held_last && stayed == after.held_first
+    }
 }
 
 fn local(error: io::Error) -> AdapterError {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test, in its helpers too")]
 
 mod contract_document;
+mod moving;
 mod open_data;
 mod packages;
 mod privacy;

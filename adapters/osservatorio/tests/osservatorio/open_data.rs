@@ -57,7 +57,7 @@ async fn the_sample_is_read_whole() {
 #[tokio::test]
 async fn the_pages_of_the_resource_are_read_to_the_last() {
     let running = simulator(None, None);
-    for (page_rows, documents) in [(3, 3), (4, 2), (8, 1), (1000, 1)] {
+    for (page_rows, documents) in [(2, 7), (3, 4), (4, 3), (8, 1), (1000, 1)] {
         let mut settings = running.settings.clone();
         settings["page_rows"] = page_rows.into();
         let (read, outcome) = read(&*adapter(settings), None).await;
@@ -83,15 +83,15 @@ async fn an_answer_that_is_no_page_ends_the_read(#[case] answer: ResponseTemplat
         Mock::given(method("GET")).and(path("/resource/abcd-1234.json")).and(query_param("$offset", offset))
     };
     page("0")
-        .respond_with(ResponseTemplate::new(200).set_body_json(json!([{"codice_bando": "1"}])))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!([{"codice_bando": "1"}, {"codice_bando": "2"}])))
         .mount(&server)
         .await;
     page("1").respond_with(answer).expect(1).mount(&server).await;
-    let settings = json!({"base_url": server.uri(), "resource": "abcd-1234", "page_rows": 1});
+    let settings = json!({"base_url": server.uri(), "resource": "abcd-1234", "page_rows": 2});
     let (read, outcome) = read(&*adapter(settings), None).await;
     let error = outcome.unwrap_err();
     // What came before stays valid.
-    assert_eq!((error.kind, read.records.len(), read.ended), (kind, 1, 1));
+    assert_eq!((error.kind, read.records.len(), read.ended), (kind, 2, 1));
     if kind == ErrorKind::RateLimited {
         assert_eq!(error.advice, Advice::Retry { after: Some(Duration::from_secs(9)) });
     }
