@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, SystemConfig};
+use crate::config::{Config, StorageConfig, SystemConfig};
 use crate::flow::route::ownership::{Order, Ownership};
 use crate::flow::{Flow, FlowError, Systems, route};
 use crate::jobs::sweeper::{Sweeper, SweeperSettings};
@@ -31,7 +31,7 @@ pub struct Parts {
     /// The adapters.
     pub adapters: &'static [AdapterFactory],
     /// Opens the database.
-    pub open_store: fn(PathBuf) -> BoxFuture<'static, OpenStore>,
+    pub open_store: fn(StorageConfig) -> BoxFuture<'static, OpenStore>,
     /// Reads a file and says what it is, without a database.
     pub inspect: fn(&mut dyn Read, &str) -> Inspected,
     /// Who is believed about each kind, unless the configuration says otherwise.
@@ -167,7 +167,7 @@ impl Node {
     pub async fn open(parts: &Parts, config: Config) -> Result<Self, NodeError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         check_names(parts, &config)?;
-        let store = (parts.open_store)(config.storage.path.clone()).await?;
+        let store = (parts.open_store)(config.storage.clone()).await?;
         let taken_back = store.take_back(clock.now(), SweeperSettings::default().max_attempts).await?;
         if taken_back > 0 {
             tracing::info!(jobs = taken_back, "work of an earlier process taken back");

@@ -4,15 +4,16 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use canonical::Kind;
 use contract::AdapterFactory;
 use futures_util::future::BoxFuture;
 
+use crate::config::StorageConfig;
 use crate::flow::route::ownership::Order;
 use crate::node::{Inspected, OpenStore, Parts, TestedMapping};
-use crate::storage::sqlite::SqliteStore;
+use crate::storage::{postgres, sqlite};
 
 /// Everything that the daemon is made of.
 pub const PARTS: Parts = Parts { adapters: ADAPTERS, ownership: OWNERSHIP, open_store, inspect, test_mappings };
@@ -56,9 +57,12 @@ const OWNERSHIP: &[Order] = &[
     (&[Kind::Codice], &["scp-tabelle", "anac-opendata"]),
 ];
 
-fn open_store(path: PathBuf) -> BoxFuture<'static, OpenStore> {
+fn open_store(config: StorageConfig) -> BoxFuture<'static, OpenStore> {
     Box::pin(async move {
-        let store = SqliteStore::open(&path).await?;
+        let store = match config.url {
+            None => sqlite::open(&config.path).await?,
+            Some(url) => postgres::open(&url, config.password_file.as_deref()).await?,
+        };
         Ok(store as std::sync::Arc<dyn crate::storage::Store>)
     })
 }

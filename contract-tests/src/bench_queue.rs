@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use raccordo::clock::{Clock, SystemClock};
 use raccordo::jobs::{Handler, WorkerSettings, Workers};
-use raccordo::storage::sqlite::SqliteStore;
+use raccordo::storage::sqlite;
 use raccordo::storage::sqlite::bare::BareQueue;
-use raccordo::storage::{ClaimedJob, JobEnd, JobSubject, NewJob, Queue};
+use raccordo::storage::{ClaimedJob, JobEnd, JobSubject, NewJob, Queue, SqlStore};
 
 /// Jobs that the bare loop claims at once.
 pub const BARE_BATCH: u32 = 1_000;
@@ -55,7 +55,7 @@ impl Handler for Count {
 /// Measures in a new file inside a folder.
 pub async fn run(folder: &Path, jobs: u32) -> QueueBench {
     let path = folder.join("queue.db");
-    let store = SqliteStore::open(&path).await.expect("the store opens");
+    let store = sqlite::open(&path).await.expect("the store opens");
     let mut bare = BareQueue::open(&path).await.expect("the bare queue opens");
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
@@ -74,7 +74,7 @@ pub async fn run(folder: &Path, jobs: u32) -> QueueBench {
     }
 }
 
-async fn ours(store: &Arc<SqliteStore>, jobs: u32) -> Duration {
+async fn ours(store: &Arc<SqlStore>, jobs: u32) -> Duration {
     let clock = Arc::new(SystemClock);
     let now = clock.now();
     let new = |number: u32| NewJob {
@@ -88,7 +88,7 @@ async fn ours(store: &Arc<SqliteStore>, jobs: u32) -> Duration {
     }
     let handler = Arc::new(Count(AtomicU32::new(0)));
     let settings = WorkerSettings { slots: OUR_SLOTS, window: OUR_WINDOW, ..WorkerSettings::default() };
-    let queue: Arc<dyn Queue> = Arc::<SqliteStore>::clone(store);
+    let queue: Arc<dyn Queue> = Arc::<SqlStore>::clone(store);
     let begun = Instant::now();
     let workers = Workers::start(queue, Arc::<Count>::clone(&handler), clock, settings);
     workers.until_quiet(Duration::ZERO).await;

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use canonical::Digest;
 use contract::DocumentHeader;
-use raccordo::storage::sqlite::{SqliteStore, bare};
-use raccordo::storage::{Arrival, Ledger, RunId, RunKind};
+use raccordo::storage::sqlite::{self, bare};
+use raccordo::storage::{Arrival, Ledger, RunId, RunKind, SqlStore};
 
 use crate::records::{at, cig, day, lotto, source};
 use crate::storage_suite::scene::{Document, to_unit};
@@ -44,7 +44,7 @@ pub async fn run(folder: &Path, records: u32) -> StoreBench {
     for _ in 0..2 {
         bare_took.push(bare::upsert(&folder.join("bare.db"), &rows, BATCH).await.expect("the bare upsert works"));
     }
-    let store = SqliteStore::open(folder.join("store.db")).await.expect("the store opens");
+    let store = sqlite::open(folder.join("store.db")).await.expect("the store opens");
     let run = store.begin_run(RunKind::Import, &source(), at(0)).await.expect("a run begins");
     let mut ours_took = Vec::new();
     for (date, text) in [("2024-01-31", text.clone()), ("2024-01-31", text.clone()), ("2024-02-29", text + "!")] {
@@ -66,7 +66,7 @@ pub async fn run(folder: &Path, records: u32) -> StoreBench {
 }
 
 /// Reads a document of that date whose lots all say the same words.
-async fn read(store: &SqliteStore, run: RunId, date: &'static str, records: u32, text: &str) -> Duration {
+async fn read(store: &SqlStore, run: RunId, date: &'static str, records: u32, text: &str) -> Duration {
     let header = DocumentHeader {
         remote_id: date.to_owned(),
         digest: Digest::of(date.as_bytes()).to_string(),

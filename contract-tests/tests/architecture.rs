@@ -50,7 +50,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("comfy_table", &["src/cli"]),
     ("indicatif", &["src/cli"]),
     ("reqwest", &[]),
-    ("sqlx", &["src/storage/sqlite", "src/storage/postgres"]),
+    ("sqlx", &["src/storage/sql", "src/storage/sqlite", "src/storage/postgres", "src/storage/migrations.rs"]),
 ];
 
 /// A part of the daemon, and the parts that it must not know.

@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use canonical::values::UtcInstant;
+use contract_tests::shared_postgres::SharedDatabase;
 use raccordo::clock::{Clock, SystemClock, after};
 use raccordo::jobs::{Handler, WorkerSettings, Workers, run_until_quiet};
-use raccordo::storage::sqlite::{SqliteStore, bare};
 use raccordo::storage::{
-    ClaimRequest, ClaimedJob, JobEnd, JobSubject, Lease, NewJob, Queue, Round, Settlement, StorageError,
+    ClaimRequest, ClaimedJob, JobEnd, JobSubject, Lease, NewJob, Queue, Round, Settlement, SqlStore, StorageError,
+    postgres, sqlite,
 };
+use rstest::rstest;
 use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
 
@@ -89,17 +91,39 @@ impl Handler for Diary {
     }
 }
 
+/// Which database.
+#[derive(Debug, Clone, Copy)]
+enum Base {
+    Sqlite,
+    Postgres,
+}
+
+/// Where a database is, as long as a test needs it.
+enum Place {
+    Sqlite(TempDir),
+    Postgres(SharedDatabase),
+}
+
 struct Queued {
-    folder: TempDir,
-    store: Arc<SqliteStore>,
+    store: Arc<SqlStore>,
+    place: Place,
 }
 
 impl Queued {
-    async fn with(jobs: &[NewJob]) -> Self {
-        let folder = TempDir::new().expect("a folder");
-        let store = SqliteStore::open(file(folder.path())).await.expect("the store opens");
+    async fn with(base: Base, jobs: &[NewJob]) -> Self {
+        let (store, place) = match base {
+            Base::Sqlite => {
+                let folder = TempDir::new().expect("a folder");
+                (sqlite::open(file(folder.path())).await, Place::Sqlite(folder))
+            }
+            Base::Postgres => {
+                let database = SharedDatabase::fresh();
+                (postgres::open(&database.url, None).await, Place::Postgres(database))
+            }
+        };
+        let store = store.expect("the store opens");
         store.enqueue(jobs, SystemClock.now()).await.expect("jobs are added");
-        Self { folder, store }
+        Self { store, place }
     }
 
     fn start(&self, diary: &Arc<Diary>, settings: WorkerSettings) -> Workers {
@@ -113,12 +137,19 @@ impl Queued {
     }
 
     fn queue(&self) -> Arc<dyn Queue> {
-        Arc::<SqliteStore>::clone(&self.store)
+        Arc::<SqlStore>::clone(&self.store)
     }
 
     async fn count(&self, state: &str) -> i64 {
-        let question = format!("select count(*) from job where state = '{state}'");
-        bare::number(&file(self.folder.path()), &question).await.expect("a number")
+        self.number(&format!("select count(*) from job where state = '{state}'")).await
+    }
+
+    async fn number(&self, question: &str) -> i64 {
+        let number = match &self.place {
+            Place::Sqlite(folder) => sqlite::bare::number(&file(folder.path()), question).await,
+            Place::Postgres(database) => postgres::bare::number(&database.url, question).await,
+        };
+        number.expect("a number")
     }
 }
 
@@ -141,9 +172,12 @@ async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     }
 }
 
+#[rstest]
+#[case::sqlite(Base::Sqlite)]
+#[case::postgres(Base::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_job_runs_once() {
-    let queued = Queued::with(&jobs(0..2_000, 0)).await;
+async fn every_job_runs_once(#[case] base: Base) {
+    let queued = Queued::with(base, &jobs(0..2_000, 0)).await;
     let diary = Arc::new(Diary::default());
     queued.run(&diary, Duration::ZERO).await;
     let mut numbers = diary.numbers();
@@ -152,10 +186,13 @@ async fn every_job_runs_once() {
     assert_eq!(queued.count("done").await, 2_000);
 }
 
+#[rstest]
+#[case::sqlite(Base::Sqlite)]
+#[case::postgres(Base::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lanes_run_in_order_and_one_at_a_time() {
+async fn lanes_run_in_order_and_one_at_a_time(#[case] base: Base) {
     const LANES: i64 = 7;
-    let queued = Queued::with(&jobs(0..280, LANES)).await;
+    let queued = Queued::with(base, &jobs(0..280, LANES)).await;
     let diary = Arc::new(Diary { lane_of: LANES, pause: Duration::from_millis(1), ..Diary::default() });
     queued.run(&diary, Duration::ZERO).await;
     assert_eq!(diary.overlaps.load(Ordering::SeqCst), 0);
@@ -167,10 +204,13 @@ async fn lanes_run_in_order_and_one_at_a_time() {
     }
 }
 
+#[rstest]
+#[case::sqlite(Base::Sqlite)]
+#[case::postgres(Base::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_retry_runs_again_and_not_before_its_time() {
+async fn a_retry_runs_again_and_not_before_its_time(#[case] base: Base) {
     const PAUSE: Duration = Duration::from_millis(300);
-    let queued = Queued::with(&jobs(0..3, 1)).await;
+    let queued = Queued::with(base, &jobs(0..3, 1)).await;
     let diary = Arc::new(Diary { plan: [(0, Plan::RetryOnce(PAUSE))].into(), ..Diary::default() });
     queued.run(&diary, Duration::from_secs(10)).await;
     assert_eq!(diary.numbers(), [0, 0, 1, 2]);
@@ -180,18 +220,24 @@ async fn a_retry_runs_again_and_not_before_its_time() {
     assert!(waited < PAUSE + Duration::from_millis(400), "{waited:?}");
 }
 
+#[rstest]
+#[case::sqlite(Base::Sqlite)]
+#[case::postgres(Base::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_job_that_panics_ends_aside_and_its_neighbours_go_on() {
-    let queued = Queued::with(&jobs(0..20, 2)).await;
+async fn a_job_that_panics_ends_aside_and_its_neighbours_go_on(#[case] base: Base) {
+    let queued = Queued::with(base, &jobs(0..20, 2)).await;
     let diary = Arc::new(Diary { plan: [(4, Plan::Panic)].into(), ..Diary::default() });
     queued.run(&diary, Duration::ZERO).await;
     assert_eq!((queued.count("parked").await, queued.count("done").await), (1, 19));
     assert_eq!(*diary.panics.lock().expect("nobody panicked"), ["job 4 does not like this"]);
 }
 
+#[rstest]
+#[case::sqlite(Base::Sqlite)]
+#[case::postgres(Base::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stop_gives_back_what_has_not_started_and_waits_for_what_runs() {
-    let queued = Queued::with(&jobs(0..100, 0)).await;
+async fn a_stop_gives_back_what_has_not_started_and_waits_for_what_runs(#[case] base: Base) {
+    let queued = Queued::with(base, &jobs(0..100, 0)).await;
     let plan = (0..100).map(|number| (number, Plan::Stick)).collect();
     let diary = Arc::new(Diary { plan, ..Diary::default() });
     let workers = queued.start(&diary, SETTINGS);
@@ -204,13 +250,13 @@ async fn a_stop_gives_back_what_has_not_started_and_waits_for_what_runs() {
     stopping.await.expect("no panic");
     assert_eq!((queued.count("done").await, queued.count("ready").await), (8, 92));
     assert_eq!(queued.count("leased").await, 0);
-    let attempts = bare::number(&file(queued.folder.path()), "select sum(attempts) from job").await;
-    assert_eq!(attempts, Ok(8), "what never started was not counted");
+    let attempts = queued.number("select cast(sum(attempts) as bigint) from job").await;
+    assert_eq!(attempts, 8, "what never started was not counted");
 }
 
 /// A queue whose database fails every other round.
 struct Moody {
-    queue: Arc<SqliteStore>,
+    queue: Arc<SqlStore>,
     rounds: AtomicU32,
 }
 
@@ -264,9 +310,12 @@ impl Queue for Moody {
     }
 }
 
+#[rstest]
+#[case::sqlite(Base::Sqlite)]
+#[case::postgres(Base::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_fails_now_and_then_loses_and_repeats_nothing() {
-    let queued = Queued::with(&jobs(0..100, 3)).await;
+async fn a_database_that_fails_now_and_then_loses_and_repeats_nothing(#[case] base: Base) {
+    let queued = Queued::with(base, &jobs(0..100, 3)).await;
     let diary = Arc::new(Diary { lane_of: 3, pause: Duration::from_millis(1), ..Diary::default() });
     let handler: Arc<dyn Handler> = Arc::<Diary>::clone(&diary);
     let queue = Arc::new(Moody { queue: Arc::clone(&queued.store), rounds: AtomicU32::new(0) });
@@ -276,9 +325,12 @@ async fn a_database_that_fails_now_and_then_loses_and_repeats_nothing() {
     assert_eq!((diary.numbers().len(), diary.overlaps.load(Ordering::SeqCst)), (100, 0));
 }
 
+#[rstest]
+#[case::sqlite(Base::Sqlite)]
+#[case::postgres(Base::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stop_takes_ten_seconds_at_most() {
-    let queued = Queued::with(&jobs(0..1, 0)).await;
+async fn a_stop_takes_ten_seconds_at_most(#[case] base: Base) {
+    let queued = Queued::with(base, &jobs(0..1, 0)).await;
     let diary = Arc::new(Diary { plan: [(0, Plan::Stick)].into(), ..Diary::default() });
     let workers = queued.start(&diary, SETTINGS);
     eventually("the job runs", async || diary.numbers().len() == 1).await;
@@ -288,9 +340,12 @@ async fn a_stop_takes_ten_seconds_at_most() {
     assert_eq!(queued.count("leased").await, 1, "its lease ends by itself");
 }
 
+#[rstest]
+#[case::sqlite(Base::Sqlite)]
+#[case::postgres(Base::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lease_is_renewed_as_long_as_its_job_runs_or_waits() {
-    let queued = Queued::with(&jobs(0..4, 0)).await;
+async fn a_lease_is_renewed_as_long_as_its_job_runs_or_waits(#[case] base: Base) {
+    let queued = Queued::with(base, &jobs(0..4, 0)).await;
     let diary = Arc::new(Diary { pause: Duration::from_millis(700), ..Diary::default() });
     let lease = Duration::from_millis(400);
     let workers = queued.start(&diary, WorkerSettings { slots: 1, window: 4, lease, ..SETTINGS });
@@ -304,12 +359,15 @@ async fn a_lease_is_renewed_as_long_as_its_job_runs_or_waits() {
     assert_eq!((expired, diary.numbers().len()), (0, 4));
 }
 
+#[rstest]
+#[case::sqlite(Base::Sqlite)]
+#[case::postgres(Base::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_new_job_is_picked_up_at_once() {
+async fn a_new_job_is_picked_up_at_once(#[case] base: Base) {
     // A disk that other work keeps busy makes one round late, not three.
     let mut rounds = Vec::new();
     for _ in 0..3 {
-        let (p50, p99) = pick_up_times().await;
+        let (p50, p99) = pick_up_times(base).await;
         if p99 < Duration::from_millis(50) {
             return;
         }
@@ -319,9 +377,9 @@ async fn a_new_job_is_picked_up_at_once() {
 }
 
 /// From adding a job to its run, in the middle and for the slowest of a hundred.
-async fn pick_up_times() -> (Duration, Duration) {
+async fn pick_up_times(base: Base) -> (Duration, Duration) {
     const JOBS: i64 = 200;
-    let queued = Queued::with(&[]).await;
+    let queued = Queued::with(base, &[]).await;
     let diary = Arc::new(Diary::default());
     let workers = queued.start(&diary, SETTINGS);
     let mut waits = Vec::new();
@@ -338,10 +396,13 @@ async fn pick_up_times() -> (Duration, Duration) {
     (waits[waits.len() / 2], waits[waits.len() * 99 / 100])
 }
 
+#[rstest]
+#[case::sqlite(Base::Sqlite)]
+#[case::postgres(Base::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_groups_of_workers_never_run_the_same_lane_at_once() {
+async fn two_groups_of_workers_never_run_the_same_lane_at_once(#[case] base: Base) {
     const LANES: i64 = 5;
-    let queued = Queued::with(&jobs(0..200, LANES)).await;
+    let queued = Queued::with(base, &jobs(0..200, LANES)).await;
     let diary = Arc::new(Diary { lane_of: LANES, pause: Duration::from_millis(1), ..Diary::default() });
     let groups = [queued.start(&diary, SETTINGS), queued.start(&diary, SETTINGS)];
     eventually("all are done", async || queued.count("done").await == 200).await;
@@ -356,9 +417,12 @@ async fn two_groups_of_workers_never_run_the_same_lane_at_once() {
     }
 }
 
+#[rstest]
+#[case::sqlite(Base::Sqlite)]
+#[case::postgres(Base::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_job_is_lost_when_workers_come_and_go() {
-    let queued = Queued::with(&jobs(0..1_500, 11)).await;
+async fn no_job_is_lost_when_workers_come_and_go(#[case] base: Base) {
+    let queued = Queued::with(base, &jobs(0..1_500, 11)).await;
     let diary = Arc::new(Diary { lane_of: 11, ..Diary::default() });
     for _ in 0..8 {
         let workers = queued.start(&diary, SETTINGS);
@@ -372,20 +436,26 @@ async fn no_job_is_lost_when_workers_come_and_go() {
     assert_eq!(diary.overlaps.load(Ordering::SeqCst), 0);
 }
 
+#[rstest]
+#[case::sqlite(Base::Sqlite)]
+#[case::postgres(Base::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn quiet_waits_for_what_becomes_ready_within_the_horizon_only() {
+async fn quiet_waits_for_what_becomes_ready_within_the_horizon_only(#[case] base: Base) {
     let soon = after(SystemClock.now(), Duration::from_millis(200));
     let late = after(SystemClock.now(), Duration::from_hours(1));
     let at = |number, run_at| NewJob { subject: JobSubject::Nothing(number), lane: None, run_at };
-    let queued = Queued::with(&[at(1, soon), at(2, late)]).await;
+    let queued = Queued::with(base, &[at(1, soon), at(2, late)]).await;
     let diary = Arc::new(Diary::default());
     queued.run(&diary, Duration::from_secs(5)).await;
     assert_eq!(diary.numbers(), [1]);
 }
 
+#[rstest]
+#[case::sqlite(Base::Sqlite)]
+#[case::postgres(Base::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_job_whose_lease_was_lost_cannot_end_the_next_claim_of_it() {
-    let queued = Queued::with(&jobs(0..1, 0)).await;
+async fn a_job_whose_lease_was_lost_cannot_end_the_next_claim_of_it(#[case] base: Base) {
+    let queued = Queued::with(base, &jobs(0..1, 0)).await;
     let diary = Arc::new(Diary { plan: [(0, Plan::Stick)].into(), ..Diary::default() });
     let workers = queued.start(&diary, SETTINGS);
     eventually("the job runs", async || diary.numbers().len() == 1).await;

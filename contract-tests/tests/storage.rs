@@ -4,15 +4,16 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use contract_tests::shared_postgres::SharedDatabase;
 use contract_tests::storage_suite::{Database, Scene};
-use raccordo::storage::sqlite::{SqliteStore, bare};
-use raccordo::storage::{StorageError, Store};
+use raccordo::storage::sqlite::{self, bare};
+use raccordo::storage::{SqlStore, StorageError, Store, postgres};
 use tempfile::TempDir;
 
 /// A file in a folder of its own.
 struct SqliteFile {
     folder: TempDir,
-    open: Mutex<Option<Arc<SqliteStore>>>,
+    open: Mutex<Option<Arc<SqlStore>>>,
 }
 
 impl SqliteFile {
@@ -24,7 +25,7 @@ impl SqliteFile {
         self.folder.path().join("raccordo.db")
     }
 
-    fn store(&self) -> Option<Arc<SqliteStore>> {
+    fn store(&self) -> Option<Arc<SqlStore>> {
         self.open.lock().expect("nobody panicked").clone()
     }
 }
@@ -32,7 +33,7 @@ impl SqliteFile {
 #[async_trait]
 impl Database for SqliteFile {
     async fn open(&self) -> Result<Arc<dyn Store>, StorageError> {
-        let store = SqliteStore::open(self.path()).await?;
+        let store = sqlite::open(self.path()).await?;
         *self.open.lock().expect("nobody panicked") = Some(Arc::clone(&store));
         Ok(store)
     }
@@ -48,6 +49,10 @@ impl Database for SqliteFile {
         bare::execute(&self.path(), sql).await
     }
 
+    async fn drop_trigger(&self, _: &str, trigger: &str) {
+        self.execute(&format!("drop trigger {trigger}")).await.expect("whoever holds the file can do this");
+    }
+
     async fn number(&self, sql: &str) -> i64 {
         bare::number(&self.path(), sql).await.expect("a number")
     }
@@ -58,17 +63,73 @@ impl Database for SqliteFile {
     }
 }
 
-mod sqlite {
+mod on_sqlite {
     use super::SqliteFile;
 
     contract_tests::storage_suite!(async { SqliteFile::fresh() });
+}
+
+/// A database on a server that the tests share.
+struct PostgresDatabase {
+    database: SharedDatabase,
+    open: Mutex<Option<Arc<SqlStore>>>,
+}
+
+impl PostgresDatabase {
+    fn fresh() -> Self {
+        Self { database: SharedDatabase::fresh(), open: Mutex::default() }
+    }
+
+    fn store(&self) -> Option<Arc<SqlStore>> {
+        self.open.lock().expect("nobody panicked").clone()
+    }
+}
+
+#[async_trait]
+impl Database for PostgresDatabase {
+    async fn open(&self) -> Result<Arc<dyn Store>, StorageError> {
+        let store = postgres::open(&self.database.url, None).await?;
+        *self.open.lock().expect("nobody panicked") = Some(Arc::clone(&store));
+        Ok(store)
+    }
+
+    async fn end(&self) {
+        let store = self.open.lock().expect("nobody panicked").take();
+        if let Some(store) = store {
+            store.close().await;
+        }
+    }
+
+    async fn execute(&self, sql: &str) -> Result<u64, String> {
+        postgres::bare::execute(&self.database.url, sql).await
+    }
+
+    async fn drop_trigger(&self, table: &str, trigger: &str) {
+        let dropped = self.execute(&format!("drop trigger {trigger} on {table}")).await;
+        dropped.expect("whoever owns the database can do this");
+    }
+
+    async fn number(&self, sql: &str) -> i64 {
+        postgres::bare::number(&self.database.url, sql).await.expect("a number")
+    }
+
+    async fn audit(&self) -> (u64, Option<String>) {
+        let report = self.store().expect("an open store").verify_audit().await.expect("a report");
+        (report.entries, report.broken)
+    }
+}
+
+mod on_postgres {
+    use super::PostgresDatabase;
+
+    contract_tests::storage_suite!(async { PostgresDatabase::fresh() });
 }
 
 #[tokio::test]
 async fn a_second_process_on_the_same_file_is_refused() {
     let database = SqliteFile::fresh();
     let scene = Scene::open(&database).await;
-    let refused = SqliteStore::open(database.path()).await;
+    let refused = sqlite::open(database.path()).await;
     let problem = refused.expect_err("one process owns the file");
     let cause = std::error::Error::source(&problem).map(ToString::to_string).unwrap_or_default();
     assert!(cause.contains("another process"), "{problem}: {cause}");
@@ -79,7 +140,7 @@ async fn a_second_process_on_the_same_file_is_refused() {
 #[tokio::test]
 async fn a_file_in_a_folder_that_does_not_exist_is_refused_with_its_name() {
     let folder = TempDir::new().expect("a folder");
-    let refused = SqliteStore::open(folder.path().join("absent").join("raccordo.db")).await;
+    let refused = sqlite::open(folder.path().join("absent").join("raccordo.db")).await;
     let problem = refused.expect_err("the folder does not exist").to_string();
     assert!(problem.contains("absent"), "{problem}");
 }
@@ -92,7 +153,7 @@ async fn a_schema_newer_than_the_program_is_refused() {
     let newer = "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
                  values (9999, 'tomorrow', true, x'00', 0)";
     database.execute(newer).await.expect("tomorrow's program was here");
-    let refused = SqliteStore::open(database.path()).await;
+    let refused = sqlite::open(database.path()).await;
     let problem = refused.expect_err("the schema is newer").to_string();
     assert!(problem.contains("newer"), "{problem}");
 }

@@ -72,13 +72,18 @@ pub struct Config {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StorageConfig {
-    /// The SQLite database file.
+    /// The SQLite database file, used by one process, when there is no `url`.
     pub path: PathBuf,
+    /// The PostgreSQL database, which several processes may share: `postgres://user@host:5432/name`,
+    /// without a password.
+    pub url: Option<String>,
+    /// The file that holds the password of the PostgreSQL user.
+    pub password_file: Option<PathBuf>,
 }
 
 impl Default for StorageConfig {
     fn default() -> Self {
-        Self { path: PathBuf::from("raccordo.db") }
+        Self { path: PathBuf::from("raccordo.db"), url: None, password_file: None }
     }
 }
 
@@ -173,6 +178,8 @@ impl Config {
         let mut config: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         folder.clone_into(&mut config.folder);
         config.storage.path = folder.join(&config.storage.path);
+        config.storage.password_file = config.storage.password_file.map(|file| folder.join(file));
+        check_storage(&config.storage)?;
         for name in config.systems.keys() {
             if SourceName::parse(name).is_none() {
                 return Err(format!(
@@ -191,6 +198,24 @@ impl Config {
         }
         Ok(config)
     }
+}
+
+/// A password in the address would stand in a file that is shown and copied.
+fn check_storage(storage: &StorageConfig) -> Result<(), String> {
+    let Some(url) = &storage.url else {
+        return match storage.password_file {
+            None => Ok(()),
+            Some(_) => Err("storage.password_file without storage.url: an SQLite file has no password".to_owned()),
+        };
+    };
+    let Some(rest) = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://")) else {
+        return Err("storage.url is not of the form postgres://user@host:5432/name".to_owned());
+    };
+    let user = rest.split('/').next().unwrap_or_default().rsplit_once('@').map_or("", |(user, _)| user);
+    if user.contains(':') || rest.contains("password=") {
+        return Err("storage.url holds a password: write it into a file and name that in storage.password_file".into());
+    }
+    Ok(())
 }
 
 impl SystemConfig {
@@ -221,6 +246,17 @@ mod tests {
     fn an_empty_file_is_a_valid_configuration() {
         let config = parse("").expect("all has a default");
         assert_eq!(config.storage.path, Path::new("/srv/raccordo/raccordo.db"));
+    }
+
+    #[test]
+    fn a_password_in_the_address_of_the_database_is_refused_and_not_repeated() {
+        for url in ["postgres://utente:segreto@host/raccordo", "postgres://host/raccordo?password=segreto"] {
+            let problem = parse(&format!("[storage]\nurl = \"{url}\"")).expect_err("a password in the open");
+            assert!(problem.contains("password_file") && !problem.contains("segreto"), "{problem}");
+        }
+        let config = parse("[storage]\nurl = \"postgres://utente@host/raccordo\"\npassword_file = \"segreto\"");
+        let file = config.expect("valid").storage.password_file;
+        assert_eq!(file.as_deref(), Some(Path::new("/srv/raccordo/segreto")));
     }
 
     #[test]

@@ -1,20 +1,28 @@
 //! The schedule: reads the sources and reconciles the targets from time to time.
 //!
-//! Each round waits for the one before it, so that two rounds of the same kind never overlap. A
-//! round that fails is told in the log, and the next one comes at its time.
+//! Each round waits for the one before it, so that two rounds of the same kind never overlap, and is
+//! somebody's turn: of all processes that share the database one does it. A round that fails is told
+//! in the log, and the next one comes at its time.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use canonical::SourceName;
+use canonical::values::UtcInstant;
 use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::clock::after;
 use crate::config::ScheduleConfig;
 use crate::flow::{Flow, intake, reconcile};
-use crate::storage::RunKind;
+use crate::storage::{RunKind, Turn};
+
+/// How long a turn holds without being held anew: whoever falls silent is replaced after it.
+const TURN: Duration = Duration::from_mins(1);
+/// Between two looks whether it is our turn.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// The running schedule.
 #[derive(Debug)]
@@ -23,16 +31,17 @@ pub struct Schedule {
     tasks: JoinSet<()>,
 }
 
-/// Starts it: one read of every source at once, then at every period.
+/// Starts it: one read of every source at once, then at every period. Where several processes share
+/// the database, each round is done by one of them.
 pub fn start(flow: Flow, config: &ScheduleConfig) -> Schedule {
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
-    {
-        let flow = flow.clone();
-        tasks.spawn(every(config.sync_every(), Duration::ZERO, stopped.clone(), move || read_all(flow.clone())));
-    }
+    let (reads, compares) = (flow.clone(), flow.clone());
+    let sync = Round { flow: flow.clone(), name: "sync", period: config.sync_every(), first: Duration::ZERO };
+    tasks.spawn(sync.repeat(stopped.clone(), move || read_all(reads.clone())));
     let period = config.reconcile_every();
-    tasks.spawn(every(period, period, stopped, move || reconcile_all(flow.clone())));
+    let reconcile = Round { flow, name: "reconcile", period, first: period };
+    tasks.spawn(reconcile.repeat(stopped, move || reconcile_all(compares.clone())));
     Schedule { stop, tasks }
 }
 
@@ -44,25 +53,72 @@ impl Schedule {
     }
 }
 
-async fn every<F: Future<Output = ()>>(
+/// Something that is done from time to time.
+struct Round {
+    flow: Flow,
+    name: &'static str,
     period: Duration,
     first: Duration,
-    mut stopped: watch::Receiver<bool>,
-    round: impl Fn() -> F,
-) {
-    let mut wait = first;
-    loop {
-        let once = async {
-            tokio::time::sleep(wait).await;
-            // One bad record must not end the schedule for all the others.
-            if AssertUnwindSafe(round()).catch_unwind().await.is_err() {
-                tracing::error!("a round of the schedule stopped: the next one comes at its time");
+}
+
+impl Round {
+    async fn repeat<F: Future<Output = ()>>(self, mut stopped: watch::Receiver<bool>, act: impl Fn() -> F) {
+        let forever = async {
+            tokio::time::sleep(self.first).await;
+            loop {
+                match self.flow.store.take_turn(self.name, self.now(), self.later(TURN)).await {
+                    Ok(Some(turn)) => self.once(&turn, act()).await,
+                    Ok(None) => {}
+                    Err(error) => tracing::warn!(%error, round = self.name, "turn not taken, trying again"),
+                }
+                tokio::time::sleep(LOOK_EVERY.min(self.period)).await;
             }
         };
         tokio::select! {
-            () = once => wait = period,
-            _ = stopped.changed() => return,
+            () = forever => {}
+            _ = stopped.changed() => {}
         }
+    }
+
+    /// Does it once, as long as the turn is ours, and leaves the turn until the next is due.
+    async fn once(&self, turn: &Turn, act: impl Future<Output = ()>) {
+        let next = self.later(self.period);
+        // One bad record must not end the schedule for all the others.
+        let act = AssertUnwindSafe(act).catch_unwind();
+        tokio::select! {
+            done = act => {
+                if done.is_err() {
+                    tracing::error!(round = self.name, "a round of the schedule stopped: the next one comes at its time");
+                }
+            }
+            () = self.hold(turn) => {
+                tracing::warn!(round = self.name, "another process has taken the turn: leaving the round to it");
+                return;
+            }
+        }
+        if let Err(error) = self.flow.store.hold_turn(turn, next.max(self.now())).await {
+            tracing::warn!(%error, round = self.name, "turn not left: it ends by itself");
+        }
+    }
+
+    /// Returns when the turn is lost.
+    async fn hold(&self, turn: &Turn) {
+        loop {
+            tokio::time::sleep(TURN / 3).await;
+            match self.flow.store.hold_turn(turn, self.later(TURN)).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => tracing::warn!(%error, round = self.name, "turn not held, trying again"),
+            }
+        }
+    }
+
+    fn now(&self) -> UtcInstant {
+        self.flow.clock.now()
+    }
+
+    fn later(&self, by: Duration) -> UtcInstant {
+        after(self.now(), by)
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, after};
 use crate::storage::{StorageError, Store};
 
 /// Finished jobs removed by one statement: small, so that nobody waits behind it.
@@ -101,6 +101,14 @@ impl Sweeper {
                         tracing::warn!(%error, "what waits was not looked at, trying again");
                     }
                     continue;
+                }
+                match store.take_turn("sweep", clock.now(), after(clock.now(), settings.every * 4 / 5)).await {
+                    Ok(Some(_)) => {}
+                    Ok(None) => continue,
+                    Err(error) => {
+                        tracing::warn!(%error, "nobody knows whose turn it is to sweep, trying again");
+                        continue;
+                    }
                 }
                 match sweep(&*store, clock.now(), &settings).await {
                     Ok(swept) if swept.expired + swept.forgotten > 0 => {

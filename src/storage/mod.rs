@@ -1,13 +1,16 @@
 //! What the flow needs from a database, and nothing of what the tables are.
 //!
-//! Four traits, by who asks: [`Ledger`] for intake and versions, [`Deliveries`] for the delivery
-//! station, [`Queue`] for the workers, [`Views`] for people and for reconciliation. A database
-//! implements all four ([`Store`]); one suite in `contract-tests` runs every promise on each.
+//! Five traits, by who asks: [`Ledger`] for intake and versions, [`Deliveries`] for the delivery
+//! station, [`Queue`] for the workers, [`Turns`] for schedules and sweeps, [`Views`] for people and for
+//! reconciliation. A database implements all of them ([`Store`]); one suite in `contract-tests` runs every promise on each.
 //!
 //! Every method is atomic and durable: when it returns, what it wrote is on disk.
 
 pub mod model;
+pub mod postgres;
 pub mod sqlite;
+mod migrations;
+mod sql;
 
 use async_trait::async_trait;
 use canonical::values::UtcInstant;
@@ -16,6 +19,7 @@ use contract::{DocumentHeader, Neighbour, Refusal, UnitKey};
 use tokio::sync::watch;
 
 pub use model::*;
+pub use sql::{AuditReport, SqlStore};
 
 /// What a database could not do.
 #[derive(Debug, thiserror::Error)]
@@ -177,6 +181,18 @@ pub trait Queue: Send + Sync {
     fn wake_ups(&self) -> watch::Receiver<u64>;
 }
 
+/// What only one of all processes that share the database does at a time.
+#[async_trait]
+pub trait Turns: Send + Sync {
+    /// Takes the turn with this name until an instant, when nobody has it. Whoever falls silent loses
+    /// it then.
+    async fn take_turn(&self, name: &str, at: UtcInstant, until: UtcInstant) -> Result<Option<Turn>, StorageError>;
+
+    /// Holds a turn until another instant, or leaves it until the next is due. False when it was lost
+    /// meanwhile: then nothing changes.
+    async fn hold_turn(&self, turn: &Turn, until: UtcInstant) -> Result<bool, StorageError>;
+}
+
 /// What people and reconciliation read. Nothing here changes anything but reconciliation results.
 #[async_trait]
 pub trait Views: Send + Sync {
@@ -225,7 +241,7 @@ pub trait Views: Send + Sync {
 
 /// A database that implements everything.
 #[async_trait]
-pub trait Store: Ledger + Deliveries + Queue + Views {
+pub trait Store: Ledger + Deliveries + Queue + Turns + Views {
     /// Ends it: what was accepted is written, and nothing is accepted any more.
     async fn close(&self);
 

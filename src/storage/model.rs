@@ -190,6 +190,15 @@ pub struct Lease {
     pub token: i64,
 }
 
+/// A turn that was taken: nobody else has it until it is left, or its time is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn {
+    /// What it is about.
+    pub name: String,
+    /// Which taking this is.
+    pub token: i64,
+}
+
 /// A delivery as the delivery station needs it.
 #[derive(Debug, Clone)]
 pub struct LoadedDelivery {

@@ -72,6 +72,12 @@ pub(crate) fn is_there(words: &str) -> bool {
     command(words).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
+/// What a command says, without the end of its last line. None when it cannot be started or is not content.
+pub(crate) fn says(words: &str) -> Option<String> {
+    let output = command(words).stderr(Stdio::null()).output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+}
+
 /// Runs a command, shows what it says on its error stream and keeps it. True when it succeeded.
 pub(crate) fn overheard(words: &str) -> Result<(bool, String)> {
     println!("$ {words}");

@@ -23,6 +23,7 @@ impl Test {
     pub(crate) fn run(&self) -> bool {
         let steps: &[step::Step] = &[
             ("tools", tools),
+            ("PostgreSQL", postgres),
             ("formatting", || step::passes("cargo fmt --all --check")),
             ("lints", || step::passes("cargo clippy --workspace --all-targets --all-features --locked -- -D warnings")),
             ("tests", || step::passes("cargo test --workspace --all-features --locked --no-fail-fast")),
@@ -53,6 +54,34 @@ fn tools() -> Result<Outcome> {
     println!("C compiler: there");
     println!("cargo-deny: {}", if has_cargo_deny() { "there" } else { "missing; a later step will install it" });
     Ok(Outcome::Passed)
+}
+
+/// Installs the Debian package where it is missing: the tests start servers of their own from it.
+fn postgres() -> Result<Outcome> {
+    if has_postgres() {
+        println!("PostgreSQL: there");
+        return Ok(Outcome::Passed);
+    }
+    const MISSING: &str = "PostgreSQL is not installed, and the tests that need one will fail";
+    if !step::is_there("apt-get --version") {
+        return Ok(not_done(&format!("{MISSING}: install it, version 15 or later, with its server programs")));
+    }
+    println!("PostgreSQL: missing; installing the Debian package, because the tests start servers from it");
+    let is_root = step::says("id -u").is_some_and(|id| id == "0");
+    let before = if is_root { "" } else { "sudo -n " };
+    let (updated, said) = step::overheard(&format!("{before}apt-get update -qq"))?;
+    let install = format!("{before}apt-get install -y -qq --no-install-recommends postgresql");
+    if updated && step::passes(&install)? == Outcome::Passed && has_postgres() {
+        return Ok(Outcome::Passed);
+    }
+    let why = if is_want_of_network(&said) { "there is no network to install it" } else { "it could not be installed" };
+    Ok(not_done(&format!("{MISSING}; {why}: `apt-get install postgresql`")))
+}
+
+fn has_postgres() -> bool {
+    let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    debian.map(|entry| entry.path().join("bin/postgres")).any(|server| server.is_file())
+        || step::is_there("postgres --version")
 }
 
 fn has_cargo_deny() -> bool {

@@ -10,6 +10,7 @@ pub mod deliveries;
 pub mod waiting;
 pub mod rivals;
 pub mod queue;
+pub mod turns;
 pub mod views;
 pub mod durability;
 
@@ -31,6 +32,9 @@ pub trait Database: Send + Sync {
 
     /// Runs a statement behind the back of the store. The error is the answer of the database.
     async fn execute(&self, sql: &str) -> Result<u64, String>;
+
+    /// Takes a guard of a table away, as whoever owns the database can.
+    async fn drop_trigger(&self, table: &str, trigger: &str);
 
     /// Asks for a number behind the back of the store.
     async fn number(&self, sql: &str) -> i64;
@@ -127,6 +131,11 @@ macro_rules! storage_suite {
                 the_next_job_is_announced
                 finished_jobs_are_pruned_and_others_are_not
                 a_commit_that_makes_work_ready_wakes_the_workers
+            ]
+            turns: [
+                of_many_who_want_a_turn_one_gets_it
+                a_turn_that_is_left_comes_again_when_it_is_due
+                whoever_falls_silent_loses_the_turn_and_cannot_end_that_of_another
             ]
             views: [
                 a_trace_tells_the_whole_life

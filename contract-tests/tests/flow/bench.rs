@@ -10,7 +10,7 @@ use contract::{Adapter, Received, UnitKey};
 use contract_tests::records::{at, cig};
 use raccordo::clock::{Clock, ManualClock};
 use raccordo::flow::{Flow, Patience, Systems, deliver, intake};
-use raccordo::storage::sqlite::SqliteStore;
+use raccordo::storage::sqlite;
 use raccordo::storage::{ClaimRequest, JobSubject, RunKind, RunTotals, Settlement, TracedDelivery};
 use simulated::{Simulated, document};
 
@@ -43,7 +43,7 @@ pub(crate) struct TestFlow {
 impl TestFlow {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = SqliteStore::open(folder.path().join("test.db")).await.expect("a database");
+        let store = sqlite::open(folder.path().join("test.db")).await.expect("a database");
         let clock = Arc::new(ManualClock::at(at(0)));
         let (origin, target) = (Simulated::new(), Simulated::new());
         let systems: Systems = BTreeMap::from([

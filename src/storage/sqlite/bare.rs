@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 
-use super::bulk::Bulk;
 use super::open::writing;
+use crate::storage::sql::bulk::Bulk;
+use crate::storage::sql::connection::Connection;
 
 /// Runs one statement behind the back of the store. Gives the number of rows touched, or what the
 /// database answered.
@@ -116,22 +117,22 @@ pub async fn upsert(path: &Path, rows: &[(String, Vec<u8>, String)], batch: usiz
         "on conflict (key) do update set digest = excluded.digest, body = excluded.body
           where excluded.digest <> bare_record.digest",
     );
-    let mut connection = writing(path).connect().await?;
-    sqlx::raw_sql(
-        "create table if not exists bare_record (key text primary key, digest blob not null, body text not null)",
-    )
-    .execute(&mut connection)
-    .await?;
+    let mut connection = Connection::Sqlite(writing(path).connect().await?);
+    connection
+        .command(
+            "create table if not exists bare_record (key text primary key, digest blob not null, body text not null)",
+        )
+        .await?;
     let begun = Instant::now();
     for batch in rows.chunks(batch) {
         let mut batch: Vec<_> = batch.iter().collect();
         batch.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        sqlx::query("begin immediate").execute(&mut connection).await?;
+        connection.command("begin immediate").await?;
         ROWS.run(&mut connection, batch, |(key, digest, body), values| {
             values.push(key.as_str()).push(digest.as_slice()).push(body.as_str());
         })
         .await?;
-        sqlx::query("commit").execute(&mut connection).await?;
+        connection.command("commit").await?;
     }
     let took = begun.elapsed();
     connection.close().await?;

@@ -8,15 +8,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqlSafeStr as _};
+use sqlx::{ConnectOptions as _, Row as _};
 
-use super::trouble::Trouble;
-use super::writer::Desk;
 use crate::storage::StorageError;
+use crate::storage::migrations;
+use crate::storage::sql::writer::Desk;
 
 const ATTEMPTED: &str = "open the database";
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -49,7 +48,7 @@ pub(super) async fn open(path: &Path) -> Result<Opened, StorageError> {
         .connect_with(reading(path))
         .await
         .map_err(unavailable)?;
-    let desk = Desk::open(connection).await.map_err(|trouble| trouble.during(ATTEMPTED))?;
+    let desk = Desk::of_file(connection).await.map_err(|trouble| trouble.during(ATTEMPTED))?;
     Ok(Opened { desk, readers, lock })
 }
 
@@ -147,47 +146,10 @@ async fn demanded(connection: &mut SqliteConnection) -> Result<Option<String>, s
 }
 
 async fn migrate(connection: &mut SqliteConnection) -> Result<(), StorageError> {
-    let migrations = MIGRATIONS
-        .iter()
-        .map(|(version, name, sql)| {
-            Migration::new(*version, (*name).into(), MigrationType::Simple, (*sql).into_sql_str(), false)
-        })
-        .collect();
-    match Migrator::with_migrations(migrations).run_direct(None, connection, false).await {
-        Ok(()) => Ok(()),
-        Err(MigrateError::VersionMissing(version)) => Err(StorageError::Refused {
-            problem: format!("its schema ({version}) is newer than this program: install the newer release again"),
-        }),
-        Err(MigrateError::VersionMismatch(version)) => Err(StorageError::Refused {
-            problem: format!("its schema {version} is not the one of this program: restore a backup"),
-        }),
-        Err(MigrateError::Dirty(version)) => Err(StorageError::Refused {
-            problem: format!("its migration {version} was interrupted: restore the backup made before it"),
-        }),
-        Err(error) => Err(unavailable(error)),
-    }
+    let done = migrations::of(MIGRATIONS).run_direct(None, connection, false).await;
+    done.map_err(|error| migrations::refused(error, ATTEMPTED))
 }
 
 fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StorageError {
     StorageError::Unavailable { attempted: ATTEMPTED, source: source.into() }
-}
-
-impl Desk {
-    /// What the writer must know before its first transaction.
-    async fn open(mut connection: SqliteConnection) -> Result<Self, Trouble> {
-        let starts: i64 = sqlx::query_scalar("update program set starts = starts + 1 returning starts")
-            .fetch_one(&mut connection)
-            .await?;
-        let row = sqlx::query(
-            "select (select max(id) from raw_record), (select max(id) from record),
-                    (select max(id) from record_version), (select max(id) from delivery),
-                    (select max(id) from quarantine), (select max(id) from job),
-                    exists (select 1 from job where behind = 1)",
-        )
-        .fetch_one(&mut connection)
-        .await?;
-        let head = super::audit::Head::load(&mut connection).await?;
-        connection.ping().await?;
-        Desk::new(connection, &row, starts, head)
-    }
 }

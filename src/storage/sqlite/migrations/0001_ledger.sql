@@ -284,6 +284,13 @@ create index job_of on job (delivery) where delivery is not null;
 create unique index job_lane on job (lane) where holds = 1;
 create unique index job_waiting on job (delivery) where waits = 1;
 
+-- What only one process does at a time, and until when somebody has it.
+create table turn (
+    name text primary key,
+    token integer not null,
+    free_at integer not null
+);
+
 -- Where the last complete read of a source ended.
 create table source_cursor (
     source text primary key,

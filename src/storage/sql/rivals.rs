@@ -7,8 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use sqlx::Row as _;
-
+use super::connection::query;
 use super::effects::Changed;
 use super::rows::json;
 use super::trouble::Trouble;
@@ -65,8 +64,8 @@ impl Desk {
 
     /// Kind, key and claim of the records that want a seat.
     async fn names(&mut self, changed: &[Changed]) -> Result<HashMap<i64, (String, String, Claim)>, Trouble> {
-        let rows = sqlx::query(
-            "select r.id, r.kind, r.key, r.rank, r.source from json_each(?1) c cross join record r where r.id = c.value",
+        let rows = query(
+            "select r.id, r.kind, r.key, r.rank, r.source from json_each($1) c cross join record r where r.id = cast(c.value as bigint)",
         )
         .bind(json(&seekers(changed))?)
         .fetch_all(&mut self.connection)
@@ -81,13 +80,13 @@ impl Desk {
 
     /// The members of units that speak of the same things, from other sources.
     async fn rivals(&mut self, changed: &[Changed]) -> Result<Vec<(Seat, Claim, i64)>, Trouble> {
-        let rows = sqlx::query(
+        let rows = query(
             "select o.kind, o.key, m.target, o.rank, o.source, o.id
-               from json_each(?1) c
+               from json_each($1) c
                cross join record r
                cross join record o
                cross join delivery_member m
-              where r.id = c.value and o.key = r.key and o.kind = r.kind and o.id <> r.id and m.record = o.id",
+              where r.id = cast(c.value as bigint) and o.key = r.key and o.kind = r.kind and o.id <> r.id and m.record = o.id",
         )
         .bind(json(&seekers(changed))?)
         .fetch_all(&mut self.connection)

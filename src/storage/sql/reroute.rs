@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 
 use canonical::{Kind, Record, SourceName};
-use sqlx::{Row as _, SqliteConnection};
 
 use super::audit::Entry;
+use super::connection::{Connection, query};
 use super::effects::Changed;
 use super::rows::{json, kind, record};
 use super::trouble::Trouble;
@@ -38,7 +38,7 @@ impl Place {
 pub(super) async fn reroute(desk: &mut Desk, records: Vec<(RecordId, Vec<Route>)>, at: i64) -> Result<u64, Trouble> {
     let ids: Vec<_> = records.iter().map(|(record, _)| record.0).collect();
     let ids = json(&ids)?;
-    sqlx::query("delete from to_route where record in (select value from json_each(?1))")
+    query("delete from to_route where record in (select cast(value as bigint) from json_each($1))")
         .bind(&ids)
         .execute(&mut desk.connection)
         .await?;
@@ -61,12 +61,12 @@ pub(super) async fn reroute(desk: &mut Desk, records: Vec<(RecordId, Vec<Route>)
     Ok(moved)
 }
 
-async fn places(connection: &mut SqliteConnection, records: &str) -> Result<HashMap<(i64, String), Place>, Trouble> {
+async fn places(connection: &mut Connection, records: &str) -> Result<HashMap<(i64, String), Place>, Trouble> {
     let mut places = HashMap::new();
-    let rows = sqlx::query(
+    let rows = query(
         "select m.record, m.target, d.unit_key
-           from json_each(?1) r cross join delivery_member m join delivery d on d.id = m.delivery
-          where m.record = r.value",
+           from json_each($1) r cross join delivery_member m join delivery d on d.id = m.delivery
+          where m.record = cast(r.value as bigint)",
     )
     .bind(records)
     .fetch_all(&mut *connection)
@@ -74,8 +74,8 @@ async fn places(connection: &mut SqliteConnection, records: &str) -> Result<Hash
     for row in rows {
         places.insert((row.try_get(0)?, row.try_get(1)?), Place::Unit(row.try_get(2)?));
     }
-    let rows = sqlx::query(
-        "select w.record, w.target, w.code from json_each(?1) r cross join withheld w where w.record = r.value",
+    let rows = query(
+        "select w.record, w.target, w.code from json_each($1) r cross join withheld w where w.record = cast(r.value as bigint)",
     )
     .bind(records)
     .fetch_all(connection)
@@ -90,7 +90,7 @@ async fn places(connection: &mut SqliteConnection, records: &str) -> Result<Hash
 pub(super) async fn rank(desk: &mut Desk, ranks: Vec<(Kind, SourceName, u16)>, at: i64) -> Result<(), Trouble> {
     let mut entries = Vec::new();
     for (kind, source, rank) in ranks {
-        let touched = sqlx::query("update record set rank = ?3 where kind = ?1 and source = ?2 and rank <> ?3")
+        let touched = query("update record set rank = $3 where kind = $1 and source = $2 and rank <> $3")
             .bind(kind.name())
             .bind(source.as_str())
             .bind(rank)
@@ -106,9 +106,8 @@ pub(super) async fn rank(desk: &mut Desk, ranks: Vec<(Kind, SourceName, u16)>, a
 }
 
 /// Which kinds stand, from which sources.
-pub(super) async fn kinds_and_sources(connection: &mut SqliteConnection) -> Result<Vec<(Kind, SourceName)>, Trouble> {
-    let rows =
-        sqlx::query("select distinct kind, source from record order by kind, source").fetch_all(connection).await?;
+pub(super) async fn kinds_and_sources(connection: &mut Connection) -> Result<Vec<(Kind, SourceName)>, Trouble> {
+    let rows = query("select distinct kind, source from record order by kind, source").fetch_all(connection).await?;
     rows.iter()
         .map(|row| {
             let source: String = row.try_get(1)?;
@@ -125,14 +124,14 @@ pub(super) const ADESIONI: &str = "select r.kind, v.schema_version, v.body, v.pr
           where r.kind = 'adesione' order by r.key, r.rank, r.source";
 
 /// The memberships in Pi.Co. that stand, in the order of their keys and sources.
-pub(super) async fn adesioni(connection: &mut SqliteConnection) -> Result<Vec<Record>, Trouble> {
-    let rows = sqlx::query(ADESIONI).fetch_all(connection).await?;
+pub(super) async fn adesioni(connection: &mut Connection) -> Result<Vec<Record>, Trouble> {
+    let rows = query(ADESIONI).fetch_all(connection).await?;
     rows.iter().map(|row| record(row, 0)).collect()
 }
 
 pub(super) async fn save_routing(desk: &mut Desk, routing: String, at: i64) -> Result<(), Trouble> {
-    sqlx::query(
-        "insert into routing (id, routing, at) values (1, ?1, ?2)
+    query(
+        "insert into routing (id, routing, at) values (1, $1, $2)
          on conflict (id) do update set routing = excluded.routing, at = excluded.at",
     )
     .bind(routing)
@@ -144,15 +143,15 @@ pub(super) async fn save_routing(desk: &mut Desk, routing: String, at: i64) -> R
 
 /// Records that may take a seat which another source has left.
 pub(super) async fn records_to_route(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     limit: u32,
 ) -> Result<Vec<(RecordId, Record)>, Trouble> {
-    let rows = sqlx::query(
+    let rows = query(
         "select r.id, r.kind, v.schema_version, v.body, v.provenance
            from to_route t
            cross join record r on r.id = t.record
            cross join record_version v on v.record = r.id and v.number = r.version
-          order by t.record limit ?1",
+          order by t.record limit $1",
     )
     .bind(limit)
     .fetch_all(connection)
@@ -161,14 +160,14 @@ pub(super) async fn records_to_route(
 }
 
 pub(super) async fn current_records(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     after: Option<RecordId>,
     limit: u32,
 ) -> Result<Vec<(RecordId, Record)>, Trouble> {
-    let rows = sqlx::query(
+    let rows = query(
         "select r.id, r.kind, v.schema_version, v.body, v.provenance
            from record r join record_version v on v.record = r.id and v.number = r.version
-          where r.id > ?1 order by r.id limit ?2",
+          where r.id > $1 order by r.id limit $2",
     )
     .bind(after.map_or(0, |after| after.0))
     .bind(limit)

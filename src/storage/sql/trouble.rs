@@ -6,7 +6,7 @@ use crate::delivery::TransitionRefused;
 use crate::storage::StorageError;
 
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(in crate::storage) enum Trouble {
     /// The database said no.
     Database(sqlx::Error),
     /// What was read is not what this program wrote.
@@ -16,7 +16,7 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
-    pub(super) fn during(self, attempted: &'static str) -> StorageError {
+    pub(in crate::storage) fn during(self, attempted: &'static str) -> StorageError {
         match self {
             Self::Database(
                 source @ (sqlx::Error::ColumnDecode { .. }
@@ -38,6 +38,10 @@ impl Trouble {
         let Self::Database(sqlx::Error::Database(error)) = self else {
             return false;
         };
+        if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_none() {
+            // A server keeps its own disk in order, and ends the connection when it cannot.
+            return false;
+        }
         let code = error.code().and_then(|code| code.parse::<u32>().ok());
         code.is_some_and(|code| matches!(code & 0xff, IO | CORRUPT | NOT_A_DATABASE))
     }

@@ -6,11 +6,10 @@ use async_trait::async_trait;
 use canonical::values::UtcInstant;
 use contract::{Neighbour, Receipt, Shipment, UnitKey};
 use futures_util::FutureExt as _;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{Row as _, SqliteExecutor};
 
-use super::SqliteStore;
+use super::SqlStore;
 use super::audit::Entry;
+use super::connection::{Connection, Row, Text, query, query_scalar};
 use super::lanes;
 use super::orders::{Order, lane_of};
 use super::rows::{StateColumns, count, instant, json, optional_instant, record, state, stored};
@@ -35,10 +34,10 @@ const FORGOTTEN: &str = "
                         where j.delivery = d.id
                           and (j.state in ('ready', 'blocked', 'leased')
                                or (j.state = 'parked' and j.ended_at >= d.state_since)))
-     order by d.id limit ?1";
+     order by d.id limit $1";
 
 #[async_trait]
-impl Deliveries for SqliteStore {
+impl Deliveries for SqlStore {
     async fn load(&self, delivery: DeliveryId) -> Result<Option<LoadedDelivery>, StorageError> {
         let load = async {
             let mut snapshot = self.snapshot().await?;
@@ -63,14 +62,14 @@ impl Deliveries for SqliteStore {
     }
 
     async fn neighbours(&self, delivery: DeliveryId) -> Result<Vec<Neighbour>, StorageError> {
-        let neighbours = async { lanes::neighbours(&mut *self.snapshot().await?, delivery).await };
+        let neighbours = async { lanes::neighbours(&mut self.snapshot().await?, delivery).await };
         neighbours.await.map_err(|trouble: Trouble| trouble.during("read what stands in a lane"))
     }
 
     async fn wake(&self, at: UtcInstant) -> Result<u64, StorageError> {
         const ATTEMPTED: &str = "wake the deliveries that wait";
-        let is_any = lanes::is_any_to_wake(&self.readers, at.unix_micros()).await;
-        if !is_any.map_err(|trouble| trouble.during(ATTEMPTED))? {
+        let is_any = async { lanes::is_any_to_wake(&mut self.readers.acquire().await?, at.unix_micros()).await };
+        if !is_any.await.map_err(|trouble: Trouble| trouble.during(ATTEMPTED))? {
             return Ok(0);
         }
         let at = at.unix_micros();
@@ -79,8 +78,8 @@ impl Deliveries for SqliteStore {
 
     async fn sweep(&self, at: UtcInstant) -> Result<u64, StorageError> {
         const ATTEMPTED: &str = "sweep the deliveries";
-        let forgotten = sqlx::query(FORGOTTEN).bind(1).fetch_optional(&self.readers).await;
-        if forgotten.map_err(|error| Trouble::from(error).during(ATTEMPTED))?.is_none() {
+        let forgotten = async { query(FORGOTTEN).bind(1_i64).fetch_optional(&mut self.readers.acquire().await?).await };
+        if forgotten.await.map_err(|error: sqlx::Error| Trouble::from(error).during(ATTEMPTED))?.is_none() {
             return Ok(0);
         }
         let at = at.unix_micros();
@@ -88,20 +87,20 @@ impl Deliveries for SqliteStore {
     }
 }
 
-async fn load(connection: &mut SqliteConnection, id: DeliveryId) -> Result<Option<LoadedDelivery>, Trouble> {
-    let delivery = sqlx::query(
+async fn load(connection: &mut Connection, id: DeliveryId) -> Result<Option<LoadedDelivery>, Trouble> {
+    let delivery = query(
         "select target, unit_key, desired_revision, held_revision, state, code, message, not_before, state_since
-           from delivery where id = ?1",
+           from delivery where id = $1",
     )
     .bind(id.0)
     .fetch_optional(&mut *connection)
     .await?;
     let Some(delivery) = delivery else { return Ok(None) };
     let unit = UnitKey(delivery.try_get(1)?);
-    let shipment = sqlx::query(
+    let shipment = query(
         "select s.revision, s.idempotency_key, s.body, count(a.id), min(a.started_at)
            from shipment s left join attempt a on a.shipment = s.id
-          where s.id = (select id from shipment where delivery = ?1 order by revision desc limit 1)
+          where s.id = (select id from shipment where delivery = $1 order by revision desc limit 1)
           group by s.id",
     )
     .bind(id.0)
@@ -120,8 +119,8 @@ async fn load(connection: &mut SqliteConnection, id: DeliveryId) -> Result<Optio
             (Some(shipment), row.try_get(3)?, optional_instant(row.try_get(4)?)?)
         }
     };
-    let last_receipt = sqlx::query(
-        "select remote_id, status, answer_digest, warnings from receipt where delivery = ?1 order by id desc limit 1",
+    let last_receipt = query(
+        "select remote_id, status, answer_digest, warnings from receipt where delivery = $1 order by id desc limit 1",
     )
     .bind(id.0)
     .fetch_optional(&mut *connection)
@@ -135,12 +134,12 @@ async fn load(connection: &mut SqliteConnection, id: DeliveryId) -> Result<Optio
         })
     })
     .transpose()?;
-    let members = sqlx::query(
+    let members = query(
         "select r.kind, v.schema_version, v.body, v.provenance
            from delivery_member m
            join record r on r.id = m.record
            join record_version v on v.record = r.id and v.number = r.version
-          where m.delivery = ?1 order by r.key, r.kind, r.source",
+          where m.delivery = $1 order by r.key, r.kind, r.source",
     )
     .bind(id.0)
     .fetch_all(&mut *connection)
@@ -170,34 +169,33 @@ struct Standing {
 }
 
 async fn standing(desk: &mut Desk, delivery: DeliveryId) -> Result<Standing, Trouble> {
-    let row: SqliteRow = sqlx::query(
-        "select target, lane, desired_revision, state, code, message, not_before from delivery where id = ?1",
-    )
-    .bind(delivery.0)
-    .fetch_optional(&mut desk.connection)
-    .await?
-    .ok_or_else(|| Trouble::Refused(format!("delivery {delivery} does not exist")))?;
+    let row: Row =
+        query("select target, lane, desired_revision, state, code, message, not_before from delivery where id = $1")
+            .bind(delivery.0)
+            .fetch_optional(&mut desk.connection)
+            .await?
+            .ok_or_else(|| Trouble::Refused(format!("delivery {delivery} does not exist")))?;
     Ok(Standing { target: row.try_get(0)?, lane: row.try_get(1)?, desired: row.try_get(2)?, state: state(&row, 3)? })
 }
 
-async fn is_ours(executor: impl SqliteExecutor<'_>, lease: Lease) -> Result<bool, Trouble> {
-    let ours: bool =
-        sqlx::query_scalar("select exists (select 1 from job where id = ?1 and token = ?2 and state = 'leased')")
-            .bind(lease.job.0)
-            .bind(lease.token)
-            .fetch_one(executor)
-            .await?;
-    Ok(ours)
+/// Whether a lease holds. Where others settle jobs beside us it goes on to hold until we commit.
+async fn is_ours(connection: &mut Connection, lease: Lease) -> Result<bool, Trouble> {
+    const OURS: Text = Text::Each {
+        sqlite: "select 1 from job where id = $1 and token = $2 and state = 'leased'",
+        postgres: "select 1 from job where id = $1 and token = $2 and state = 'leased' for update",
+    };
+    let ours = query(OURS).bind(lease.job.0).bind(lease.token).fetch_optional(connection).await?;
+    Ok(ours.is_some())
 }
 
 /// Writes a state. The transition was admitted by [`DeliveryState::to`].
 async fn put_state(desk: &mut Desk, delivery: DeliveryId, state: &DeliveryState, at: i64) -> Result<(), Trouble> {
     let columns = StateColumns::from(state);
     // A state that is told again lasts since it was told first.
-    sqlx::query(
-        "update delivery set state = ?2, code = ?3, message = ?4, not_before = ?5,
-                state_since = case when state = ?2 and ?2 in ('held', 'submitted') then state_since else ?6 end
-          where id = ?1",
+    query(
+        "update delivery set state = $2, code = $3, message = $4, not_before = $5,
+                state_since = case when state = $2 and $2 in ('held', 'submitted') then state_since else $6 end
+          where id = $1",
     )
     .bind(delivery.0)
     .bind(columns.name)
@@ -223,16 +221,16 @@ async fn begin_attempt(desk: &mut Desk, intent: Intent, at: i64) -> Result<Fence
         return Err(Trouble::Refused(problem));
     }
     let shipment = put_shipment(desk, delivery, &shipment, at).await?;
-    let attempt =
-        sqlx::query("insert into attempt (delivery, shipment, job, token, started_at) values (?1, ?2, ?3, ?4, ?5)")
-            .bind(delivery.0)
-            .bind(shipment)
-            .bind(lease.job.0)
-            .bind(lease.token)
-            .bind(at)
-            .execute(&mut desk.connection)
-            .await?
-            .last_insert_rowid();
+    let attempt: i64 = query_scalar(
+        "insert into attempt (delivery, shipment, job, token, started_at) values ($1, $2, $3, $4, $5) returning id",
+    )
+    .bind(delivery.0)
+    .bind(shipment)
+    .bind(lease.job.0)
+    .bind(lease.token)
+    .bind(at)
+    .fetch_one(&mut desk.connection)
+    .await?;
     put_state(desk, delivery, &sent, at).await?;
     let detail = format!(r#"{{"state":"sent","revision":{revision},"attempt":{attempt}}}"#);
     desk.audit(vec![Entry::new("delivery_state", format!("delivery/{delivery}"), detail)], at).await?;
@@ -243,23 +241,23 @@ async fn begin_attempt(desk: &mut Desk, intent: Intent, at: i64) -> Result<Fence
 async fn put_shipment(desk: &mut Desk, delivery: DeliveryId, shipment: &Shipment, at: i64) -> Result<i64, Trouble> {
     let digest = shipment.digest();
     let revision = stored(shipment.revision);
-    let known = sqlx::query("select id, idempotency_key, digest from shipment where delivery = ?1 and revision = ?2")
+    let known = query("select id, idempotency_key, digest from shipment where delivery = $1 and revision = $2")
         .bind(delivery.0)
         .bind(revision)
         .fetch_optional(&mut desk.connection)
         .await?;
     if let Some(row) = known {
         let is_same =
-            row.try_get::<&str, _>(1)? == shipment.idempotency_key && row.try_get::<&[u8], _>(2)? == digest.as_bytes();
+            row.try_get::<&str>(1)? == shipment.idempotency_key && row.try_get::<&[u8]>(2)? == digest.as_bytes();
         return if is_same {
             Ok(row.try_get(0)?)
         } else {
             Err(Trouble::Refused(format!("revision {revision} of delivery {delivery} was stored with other bytes")))
         };
     }
-    let stored = sqlx::query(
+    let stored: i64 = query_scalar(
         "insert into shipment (delivery, revision, idempotency_key, digest, body, stored_at)
-         values (?1, ?2, ?3, ?4, ?5, ?6)",
+         values ($1, $2, $3, $4, $5, $6) returning id",
     )
     .bind(delivery.0)
     .bind(revision)
@@ -267,9 +265,9 @@ async fn put_shipment(desk: &mut Desk, delivery: DeliveryId, shipment: &Shipment
     .bind(&digest.as_bytes()[..])
     .bind(&shipment.body)
     .bind(at)
-    .execute(&mut desk.connection)
+    .fetch_one(&mut desk.connection)
     .await?;
-    Ok(stored.last_insert_rowid())
+    Ok(stored)
 }
 
 async fn conclude(desk: &mut Desk, conclusion: Conclusion, at: i64) -> Result<Fenced<()>, Trouble> {
@@ -304,7 +302,7 @@ async fn conclude(desk: &mut Desk, conclusion: Conclusion, at: i64) -> Result<Fe
         put_receipt(desk, delivery, revision, attempt, receipt, at).await?;
     }
     if state == DeliveryState::Acknowledged {
-        sqlx::query("update delivery set held_revision = ?2 where id = ?1")
+        query("update delivery set held_revision = $2 where id = $1")
             .bind(delivery.0)
             .bind(revision)
             .execute(&mut desk.connection)
@@ -347,9 +345,9 @@ async fn put_outcome(
     at: i64,
 ) -> Result<(), Trouble> {
     let columns = StateColumns::from(state);
-    let touched = sqlx::query(
-        "update attempt set finished_at = ?3, outcome = ?4, code = ?5, message = ?6, not_before = ?7
-          where id = ?1 and delivery = ?2 and finished_at is null",
+    let touched = query(
+        "update attempt set finished_at = $3, outcome = $4, code = $5, message = $6, not_before = $7
+          where id = $1 and delivery = $2 and finished_at is null",
     )
     .bind(attempt.0)
     .bind(delivery.0)
@@ -368,11 +366,10 @@ async fn put_outcome(
 }
 
 async fn last_attempt_without_outcome(desk: &mut Desk, delivery: DeliveryId) -> Result<Option<AttemptId>, Trouble> {
-    let attempt: Option<i64> =
-        sqlx::query_scalar("select max(id) from attempt where delivery = ?1 and finished_at is null")
-            .bind(delivery.0)
-            .fetch_one(&mut desk.connection)
-            .await?;
+    let attempt: Option<i64> = query_scalar("select max(id) from attempt where delivery = $1 and finished_at is null")
+        .bind(delivery.0)
+        .fetch_one(&mut desk.connection)
+        .await?;
     Ok(attempt.map(AttemptId))
 }
 
@@ -384,9 +381,9 @@ async fn put_receipt(
     receipt: Receipt,
     at: i64,
 ) -> Result<(), Trouble> {
-    sqlx::query(
+    query(
         "insert into receipt (delivery, revision, attempt, remote_id, status, answer_digest, warnings, received_at)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(delivery.0)
     .bind(revision)
@@ -423,7 +420,7 @@ async fn reopen(desk: &mut Desk, delivery: DeliveryId, above: u64, reason: Strin
     };
     let state = standing.state.to(state)?;
     put_state(desk, delivery, &state, at).await?;
-    sqlx::query("update delivery set desired_revision = ?2, due_at = ?3 where id = ?1")
+    query("update delivery set desired_revision = $2, due_at = $3 where id = $1")
         .bind(delivery.0)
         .bind(revision)
         .bind(at)
@@ -431,7 +428,7 @@ async fn reopen(desk: &mut Desk, delivery: DeliveryId, above: u64, reason: Strin
         .await?;
     if !give_job(desk, delivery, &standing, at).await? {
         // The job that waits for a retry waits no longer: somebody asked.
-        sqlx::query("update job set run_at = ?2 where delivery = ?1 and waits = 1 and run_at > ?2")
+        query("update job set run_at = $2 where delivery = $1 and waits = 1 and run_at > $2")
             .bind(delivery.0)
             .bind(at)
             .execute(&mut desk.connection)
@@ -443,7 +440,7 @@ async fn reopen(desk: &mut Desk, delivery: DeliveryId, above: u64, reason: Strin
 }
 
 async fn sweep(desk: &mut Desk, at: i64) -> Result<u64, Trouble> {
-    let rows = sqlx::query(FORGOTTEN).bind(SWEPT_AT_ONCE).fetch_all(&mut desk.connection).await?;
+    let rows = query(FORGOTTEN).bind(SWEPT_AT_ONCE).fetch_all(&mut desk.connection).await?;
     let orders = rows
         .iter()
         .map(|row| {

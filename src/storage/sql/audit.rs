@@ -2,18 +2,16 @@
 //! transaction of the change itself.
 
 use canonical::Digest;
-use futures_util::TryStreamExt as _;
-use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 use super::bulk::Bulk;
+use super::connection::{Connection, Row, query};
 use super::rows::hex;
 use super::trouble::Trouble;
 use super::writer::Desk;
 
-/// The last entry of the chain.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Head {
+/// The last entry of the chain. The default is the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::storage) struct Head {
     seq: i64,
     hash: [u8; 32],
 }
@@ -21,13 +19,23 @@ pub(super) struct Head {
 impl Head {
     const START: Self = Self { seq: 0, hash: [0; 32] };
 
-    pub(super) async fn load(connection: &mut SqliteConnection) -> Result<Self, Trouble> {
-        let last =
-            sqlx::query("select seq, hash from audit order by seq desc limit 1").fetch_optional(connection).await?;
+    pub(in crate::storage) async fn load(connection: &mut Connection) -> Result<Self, Trouble> {
+        let last = query("select seq, hash from audit order by seq desc limit 1").fetch_optional(connection).await?;
         let Some(row) = last else { return Ok(Self::START) };
-        let hash: &[u8] = row.try_get(1)?;
+        Self::new(row.try_get(0)?, row.try_get(1)?)
+    }
+
+    pub(super) fn new(seq: i64, hash: &[u8]) -> Result<Self, Trouble> {
         let hash = hash.try_into().map_err(|_| Trouble::Damaged("audit hash of another length".to_owned()))?;
-        Ok(Self { seq: row.try_get(0)?, hash })
+        Ok(Self { seq, hash })
+    }
+
+    pub(super) fn seq(&self) -> i64 {
+        self.seq
+    }
+
+    pub(super) fn hash(&self) -> &[u8; 32] {
+        &self.hash
     }
 }
 
@@ -92,28 +100,45 @@ pub struct AuditReport {
     pub broken: Option<String>,
 }
 
-pub(super) async fn verify(readers: &SqlitePool) -> Result<AuditReport, Trouble> {
-    let mut connection = readers.acquire().await?;
-    let mut rows = sqlx::query("select seq, at, kind, subject, detail, previous, hash from audit order by seq")
-        .fetch(&mut *connection);
+/// Entries recomputed after each look: bounded memory, however long the chain.
+const LOOKED_AT_ONCE: u32 = 10_000;
+
+pub(super) async fn verify(connection: &mut Connection) -> Result<AuditReport, Trouble> {
     let mut head = Head::START;
-    let mut broken = None;
-    while let Some(row) = rows.try_next().await? {
+    let broken = loop {
+        let rows = query(
+            "select seq, at, kind, subject, detail, previous, hash from audit where seq > $1 order by seq limit $2",
+        )
+        .bind(head.seq)
+        .bind(LOOKED_AT_ONCE)
+        .fetch_all(connection)
+        .await?;
+        if rows.is_empty() {
+            break None;
+        }
+        if let Some(problem) = follow(&mut head, &rows)? {
+            break Some(problem);
+        }
+    };
+    Ok(AuditReport { entries: head.seq.unsigned_abs(), head: hex(&head.hash), broken })
+}
+
+/// Moves the head over entries as long as they stand. Gives what is wrong with the first that does
+/// not.
+fn follow(head: &mut Head, rows: &[Row]) -> Result<Option<String>, Trouble> {
+    for row in rows {
         let seq: i64 = row.try_get(0)?;
         if seq != head.seq + 1 {
-            broken = Some(format!("entry {} is missing", head.seq + 1));
-            break;
+            return Ok(Some(format!("entry {} is missing", head.seq + 1)));
         }
-        if row.try_get::<&[u8], _>(5)? != head.hash {
-            broken = Some(format!("entry {seq} does not follow the one before it"));
-            break;
+        if row.try_get::<&[u8]>(5)? != head.hash {
+            return Ok(Some(format!("entry {seq} does not follow the one before it")));
         }
         let hash = hash_of(&head.hash, seq, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?, row.try_get(4)?);
-        if row.try_get::<&[u8], _>(6)? != hash {
-            broken = Some(format!("entry {seq} was changed"));
-            break;
+        if row.try_get::<&[u8]>(6)? != hash {
+            return Ok(Some(format!("entry {seq} was changed")));
         }
-        head = Head { seq, hash };
+        *head = Head { seq, hash };
     }
-    Ok(AuditReport { entries: head.seq.unsigned_abs(), head: hex(&head.hash), broken })
+    Ok(None)
 }

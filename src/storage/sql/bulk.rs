@@ -7,39 +7,49 @@
 use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
-use sqlx::error::BoxDynError;
-use sqlx::query::QueryScalar;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection};
-use sqlx::{Arguments as _, AssertSqlSafe, Encode, Sqlite, Type};
+use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 
+use super::connection::{Arguments, Connection, Scalar, Value};
 use super::trouble::Trouble;
 
 const SIZES: [usize; 5] = [256, 64, 16, 4, 1];
 
 /// A statement that takes any number of rows. The first value of a row is never null.
-pub(super) struct Bulk {
+pub(in crate::storage) struct Bulk {
     head: &'static str,
     columns: usize,
     tail: &'static str,
-    texts: [OnceLock<Arc<str>>; SIZES.len()],
+    sqlite: [OnceLock<Arc<str>>; SIZES.len()],
+    postgres: [OnceLock<Arc<str>>; SIZES.len()],
 }
 
 impl Bulk {
     /// `head` ends before the rows; `tail` follows the last.
-    pub(super) const fn new(head: &'static str, columns: usize, tail: &'static str) -> Self {
-        Self { head, columns, tail, texts: [const { OnceLock::new() }; SIZES.len()] }
+    pub(in crate::storage) const fn new(head: &'static str, columns: usize, tail: &'static str) -> Self {
+        let sqlite = [const { OnceLock::new() }; SIZES.len()];
+        let postgres = [const { OnceLock::new() }; SIZES.len()];
+        Self { head, columns, tail, sqlite, postgres }
     }
 
-    fn text(&self, size: usize) -> Arc<str> {
+    fn text_for_sqlite(&self, size: usize) -> Arc<str> {
         let row = format!("({})", vec!["?"; self.columns].join(", "));
         let rows = vec![row.as_str(); size].join(", ");
         format!("{} select * from (values {rows}) where column1 is not null {}", self.head, self.tail).into()
     }
 
+    fn text_for_postgres(&self, size: usize) -> Arc<str> {
+        let row = |row: usize| {
+            let values: Vec<_> = (1..=self.columns).map(|column| format!("${}", row * self.columns + column)).collect();
+            format!("({})", values.join(", "))
+        };
+        let rows: Vec<_> = (0..size).map(row).collect();
+        format!("{} values {} {}", self.head, rows.join(", "), self.tail).into()
+    }
+
     /// Runs the statement over all rows, in order.
-    pub(super) async fn run<R>(
+    pub(in crate::storage) async fn run<R>(
         &self,
-        connection: &mut SqliteConnection,
+        connection: &mut Connection,
         rows: Vec<R>,
         bind: impl Fn(R, &mut Values) + Send,
     ) -> Result<(), sqlx::Error>
@@ -49,15 +59,20 @@ impl Bulk {
         let mut left = rows.len();
         let mut rows = rows.into_iter();
         while left > 0 {
-            let which = size_for(left);
+            let is_postgres = connection.is_postgres();
+            let which = if is_postgres { filled_by(left) } else { size_for(left) };
             let size = SIZES[which];
-            let mut values = Values::default();
-            values.arguments.reserve(size * self.columns, 0);
+            let mut values = Values { arguments: Arguments::for_connection(connection), error: None };
+            values.arguments.reserve(size * self.columns);
             rows.by_ref().take(size).for_each(|row| bind(row, &mut values));
             left -= left.min(size);
-            let text = Arc::clone(self.texts[which].get_or_init(|| self.text(size)));
             let arguments = values.finish(size * self.columns)?;
-            sqlx::query_with(AssertSqlSafe(text), arguments).execute(&mut *connection).await?;
+            let text = if is_postgres {
+                self.postgres[which].get_or_init(|| self.text_for_postgres(size))
+            } else {
+                self.sqlite[which].get_or_init(|| self.text_for_sqlite(size))
+            };
+            connection.run_prepared(AssertSqlSafe(Arc::clone(text)).into_sql_str(), arguments).await?;
         }
         Ok(())
     }
@@ -74,42 +89,43 @@ fn size_for(rows: usize) -> usize {
     }
 }
 
+/// The largest size that the rows fill: a null has no type, which `PostgreSQL` would ask for.
+fn filled_by(rows: usize) -> usize {
+    SIZES.iter().position(|size| rows >= *size).unwrap_or(SIZES.len() - 1)
+}
+
 /// Reads rows that the database has put into one JSON array.
 pub(super) async fn rows_of_json<R: DeserializeOwned>(
-    connection: &mut SqliteConnection,
-    query: QueryScalar<'_, Sqlite, String, SqliteArguments>,
+    connection: &mut Connection,
+    query: Scalar<'_>,
 ) -> Result<Vec<R>, Trouble> {
-    let json = query.fetch_one(connection).await?;
+    let json: String = query.fetch_one(connection).await?;
     Ok(serde_json::from_str(&json)?)
 }
 
 /// The values of one statement, in order.
-#[derive(Default)]
-pub(super) struct Values {
-    arguments: SqliteArguments,
-    error: Option<BoxDynError>,
+pub(in crate::storage) struct Values {
+    arguments: Arguments,
+    error: Option<sqlx::Error>,
 }
 
 impl Values {
     /// Adds one value.
-    pub(super) fn push<'q, T>(&mut self, value: T) -> &mut Self
-    where
-        T: Encode<'q, Sqlite> + Type<Sqlite>,
-    {
-        if let Err(error) = self.arguments.add(value) {
+    pub(in crate::storage) fn push<'q>(&mut self, value: impl Into<Value<'q>>) -> &mut Self {
+        if let Err(error) = self.arguments.add(value.into()) {
             self.error.get_or_insert(error);
         }
         self
     }
 
     /// The values, followed by nulls up to a count.
-    fn finish(mut self, count: usize) -> Result<SqliteArguments, sqlx::Error> {
+    fn finish(mut self, count: usize) -> Result<Arguments, sqlx::Error> {
         while self.arguments.len() < count && self.error.is_none() {
             self.push(None::<i64>);
         }
         match self.error {
             None => Ok(self.arguments),
-            Some(error) => Err(sqlx::Error::Encode(error)),
+            Some(error) => Err(error),
         }
     }
 }

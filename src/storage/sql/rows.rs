@@ -3,9 +3,8 @@
 use canonical::values::UtcInstant;
 use canonical::{Body, Kind, Provenance, Record};
 use serde::Serialize;
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
+use super::connection::Row;
 use super::trouble::Trouble;
 use crate::delivery::DeliveryState;
 use crate::storage::{DeliveryId, JobSubject};
@@ -69,11 +68,11 @@ impl<'a> From<&'a DeliveryState> for StateColumns<'a> {
 }
 
 /// A state from four columns that follow each other, in the order of [`StateColumns`].
-pub(super) fn state(row: &SqliteRow, first: usize) -> Result<DeliveryState, Trouble> {
+pub(super) fn state(row: &Row, first: usize) -> Result<DeliveryState, Trouble> {
     let name: &str = row.try_get(first)?;
-    let code = || Ok::<_, Trouble>(row.try_get::<Option<String>, _>(first + 1)?.unwrap_or_default());
-    let message = || Ok::<_, Trouble>(row.try_get::<Option<String>, _>(first + 2)?.unwrap_or_default());
-    let at = || instant(row.try_get::<Option<i64>, _>(first + 3)?.unwrap_or_default());
+    let code = || Ok::<_, Trouble>(row.try_get::<Option<String>>(first + 1)?.unwrap_or_default());
+    let message = || Ok::<_, Trouble>(row.try_get::<Option<String>>(first + 2)?.unwrap_or_default());
+    let at = || instant(row.try_get::<Option<i64>>(first + 3)?.unwrap_or_default());
     Ok(match name {
         "due" => DeliveryState::Due,
         "sent" => DeliveryState::Sent,
@@ -93,7 +92,7 @@ pub(super) fn kind(name: &str) -> Result<Kind, Trouble> {
 }
 
 /// A record from four columns that follow each other: kind, schema version, body, provenance.
-pub(super) fn record(row: &SqliteRow, first: usize) -> Result<Record, Trouble> {
+pub(super) fn record(row: &Row, first: usize) -> Result<Record, Trouble> {
     let kind = kind(row.try_get(first)?)?;
     let provenance: Provenance = serde_json::from_str(row.try_get(first + 3)?)?;
     Ok(Record {

@@ -4,19 +4,18 @@ use std::collections::BTreeMap;
 
 use canonical::{Digest, RecordKey, SourceName};
 use contract::{Receipt, UnitKey};
-use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
+use super::connection::{Connection, Row, query};
 use super::rows::{count, instant, json, kind, optional_instant, record, state};
 use super::trouble::Trouble;
 use crate::storage::{AttemptId, DeliveryId, Trace, TracedAttempt, TracedDelivery, TracedQuarantine, TracedVersion};
 
 /// The records whose key is the one asked for, or begins with it and a slash. The character after
 /// the slash closes the range.
-const RECORDS: &str = "select id from record where key = ?1 or (key > ?1 || '/' and key < ?1 || '0')";
+const RECORDS: &str = "select id from record where key = $1 or (key > $1 || '/' and key < $1 || '0')";
 
-pub(super) async fn trace(connection: &mut SqliteConnection, key: &str) -> Result<Trace, Trouble> {
-    let rows = sqlx::query(RECORDS).bind(key).fetch_all(&mut *connection).await?;
+pub(super) async fn trace(connection: &mut Connection, key: &str) -> Result<Trace, Trouble> {
+    let rows = query(RECORDS).bind(key).fetch_all(&mut *connection).await?;
     let records = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<i64>, Trouble>>()?;
     let records = json(&records)?;
     Ok(Trace {
@@ -26,12 +25,12 @@ pub(super) async fn trace(connection: &mut SqliteConnection, key: &str) -> Resul
     })
 }
 
-async fn versions(connection: &mut SqliteConnection, records: &str) -> Result<Vec<TracedVersion>, Trouble> {
-    let rows = sqlx::query(
+async fn versions(connection: &mut Connection, records: &str) -> Result<Vec<TracedVersion>, Trouble> {
+    let rows = query(
         "select r.kind, v.schema_version, v.body, v.provenance, r.key, r.source, v.number, v.digest, v.stored_at,
                 v.findings
-           from json_each(?1) i
-           cross join record r on r.id = i.value
+           from json_each($1) i
+           cross join record r on r.id = cast(i.value as bigint)
            cross join record_version v on v.record = r.id
           order by v.id",
     )
@@ -41,8 +40,8 @@ async fn versions(connection: &mut SqliteConnection, records: &str) -> Result<Ve
     rows.iter().map(version).collect()
 }
 
-fn version(row: &SqliteRow) -> Result<TracedVersion, Trouble> {
-    let findings = row.try_get::<Option<&str>, _>(9)?.map(serde_json::from_str).transpose()?;
+fn version(row: &Row) -> Result<TracedVersion, Trouble> {
+    let findings = row.try_get::<Option<&str>>(9)?.map(serde_json::from_str).transpose()?;
     Ok(TracedVersion {
         kind: kind(row.try_get(0)?)?,
         key: RecordKey::from_stored(row.try_get(4)?),
@@ -60,20 +59,16 @@ fn source(name: &str) -> Result<SourceName, Trouble> {
     SourceName::parse(name).ok_or_else(|| Trouble::Damaged(format!("{name} is not the name of a source")))
 }
 
-async fn deliveries(
-    connection: &mut SqliteConnection,
-    records: &str,
-    key: &str,
-) -> Result<Vec<TracedDelivery>, Trouble> {
+async fn deliveries(connection: &mut Connection, records: &str, key: &str) -> Result<Vec<TracedDelivery>, Trouble> {
     // The deliveries of the records, and those whose unit is the key: a payment belongs to no record
     // of the CIG, and is delivered under it.
-    let rows = sqlx::query(
+    let rows = query(
         "select id, target, unit_key, desired_revision, held_revision, state, code, message, not_before
            from delivery
-          where id in (select m.delivery from json_each(?1) i cross join delivery_member m where m.record = i.value
+          where id in (select m.delivery from json_each($1) i cross join delivery_member m where m.record = cast(i.value as bigint)
                         union
                        select d.id from (select distinct target from delivery) t cross join delivery d
-                        where d.target = t.target and d.unit_key = ?2)
+                        where d.target = t.target and d.unit_key = $2)
           order by target, unit_key",
     )
     .bind(records)
@@ -82,7 +77,7 @@ async fn deliveries(
     .await?;
     let ids = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<i64>, Trouble>>()?;
     let mut attempts = attempts(connection, &json(&ids)?).await?;
-    let delivery = |row: &SqliteRow| {
+    let delivery = |row: &Row| {
         let id: i64 = row.try_get(0)?;
         Ok(TracedDelivery {
             id: DeliveryId(id),
@@ -99,15 +94,12 @@ async fn deliveries(
 
 /// Attempts by delivery. A receipt that was found by asking afterwards belongs to no attempt of
 /// its own: it is shown with the last attempt of its revision.
-async fn attempts(
-    connection: &mut SqliteConnection,
-    deliveries: &str,
-) -> Result<BTreeMap<i64, Vec<TracedAttempt>>, Trouble> {
-    let rows = sqlx::query(
+async fn attempts(connection: &mut Connection, deliveries: &str) -> Result<BTreeMap<i64, Vec<TracedAttempt>>, Trouble> {
+    let rows = query(
         "select a.delivery, a.id, s.revision, s.idempotency_key, a.started_at, a.finished_at,
                 a.outcome, a.code, a.message, a.not_before, p.remote_id, p.status, p.answer_digest, p.warnings
-           from json_each(?1) d
-           cross join attempt a on a.delivery = d.value
+           from json_each($1) d
+           cross join attempt a on a.delivery = cast(d.value as bigint)
            cross join shipment s on s.id = a.shipment
            left join receipt p on p.delivery = a.delivery and p.revision = s.revision
                 and a.id = coalesce(p.attempt, (select max(l.id) from attempt l where l.shipment = a.shipment))
@@ -129,9 +121,9 @@ async fn attempts(
     Ok(attempts)
 }
 
-fn attempt(row: &SqliteRow) -> Result<TracedAttempt, Trouble> {
-    let has_outcome = row.try_get::<Option<&str>, _>(6)?.is_some();
-    let receipt = match row.try_get::<Option<u16>, _>(11)? {
+fn attempt(row: &Row) -> Result<TracedAttempt, Trouble> {
+    let has_outcome = row.try_get::<Option<&str>>(6)?.is_some();
+    let receipt = match row.try_get::<Option<u16>>(11)? {
         None => None,
         Some(status) => Some(Receipt {
             remote_id: row.try_get(10)?,
@@ -153,17 +145,17 @@ fn attempt(row: &SqliteRow) -> Result<TracedAttempt, Trouble> {
 
 /// What could not be understood has no key: its text is searched for the one asked for, without
 /// what follows the first slash.
-async fn quarantined(connection: &mut SqliteConnection, key: &str) -> Result<Vec<TracedQuarantine>, Trouble> {
+async fn quarantined(connection: &mut Connection, key: &str) -> Result<Vec<TracedQuarantine>, Trouble> {
     let natural = key.split('/').next().unwrap_or(key);
     if natural.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = sqlx::query(
+    let rows = query(
         "select d.source, d.remote_id, r.line, q.rule, q.reason, q.since
            from quarantine q
            join raw_record r on r.id = q.raw_record
            join source_document d on d.id = r.document
-          where q.resolved_at is null and instr(r.text, ?1) > 0
+          where q.resolved_at is null and instr(r.text, $1) > 0
           order by q.id",
     )
     .bind(natural)
@@ -174,16 +166,16 @@ async fn quarantined(connection: &mut SqliteConnection, key: &str) -> Result<Vec
 
 /// The newest raw records that stand aside.
 pub(super) async fn newest_quarantined(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     limit: u32,
 ) -> Result<Vec<TracedQuarantine>, Trouble> {
-    let rows = sqlx::query(
+    let rows = query(
         "select d.source, d.remote_id, r.line, q.rule, q.reason, q.since
            from quarantine q
            join raw_record r on r.id = q.raw_record
            join source_document d on d.id = r.document
           where q.resolved_at is null
-          order by q.id desc limit ?1",
+          order by q.id desc limit $1",
     )
     .bind(limit)
     .fetch_all(connection)
@@ -191,7 +183,7 @@ pub(super) async fn newest_quarantined(
     rows.iter().map(aside).collect()
 }
 
-fn aside(row: &SqliteRow) -> Result<TracedQuarantine, Trouble> {
+fn aside(row: &Row) -> Result<TracedQuarantine, Trouble> {
     Ok(TracedQuarantine {
         source: source(row.try_get(0)?)?,
         document: row.try_get(1)?,

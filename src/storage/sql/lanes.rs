@@ -4,9 +4,8 @@
 
 use canonical::Record;
 use contract::{Neighbour, UnitKey};
-use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnection, SqliteExecutor};
 
+use super::connection::{Connection, query};
 use super::orders::{Order, lane_of};
 use super::rows::record;
 use super::trouble::Trouble;
@@ -19,9 +18,9 @@ const WOKEN_AT_ONCE: u32 = 10_000;
 /// The planner has no statistics: it is told which index is small.
 pub(super) const TO_WAKE: &str = "
     select d.id, d.target, d.lane from delivery d indexed by delivery_waiting
-     where d.state in ('submitted', 'held') and d.not_before <= ?1
+     where d.state in ('submitted', 'held') and d.not_before <= $1
        and not exists (select 1 from job j where j.delivery = d.id and j.state in ('ready', 'blocked', 'leased'))
-     order by d.not_before, d.id limit ?2";
+     order by d.not_before, d.id limit $2";
 
 pub(super) const NEIGHBOURS: &str =
     "select o.unit_key, o.held_revision > 0 or o.state = 'submitted', r.kind, v.schema_version, v.body, v.provenance
@@ -30,15 +29,12 @@ pub(super) const NEIGHBOURS: &str =
            cross join delivery_member m on m.delivery = o.id
            cross join record r on r.id = m.record
            cross join record_version v on v.record = r.id and v.number = r.version
-          where d.id = ?1 and o.target = d.target and o.lane = d.lane and o.id <> d.id
+          where d.id = $1 and o.target = d.target and o.lane = d.lane and o.id <> d.id
           order by o.unit_key, r.key, r.kind, r.source";
 
 /// The other units of the lane of a delivery, in ascending order of unit key.
-pub(super) async fn neighbours(
-    connection: &mut SqliteConnection,
-    delivery: DeliveryId,
-) -> Result<Vec<Neighbour>, Trouble> {
-    let rows = sqlx::query(NEIGHBOURS).bind(delivery.0).fetch_all(connection).await?;
+pub(super) async fn neighbours(connection: &mut Connection, delivery: DeliveryId) -> Result<Vec<Neighbour>, Trouble> {
+    let rows = query(NEIGHBOURS).bind(delivery.0).fetch_all(connection).await?;
     let mut neighbours: Vec<Neighbour> = Vec::new();
     for row in &rows {
         let unit = UnitKey(row.try_get(0)?);
@@ -52,17 +48,13 @@ pub(super) async fn neighbours(
 }
 
 /// What a source tells of the things with this key, or whose keys begin with it and a slash.
-pub(super) async fn told_by(
-    connection: &mut SqliteConnection,
-    source: &str,
-    prefix: &str,
-) -> Result<Vec<Record>, Trouble> {
+pub(super) async fn told_by(connection: &mut Connection, source: &str, prefix: &str) -> Result<Vec<Record>, Trouble> {
     // `0` is the character after the slash.
-    let rows = sqlx::query(
+    let rows = query(
         "select r.kind, v.schema_version, v.body, v.provenance
            from record r
            cross join record_version v on v.record = r.id and v.number = r.version
-          where (r.key = ?1 or (r.key > ?1 || '/' and r.key < ?1 || '0')) and r.source = ?2 order by r.key, r.kind",
+          where (r.key = $1 or (r.key > $1 || '/' and r.key < $1 || '0')) and r.source = $2 order by r.key, r.kind",
     )
     .bind(prefix)
     .bind(source)
@@ -72,13 +64,13 @@ pub(super) async fn told_by(
 }
 
 /// Whether the time of any delivery that waits has come.
-pub(super) async fn is_any_to_wake(executor: impl SqliteExecutor<'_>, at: i64) -> Result<bool, Trouble> {
-    Ok(sqlx::query(TO_WAKE).bind(at).bind(1).fetch_optional(executor).await?.is_some())
+pub(super) async fn is_any_to_wake(connection: &mut Connection, at: i64) -> Result<bool, Trouble> {
+    Ok(query(TO_WAKE).bind(at).bind(1_i64).fetch_optional(connection).await?.is_some())
 }
 
 /// Gives a job to the deliveries whose time has come.
 pub(super) async fn wake(desk: &mut Desk, at: i64) -> Result<u64, Trouble> {
-    let rows = sqlx::query(TO_WAKE).bind(at).bind(WOKEN_AT_ONCE).fetch_all(&mut desk.connection).await?;
+    let rows = query(TO_WAKE).bind(at).bind(WOKEN_AT_ONCE).fetch_all(&mut desk.connection).await?;
     let orders = rows
         .iter()
         .map(|row| {
@@ -93,8 +85,8 @@ pub(super) async fn wake(desk: &mut Desk, at: i64) -> Result<u64, Trouble> {
 
 /// The target took a step of a lane: what is held there is looked at again now.
 pub(super) async fn has_moved(desk: &mut Desk, target: &str, lane: &str, at: i64) -> Result<(), Trouble> {
-    sqlx::query(
-        "update delivery indexed by delivery_held set not_before = ?3 where target = ?1 and lane = ?2 and state = 'held' and not_before > ?3",
+    query(
+        "update delivery indexed by delivery_held set not_before = $3 where target = $1 and lane = $2 and state = 'held' and not_before > $3",
     )
     .bind(target)
     .bind(lane)

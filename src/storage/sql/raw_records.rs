@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use contract::SetAside;
-use sqlx::Row as _;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::audit::Entry;
 use super::bulk::Bulk;
+use super::connection::{query, query_scalar};
 use super::rows::json;
 use super::trouble::Trouble;
 use super::versions::{Place, Prepared};
@@ -86,29 +86,28 @@ impl Desk {
         }
         let mut known = HashMap::new();
         for (document, (first, last)) in ranges {
-            let is_read_again: bool = sqlx::query_scalar(
-                "select exists (select 1 from raw_record where document = ?1 and line between ?2 and ?3)",
-            )
-            .bind(document)
-            .bind(first)
-            .bind(last)
-            .fetch_one(&mut self.connection)
-            .await?;
+            let is_read_again: bool =
+                query_scalar("select exists (select 1 from raw_record where document = $1 and line between $2 and $3)")
+                    .bind(document)
+                    .bind(first)
+                    .bind(last)
+                    .fetch_one(&mut self.connection)
+                    .await?;
             if !is_read_again {
                 continue;
             }
             let texts: Vec<_> = wanted.iter().flatten().filter(|(of, ..)| *of == document).collect();
             let texts: Vec<_> = texts.into_iter().map(|(_, line, fingerprint)| (line, hex(fingerprint))).collect();
-            let rows = sqlx::query(
-                "select r.id, r.line, r.fingerprint from json_each(?2) t cross join raw_record r
-                  where r.document = ?1 and r.line = t.value ->> 0 and r.fingerprint = unhex(t.value ->> 1)",
+            let rows = query(
+                "select r.id, r.line, r.fingerprint from json_each($2) t cross join raw_record r
+                  where r.document = $1 and r.line = cast(t.value ->> 0 as bigint) and r.fingerprint = unhex(t.value ->> 1)",
             )
             .bind(document)
             .bind(json(&texts)?)
             .fetch_all(&mut self.connection)
             .await?;
             for row in rows {
-                let fingerprint = row.try_get::<&[u8], _>(2)?.try_into();
+                let fingerprint = row.try_get::<&[u8]>(2)?.try_into();
                 let fingerprint =
                     fingerprint.map_err(|_| Trouble::Damaged("fingerprint of another length".to_owned()))?;
                 known.insert((document, row.try_get(1)?, fingerprint), row.try_get(0)?);
@@ -134,9 +133,9 @@ impl Desk {
             return Ok(Vec::new());
         }
         let ids: Vec<_> = aside.keys().collect();
-        let already = sqlx::query(
-            "select q.raw_record from json_each(?1) i cross join quarantine q
-              where q.raw_record = i.value and q.resolved_at is null",
+        let already = query(
+            "select q.raw_record from json_each($1) i cross join quarantine q
+              where q.raw_record = cast(i.value as bigint) and q.resolved_at is null",
         )
         .bind(json(&ids)?)
         .fetch_all(&mut self.connection)
@@ -169,9 +168,9 @@ impl Desk {
         let mut documents: Vec<_> = arrivals.iter().map(|arrival| arrival.place.document).collect();
         documents.sort_unstable();
         documents.dedup();
-        let has_open: bool = sqlx::query_scalar(
+        let has_open: bool = query_scalar(
             "select exists (select 1 from quarantine
-                             where document in (select value from json_each(?1)) and resolved_at is null)",
+                             where document in (select cast(value as bigint) from json_each($1)) and resolved_at is null)",
         )
         .bind(json(&documents)?)
         .fetch_one(&mut self.connection)
@@ -188,14 +187,14 @@ impl Desk {
                 (arrival.place.document, arrival.place.line, text, raw_record)
             })
             .collect();
-        sqlx::query(
-            "update quarantine set resolved_at = ?2
+        query(
+            "update quarantine set resolved_at = $2
               where resolved_at is null and raw_record in (
-                    select coalesce(u.value ->> 3,
+                    select coalesce(cast(u.value ->> 3 as bigint),
                            (select r.id from raw_record r
-                             where r.document = u.value ->> 0 and r.line = u.value ->> 1
+                             where r.document = cast(u.value ->> 0 as bigint) and r.line = cast(u.value ->> 1 as bigint)
                                and r.fingerprint = unhex(u.value ->> 2)))
-                      from json_each(?1) u)",
+                      from json_each($1) u)",
         )
         .bind(json(&understood)?)
         .bind(at)

@@ -4,10 +4,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use sqlx::Row as _;
-
 use super::audit::Entry;
 use super::bulk::Bulk;
+use super::connection::query;
 use super::orders::{Order, lane_of};
 use super::rows::{json, state};
 use super::trouble::Trouble;
@@ -131,9 +130,9 @@ impl Desk {
             return Ok(left);
         }
         let known = json(&known)?;
-        let rows = sqlx::query(
-            "select m.record, m.target, m.delivery from json_each(?1) k cross join delivery_member m
-              where m.record = k.value",
+        let rows = query(
+            "select m.record, m.target, m.delivery from json_each($1) k cross join delivery_member m
+              where m.record = cast(k.value as bigint)",
         )
         .bind(&known)
         .fetch_all(&mut self.connection)
@@ -141,8 +140,8 @@ impl Desk {
         for row in rows {
             left.units.insert((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?);
         }
-        let rows = sqlx::query(
-            "select w.record, w.target, w.code from json_each(?1) k cross join withheld w where w.record = k.value",
+        let rows = query(
+            "select w.record, w.target, w.code from json_each($1) k cross join withheld w where w.record = cast(k.value as bigint)",
         )
         .bind(known)
         .fetch_all(&mut self.connection)
@@ -178,9 +177,9 @@ impl Desk {
             return Ok(HashMap::new());
         }
         let names: Vec<_> = wanted.iter().map(|(name, ..)| name).collect();
-        let rows = sqlx::query(
+        let rows = query(
             "select n.key, d.id, d.desired_revision, d.lane, d.state, d.code, d.message, d.not_before
-               from json_each(?1) n cross join delivery d
+               from json_each($1) n cross join delivery d
               where d.target = n.value ->> 0 and d.unit_key = n.value ->> 1",
         )
         .bind(json(&names)?)
@@ -188,7 +187,7 @@ impl Desk {
         .await?;
         let mut found = HashMap::new();
         for row in rows {
-            found.insert(row.try_get::<i64, _>(0)?, row);
+            found.insert(row.try_get::<i64>(0)?, row);
         }
         let mut units = HashMap::with_capacity(wanted.len());
         let mut fresh = Vec::new();
@@ -198,8 +197,8 @@ impl Desk {
                 |state, revision| Bump { target: target.to_owned(), lane: lane.to_owned(), due_at, state, revision };
             let id = if let Some(row) = found.get(&number) {
                 let id = row.try_get(1)?;
-                bumps.insert(id, bump(Some(state(row, 4)?), row.try_get::<i64, _>(2)? + 1));
-                if row.try_get::<&str, _>(3)? != lane {
+                bumps.insert(id, bump(Some(state(row, 4)?), row.try_get::<i64>(2)? + 1));
+                if row.try_get::<&str>(3)? != lane {
                     self.change_lane(id, lane).await?;
                 }
                 id
@@ -221,7 +220,7 @@ impl Desk {
     }
 
     async fn change_lane(&mut self, delivery: i64, lane: &str) -> Result<(), Trouble> {
-        sqlx::query("update delivery set lane = ?2 where id = ?1")
+        query("update delivery set lane = $2 where id = $1")
             .bind(delivery)
             .bind(lane)
             .execute(&mut self.connection)
@@ -240,9 +239,9 @@ impl Desk {
         if units.is_empty() {
             return Ok(());
         }
-        let rows = sqlx::query(
+        let rows = query(
             "select d.id, d.target, d.lane, d.desired_revision, d.state, d.code, d.message, d.not_before
-               from json_each(?1) u cross join delivery d where d.id = u.value",
+               from json_each($1) u cross join delivery d where d.id = cast(u.value as bigint)",
         )
         .bind(json(&units)?)
         .fetch_all(&mut self.connection)
@@ -253,7 +252,7 @@ impl Desk {
                 lane: row.try_get(2)?,
                 due_at: at,
                 state: Some(state(&row, 4)?),
-                revision: row.try_get::<i64, _>(3)? + 1,
+                revision: row.try_get::<i64>(3)? + 1,
             };
             bumps.insert(row.try_get(0)?, bump);
         }
@@ -266,21 +265,22 @@ impl Desk {
         let gone: Vec<_> = left.units.keys().filter(|place| !moved.contains(place)).collect();
         if !gone.is_empty() {
             // Whoever was withheld because the place was taken may have it now.
-            sqlx::query(
-                "insert or ignore into to_route (record)
-                 select w.record from json_each(?1) g
+            query(
+                "insert into to_route (record)
+                 select w.record from json_each($1) g
                   cross join record r
                   cross join record o
                   cross join withheld w
-                  where r.id = g.value ->> 0 and o.key = r.key and o.kind = r.kind and o.id <> r.id
-                    and w.record = o.id and w.target = g.value ->> 1 and w.code = 'owned_elsewhere'",
+                  where r.id = cast(g.value ->> 0 as bigint) and o.key = r.key and o.kind = r.kind and o.id <> r.id
+                    and w.record = o.id and w.target = g.value ->> 1 and w.code = 'owned_elsewhere'
+                 on conflict do nothing",
             )
             .bind(json(&gone)?)
             .execute(&mut self.connection)
             .await?;
-            sqlx::query(
+            query(
                 "delete from delivery_member
-                  where (record, target) in (select value ->> 0, value ->> 1 from json_each(?1))",
+                  where (record, target) in (select cast(value ->> 0 as bigint), value ->> 1 from json_each($1))",
             )
             .bind(json(&gone)?)
             .execute(&mut self.connection)
@@ -288,8 +288,8 @@ impl Desk {
         }
         let gone: Vec<_> = left.withheld.keys().collect();
         if !gone.is_empty() {
-            sqlx::query(
-                "delete from withheld where (record, target) in (select value ->> 0, value ->> 1 from json_each(?1))",
+            query(
+                "delete from withheld where (record, target) in (select cast(value ->> 0 as bigint), value ->> 1 from json_each($1))",
             )
             .bind(json(&gone)?)
             .execute(&mut self.connection)
@@ -318,19 +318,19 @@ impl Desk {
             }
         }
         if !kept.is_empty() {
-            sqlx::query(
+            query(
                 "update delivery set desired_revision = desired_revision + 1
-                  where id in (select value from json_each(?1))",
+                  where id in (select cast(value as bigint) from json_each($1))",
             )
             .bind(json(&kept)?)
             .execute(&mut self.connection)
             .await?;
         }
         if !woken.is_empty() {
-            sqlx::query(
+            query(
                 "update delivery set desired_revision = desired_revision + 1, state = 'due', code = null,
-                        message = null, not_before = null, state_since = ?2, due_at = w.value ->> 1
-                   from json_each(?1) w where delivery.id = w.value ->> 0",
+                        message = null, not_before = null, state_since = $2, due_at = cast(w.value ->> 1 as bigint)
+                   from json_each($1) w where delivery.id = cast(w.value ->> 0 as bigint)",
             )
             .bind(json(&woken)?)
             .bind(at)
@@ -338,10 +338,10 @@ impl Desk {
             .await?;
         }
         if !doubted.is_empty() {
-            sqlx::query(
+            query(
                 "update delivery set desired_revision = desired_revision + 1, state = 'in_doubt', code = 'changed',
-                        message = null, not_before = d.value ->> 1, state_since = ?2, due_at = d.value ->> 1
-                   from json_each(?1) d where delivery.id = d.value ->> 0",
+                        message = null, not_before = cast(d.value ->> 1 as bigint), state_since = $2, due_at = cast(d.value ->> 1 as bigint)
+                   from json_each($1) d where delivery.id = cast(d.value ->> 0 as bigint)",
             )
             .bind(json(&doubted)?)
             .bind(at)

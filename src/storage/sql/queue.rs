@@ -9,12 +9,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use async_trait::async_trait;
 use canonical::values::UtcInstant;
 use futures_util::FutureExt as _;
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 use tokio::sync::watch;
 
-use super::SqliteStore;
+use super::SqlStore;
 use super::bulk::rows_of_json;
+use super::connection::{Row, Text, query, query_scalar};
 use super::orders::{Order, lane_of};
 use super::rows::{json, optional_instant, subject};
 use super::trouble::Trouble;
@@ -27,31 +26,31 @@ use crate::storage::{
 const NEVER_ANSWERED: &str = "the work on it ended again and again without an answer";
 
 #[async_trait]
-impl Queue for SqliteStore {
+impl Queue for SqlStore {
     async fn round(&self, settlements: &[Settlement], claim: ClaimRequest) -> Result<Round, StorageError> {
         let settlements = settlements.to_vec();
-        self.write("run a round of the queue", move |desk| round(desk, settlements, claim).boxed()).await
+        self.settle("run a round of the queue", move |desk| round(desk, settlements, claim).boxed()).await
     }
 
     async fn release(&self, leases: &[Lease]) -> Result<(), StorageError> {
         let leases = pairs(leases);
-        self.write("release jobs", move |desk| release(desk, leases).boxed()).await
+        self.settle("release jobs", move |desk| release(desk, leases).boxed()).await
     }
 
     async fn renew(&self, leases: &[Lease], until: UtcInstant) -> Result<Vec<Lease>, StorageError> {
         let (leases, until) = (leases.to_vec(), until.unix_micros());
-        self.write("renew leases", move |desk| renew(desk, leases, until).boxed()).await
+        self.settle("renew leases", move |desk| renew(desk, leases, until).boxed()).await
     }
 
     async fn expire(&self, at: UtcInstant, max_attempts: u32) -> Result<u64, StorageError> {
         const ATTEMPTED: &str = "expire leases";
-        let expired: bool =
-            sqlx::query_scalar("select exists (select 1 from job where state = 'leased' and lease_until <= ?1)")
+        let expired = async {
+            query("select 1 from job where state = 'leased' and lease_until <= $1 limit 1")
                 .bind(at.unix_micros())
-                .fetch_one(&self.readers)
+                .fetch_optional(&mut self.readers.acquire().await?)
                 .await
-                .map_err(|error| Trouble::from(error).during(ATTEMPTED))?;
-        if !expired {
+        };
+        if expired.await.map_err(|error| Trouble::from(error).during(ATTEMPTED))?.is_none() {
             return Ok(0);
         }
         let at = at.unix_micros();
@@ -59,15 +58,18 @@ impl Queue for SqliteStore {
     }
 
     async fn take_back(&self, at: UtcInstant, max_attempts: u32) -> Result<u64, StorageError> {
+        if self.is_shared {
+            return Ok(0);
+        }
         // The lock of the file says that nobody else is there.
         let at = at.unix_micros();
-        self.write("take back leases", move |desk| expire(desk, i64::MAX, at, max_attempts).boxed()).await
+        self.write("take back leases", move |desk| take_back(desk, at, max_attempts).boxed()).await
     }
 
     async fn next_ready(&self) -> Result<Option<UtcInstant>, StorageError> {
         let next = async {
-            let next = sqlx::query_scalar("select min(run_at) from job where state = 'ready'");
-            optional_instant(next.fetch_one(&self.readers).await?)
+            let next = query_scalar("select min(run_at) from job where state = 'ready'");
+            optional_instant(next.fetch_one(&mut self.readers.acquire().await?).await?)
         };
         next.await.map_err(|trouble: Trouble| trouble.during("look for the next job"))
     }
@@ -98,11 +100,14 @@ async fn round(desk: &mut Desk, settlements: Vec<Settlement>, claim: ClaimReques
 }
 
 async fn claim(desk: &mut Desk, claim: ClaimRequest) -> Result<Vec<ClaimedJob>, Trouble> {
+    if desk.connection.is_postgres() {
+        return claim_beside_others(desk, claim).await;
+    }
     let token = desk.memory.token.next();
     let lease_until = claim.lease_until.unix_micros();
-    let claimed = sqlx::query(
-        "update job set state = 'leased', token = ?1, lease_until = ?2, attempts = attempts + 1, waits = null
-          where id in (select id from job where state = 'ready' and run_at <= ?3 order by run_at, id limit ?4)",
+    let claimed = query(
+        "update job set state = 'leased', token = $1, lease_until = $2, attempts = attempts + 1, waits = null
+          where id in (select id from job where state = 'ready' and run_at <= $3 order by run_at, id limit $4)",
     )
     .bind(token)
     .bind(lease_until)
@@ -114,15 +119,48 @@ async fn claim(desk: &mut Desk, claim: ClaimRequest) -> Result<Vec<ClaimedJob>, 
     if claimed == 0 {
         return Ok(Vec::new());
     }
-    let query = sqlx::query_scalar(
+    let query = query_scalar(
         "select json_group_array(json_array(id, attempts, delivery, number)) from job
-          where state = 'leased' and lease_until = ?1 and token = ?2",
+          where state = 'leased' and lease_until = $1 and token = $2",
     );
     let rows: Vec<ClaimedRow> = rows_of_json(&mut desk.connection, query.bind(lease_until).bind(token)).await?;
     let claimed = |(id, attempts, delivery, number): ClaimedRow| {
         Ok(ClaimedJob { lease: Lease { job: JobId(id), token }, subject: subject(delivery, number)?, attempts })
     };
     rows.into_iter().map(claimed).collect()
+}
+
+/// A claim where other processes claim at the same time: what one of them is taking is passed over.
+async fn claim_beside_others(desk: &mut Desk, claim: ClaimRequest) -> Result<Vec<ClaimedJob>, Trouble> {
+    let rows = query(
+        "update job set state = 'leased', token = t.token, lease_until = $1, attempts = attempts + 1, waits = null
+           from (select nextval('job_token') as token) t
+          where id in (select id from job where state = 'ready' and run_at <= $2
+                        order by run_at, id limit $3 for update skip locked)
+         returning job.id, job.token, job.attempts, job.delivery, job.number",
+    )
+    .bind(claim.lease_until.unix_micros())
+    .bind(claim.now.unix_micros())
+    .bind(claim.limit)
+    .fetch_all(&mut desk.connection)
+    .await?;
+    let claimed = |row: &Row| {
+        let lease = Lease { job: JobId(row.try_get(0)?), token: row.try_get(1)? };
+        Ok(ClaimedJob { lease, subject: subject(row.try_get(3)?, row.try_get(4)?)?, attempts: row.try_get(2)? })
+    };
+    rows.iter().map(claimed).collect()
+}
+
+/// Takes the rows of jobs in the order of their ids, where others settle at the same time, so that
+/// nobody waits for somebody who waits for him.
+async fn take_in_order(desk: &mut Desk, jobs: &str) -> Result<(), Trouble> {
+    if desk.connection.is_postgres() {
+        query("select 1 from job where id in (select cast(value as bigint) from json_each($1)) order by id for update")
+            .bind(jobs)
+            .execute(&mut desk.connection)
+            .await?;
+    }
+    Ok(())
 }
 
 /// Id, attempts, delivery, number.
@@ -164,9 +202,10 @@ async fn finish(desk: &mut Desk, state: &str, pairs: Vec<(i64, i64)>, now: i64) 
     }
     for (token, jobs) in claims {
         let jobs = json(&jobs)?;
-        let ended = sqlx::query(
-            "update job set state = ?3, token = null, lease_until = null, holds = null, ended_at = ?4
-              where id in (select value from json_each(?1)) and token = ?2 and state = 'leased'",
+        take_in_order(desk, &jobs).await?;
+        let ended = query(
+            "update job set state = $3, token = null, lease_until = null, holds = null, ended_at = $4
+              where id in (select cast(value as bigint) from json_each($1)) and token = $2 and state = 'leased'",
         )
         .bind(&jobs)
         .bind(token)
@@ -185,11 +224,11 @@ async fn pass_lanes_on(desk: &mut Desk, jobs: String) -> Result<(), Trouble> {
     if !desk.memory.may_be_blocked {
         return Ok(());
     }
-    let passed = sqlx::query(
+    let passed = query(
         "update job set state = 'ready', holds = 1, behind = null
           where id in (select (select min(b.id) from job b where b.lane = j.lane and b.behind = 1)
-                         from json_each(?1) e cross join job j
-                        where j.id = e.value and j.lane is not null and j.holds is null
+                         from json_each($1) e cross join job j
+                        where j.id = cast(e.value as bigint) and j.lane is not null and j.holds is null
                           and not exists (select 1 from job h where h.lane = j.lane and h.holds = 1))",
     )
     .bind(jobs)
@@ -198,9 +237,8 @@ async fn pass_lanes_on(desk: &mut Desk, jobs: String) -> Result<(), Trouble> {
     .rows_affected();
     if passed > 0 {
         desk.memory.has_woken = true;
-        desk.memory.may_be_blocked = sqlx::query_scalar("select exists (select 1 from job where behind = 1)")
-            .fetch_one(&mut desk.connection)
-            .await?;
+        desk.memory.may_be_blocked =
+            query_scalar("select exists (select 1 from job where behind = 1)").fetch_one(&mut desk.connection).await?;
     }
     Ok(())
 }
@@ -216,7 +254,7 @@ struct Leased {
 
 /// Reads leased jobs. The condition names the row `j`, and the JSON array of the first parameter
 /// `e`.
-fn leased(row: &SqliteRow) -> Result<Leased, Trouble> {
+fn leased(row: &Row) -> Result<Leased, Trouble> {
     Ok(Leased {
         id: row.try_get(0)?,
         token: row.try_get(1)?,
@@ -227,15 +265,20 @@ fn leased(row: &SqliteRow) -> Result<Leased, Trouble> {
 }
 
 async fn find_leased(desk: &mut Desk, pairs: &str) -> Result<Vec<Leased>, Trouble> {
-    let rows = sqlx::query(
-        "select j.id, j.token, j.attempts, j.delivery,
-                (select o.id from job o where o.delivery = j.delivery and o.waits = 1)
-           from json_each(?1) e cross join job j
-          where j.id = e.value ->> 0 and j.token = e.value ->> 1 and j.state = 'leased'",
-    )
-    .bind(pairs)
-    .fetch_all(&mut desk.connection)
-    .await?;
+    const LEASED: Text = Text::Each {
+        sqlite: "select j.id, j.token, j.attempts, j.delivery,
+                        (select o.id from job o where o.delivery = j.delivery and o.waits = 1)
+                   from json_each($1) e cross join job j
+                  where j.id = cast(e.value ->> 0 as bigint) and j.token = cast(e.value ->> 1 as bigint)
+                    and j.state = 'leased'",
+        postgres: "select j.id, j.token, j.attempts, j.delivery,
+                          (select o.id from job o where o.delivery = j.delivery and o.waits = 1)
+                     from job j
+                    where (j.id, j.token) in (select cast(value ->> 0 as bigint), cast(value ->> 1 as bigint)
+                                                from json_each($1))
+                      and j.state = 'leased' order by j.id for update of j",
+    };
+    let rows = query(LEASED).bind(pairs).fetch_all(&mut desk.connection).await?;
     rows.iter().map(leased).collect()
 }
 
@@ -247,10 +290,11 @@ async fn run_again(desk: &mut Desk, again: Vec<(i64, i64, i64)>, done: &mut Vec<
     let lost = (again.len() - found.len()) as u64;
     let merged: Vec<_> = found.iter().filter_map(|job| Some((job.id, job.other?))).collect();
     if !merged.is_empty() {
-        sqlx::query(
-            "update job set run_at = max(job.run_at, e.value ->> 2)
-               from json_each(?1) e, json_each(?2) m
-              where m.value ->> 0 = e.value ->> 0 and job.id = m.value ->> 1",
+        query(
+            "update job set run_at = case when job.run_at < cast(e.value ->> 2 as bigint) then cast(e.value ->> 2 as bigint)
+                                     else job.run_at end
+               from json_each($1) e, json_each($2) m
+              where m.value ->> 0 = e.value ->> 0 and job.id = cast(m.value ->> 1 as bigint)",
         )
         .bind(&triples)
         .bind(json(&merged)?)
@@ -259,12 +303,12 @@ async fn run_again(desk: &mut Desk, again: Vec<(i64, i64, i64)>, done: &mut Vec<
         done.extend(found.iter().filter(|job| job.other.is_some()).map(|job| (job.id, job.token)));
     }
     let alone: Vec<_> = found.iter().filter(|job| job.other.is_none()).map(|job| job.id).collect();
-    sqlx::query(
+    query(
         // It answered: what counts against it begins anew.
-        "update job set state = 'ready', run_at = e.value ->> 2, token = null, lease_until = null, attempts = 0,
-                waits = iif(delivery is null, null, 1)
-           from json_each(?1) e
-          where job.id = e.value ->> 0 and job.id in (select value from json_each(?2))",
+        "update job set state = 'ready', run_at = cast(e.value ->> 2 as bigint), token = null, lease_until = null, attempts = 0,
+                waits = case when delivery is not null then 1 end
+           from json_each($1) e
+          where job.id = cast(e.value ->> 0 as bigint) and job.id in (select cast(value as bigint) from json_each($2))",
     )
     .bind(triples)
     .bind(json(&alone)?)
@@ -278,10 +322,10 @@ async fn run_again(desk: &mut Desk, again: Vec<(i64, i64, i64)>, done: &mut Vec<
 /// this one is done, and the other takes its place in time.
 async fn give_back(desk: &mut Desk, jobs: &[Leased], attempts_back: u32) -> Result<(), Trouble> {
     let alone: Vec<_> = jobs.iter().filter(|job| job.other.is_none()).map(|job| job.id).collect();
-    sqlx::query(
-        "update job set state = 'ready', token = null, lease_until = null, attempts = attempts - ?2,
-                waits = iif(delivery is null, null, 1)
-          where id in (select value from json_each(?1))",
+    query(
+        "update job set state = 'ready', token = null, lease_until = null, attempts = attempts - $2,
+                waits = case when delivery is not null then 1 end
+          where id in (select cast(value as bigint) from json_each($1))",
     )
     .bind(json(&alone)?)
     .bind(attempts_back)
@@ -289,9 +333,9 @@ async fn give_back(desk: &mut Desk, jobs: &[Leased], attempts_back: u32) -> Resu
     .await?;
     for job in jobs {
         if let Some(other) = job.other {
-            let run_at: i64 = sqlx::query_scalar(
-                "update job set run_at = min(run_at, (select run_at from job where id = ?2)) where id = ?1
-                 returning run_at",
+            let run_at: i64 = query_scalar(
+                "update job set run_at = case when o.run_at < job.run_at then o.run_at else job.run_at end
+                   from job o where job.id = $1 and o.id = $2 returning job.run_at",
             )
             .bind(other)
             .bind(job.id)
@@ -310,9 +354,9 @@ async fn release(desk: &mut Desk, leases: Vec<(i64, i64)>) -> Result<(), Trouble
 }
 
 async fn renew(desk: &mut Desk, leases: Vec<Lease>, until: i64) -> Result<Vec<Lease>, Trouble> {
-    let rows = sqlx::query(
-        "update job set lease_until = ?2 from json_each(?1) e
-          where job.id = e.value ->> 0 and job.token = e.value ->> 1 and job.state = 'leased'
+    let rows = query(
+        "update job set lease_until = $2 from json_each($1) e
+          where job.id = cast(e.value ->> 0 as bigint) and job.token = cast(e.value ->> 1 as bigint) and job.state = 'leased'
          returning job.id",
     )
     .bind(json(&pairs(&leases))?)
@@ -323,16 +367,24 @@ async fn renew(desk: &mut Desk, leases: Vec<Lease>, until: i64) -> Result<Vec<Le
     Ok(leases.into_iter().filter(|lease| !renewed.contains(&lease.job.0)).collect())
 }
 
+async fn take_back(desk: &mut Desk, at: i64, max_attempts: u32) -> Result<u64, Trouble> {
+    query("delete from turn").execute(&mut desk.connection).await?;
+    expire(desk, i64::MAX, at, max_attempts).await
+}
+
 /// Ends the leases that run until `until` at the latest.
 async fn expire(desk: &mut Desk, until: i64, at: i64, max_attempts: u32) -> Result<u64, Trouble> {
-    let rows = sqlx::query(
-        "select j.id, j.token, j.attempts, j.delivery,
-                (select o.id from job o where o.delivery = j.delivery and o.waits = 1)
-           from job j where j.state = 'leased' and j.lease_until <= ?1",
-    )
-    .bind(until)
-    .fetch_all(&mut desk.connection)
-    .await?;
+    const EXPIRED: Text = Text::Each {
+        sqlite: "select j.id, j.token, j.attempts, j.delivery,
+                        (select o.id from job o where o.delivery = j.delivery and o.waits = 1)
+                   from job j where j.state = 'leased' and j.lease_until <= $1",
+        // What is being settled or renewed just now is not expired: the next look will tell.
+        postgres: "select j.id, j.token, j.attempts, j.delivery,
+                          (select o.id from job o where o.delivery = j.delivery and o.waits = 1)
+                     from job j where j.state = 'leased' and j.lease_until <= $1
+                    order by j.id for update of j skip locked",
+    };
+    let rows = query(EXPIRED).bind(until).fetch_all(&mut desk.connection).await?;
     let expired = rows.iter().map(leased).collect::<Result<Vec<_>, _>>()?;
     let touched = expired.len() as u64;
     if touched == 0 {
@@ -362,14 +414,14 @@ async fn enqueue(desk: &mut Desk, jobs: Vec<NewJob>) -> Result<(), Trouble> {
     deliveries.retain(|delivery| !waiting.contains(delivery));
     let mut lanes = HashMap::new();
     if !deliveries.is_empty() {
-        let rows = sqlx::query(
-            "select d.id, d.target, d.lane from json_each(?1) i cross join delivery d where d.id = i.value",
+        let rows = query(
+            "select d.id, d.target, d.lane from json_each($1) i cross join delivery d where d.id = cast(i.value as bigint)",
         )
         .bind(json(&deliveries)?)
         .fetch_all(&mut desk.connection)
         .await?;
         for row in rows {
-            lanes.insert(row.try_get::<i64, _>(0)?, lane_of(row.try_get(1)?, row.try_get(2)?));
+            lanes.insert(row.try_get::<i64>(0)?, lane_of(row.try_get(1)?, row.try_get(2)?));
         }
     }
     let mut orders = Vec::with_capacity(jobs.len());
@@ -395,9 +447,9 @@ async fn enqueue(desk: &mut Desk, jobs: Vec<NewJob>) -> Result<(), Trouble> {
 /// that is too young to go, the next look begins again.
 async fn prune(desk: &mut Desk, before: i64, limit: u32) -> Result<u64, Trouble> {
     let window = i64::from(limit).saturating_mul(4);
-    let row = sqlx::query(
-        "select max(id), count(*), coalesce(sum(state = 'done' and ended_at >= ?3), 0)
-           from (select id, state, ended_at from job where id > ?1 order by id limit ?2)",
+    let row = query(
+        "select max(id), count(*), count(*) filter (where state = 'done' and ended_at >= $3)
+           from (select id, state, ended_at from job where id > $1 order by id limit $2) looked_at",
     )
     .bind(desk.memory.prune_after)
     .bind(window)
@@ -411,9 +463,9 @@ async fn prune(desk: &mut Desk, before: i64, limit: u32) -> Result<u64, Trouble>
         desk.memory.prune_after = 0;
         return Ok(0);
     };
-    let pruned = sqlx::query(
+    let pruned = query(
         "delete from job where id in (
-            select id from job where id > ?1 and id <= ?2 and state = 'done' and ended_at < ?3 order by id limit ?4)",
+            select id from job where id > $1 and id <= $2 and state = 'done' and ended_at < $3 order by id limit $4)",
     )
     .bind(desk.memory.prune_after)
     .bind(last)

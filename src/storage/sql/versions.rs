@@ -13,6 +13,7 @@ use contract::SetAside;
 
 use super::audit::Entry;
 use super::bulk::{Bulk, rows_of_json};
+use super::connection::{Text, query_scalar};
 use super::effects::Changed;
 use super::rows::{count, hex, json, stored};
 use super::trouble::Trouble;
@@ -142,6 +143,16 @@ struct NewVersion {
     index: usize,
 }
 
+const STANDING: Text = Text::Each {
+    sqlite: "select json_group_array(json_array(k.key, r.id, r.version, hex(r.digest), r.as_of, r.document, r.line,
+                    r.occurrence))
+               from json_each($1) k cross join record r
+              where r.key = k.value ->> 0 and r.kind = $2 and r.source = $3",
+    postgres: "select coalesce(json_agg(json_build_array(k.key, r.id, r.version, encode(r.digest, 'hex'), r.as_of,
+                      r.document, r.line, r.occurrence)), '[]')::text
+                 from json_each($1) k join record r
+                   on r.key = k.value ->> 0 and r.kind = $2 and r.source = $3",
+};
 static RECORDS: Bulk = Bulk::new(
     "insert into record (id, kind, key, source, version, digest, as_of, document, line, occurrence, rank)",
     11,
@@ -222,13 +233,8 @@ impl Desk {
         }
         let mut slots: Vec<_> = (0..numbers.len()).map(|_| Slot::default()).collect();
         for ((kind, source), group) in groups {
-            let query = sqlx::query_scalar(
-                "select json_group_array(json_array(k.key, r.id, r.version, hex(r.digest), r.as_of, r.document, r.line,
-                        r.occurrence))
-                   from json_each(?1) k cross join record r
-                  where r.key = k.value and r.kind = ?2 and r.source = ?3",
-            );
-            let query = query.bind(json(&group.keys)?).bind(kind).bind(source);
+            let keys: Vec<_> = group.keys.iter().map(|key| [key]).collect();
+            let query = query_scalar(STANDING).bind(json(&keys)?).bind(kind).bind(source);
             let rows: Vec<StandingRow> = rows_of_json(&mut self.connection, query).await?;
             for (number, id, version, digest, as_of, document, line, occurrence) in rows {
                 let digest = Digest::from_hex(&digest)

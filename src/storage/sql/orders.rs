@@ -2,9 +2,8 @@
 
 use std::collections::HashSet;
 
-use sqlx::Row as _;
-
 use super::bulk::Bulk;
+use super::connection::{Text, query};
 use super::rows::json;
 use super::trouble::Trouble;
 use super::writer::Desk;
@@ -25,6 +24,23 @@ pub(super) fn lane_of(target: &str, lane: &str) -> String {
 
 static INSERT: Bulk =
     Bulk::new("insert into job (id, delivery, waits, number, lane, holds, behind, run_at, state)", 9, "");
+
+const TAKEN: Text = Text::Each {
+    sqlite: "select lane from job
+              where lane in (select value ->> 0 from json_each($1)) and holds = 1",
+    // A lane that is being passed on is looked at when that is done.
+    postgres: "select lane from job
+                where lane in (select value ->> 0 from json_each($1)) and holds = 1 order by id for update",
+};
+
+const WAITING: Text = Text::Each {
+    sqlite: "select j.delivery from json_each($1) d cross join job j
+              where j.delivery = cast(d.value as bigint) and j.waits = 1",
+    // What waits now must not be claimed before we commit what it waits for.
+    postgres: "select delivery from job
+                where delivery in (select cast(value as bigint) from json_each($1)) and waits = 1
+                order by id for update",
+};
 
 impl Desk {
     /// Adds jobs, in order. A job whose lane is taken waits behind the one that holds it.
@@ -54,14 +70,11 @@ impl Desk {
     }
 
     async fn taken_lanes(&mut self, orders: &[Order]) -> Result<HashSet<String>, Trouble> {
-        let lanes: Vec<_> = orders.iter().filter_map(|order| order.lane.as_deref()).collect();
+        let lanes: Vec<_> = orders.iter().filter_map(|order| order.lane.as_deref()).map(|lane| [lane]).collect();
         if lanes.is_empty() {
             return Ok(HashSet::new());
         }
-        let rows = sqlx::query("select lane from job where lane in (select value from json_each(?1)) and holds = 1")
-            .bind(json(&lanes)?)
-            .fetch_all(&mut self.connection)
-            .await?;
+        let rows = query(TAKEN).bind(json(&lanes)?).fetch_all(&mut self.connection).await?;
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
@@ -70,12 +83,7 @@ impl Desk {
         if deliveries.is_empty() {
             return Ok(HashSet::new());
         }
-        let rows = sqlx::query(
-            "select j.delivery from json_each(?1) d cross join job j where j.delivery = d.value and j.waits = 1",
-        )
-        .bind(json(&deliveries)?)
-        .fetch_all(&mut self.connection)
-        .await?;
+        let rows = query(WAITING).bind(json(&deliveries)?).fetch_all(&mut self.connection).await?;
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 }

@@ -1,9 +1,14 @@
-//! The one writer, with group commit.
+//! The one writer of a process, with group commit.
 //!
 //! Work of many callers is drained from a bounded channel and done inside one transaction, each
 //! piece within its own savepoint; every caller is answered after COMMIT has returned. A piece that
-//! fails takes nothing back but its own. A commit that fails is never tried again: nobody knows
-//! what reached the disk, so the writer refuses everything from then on and reads go on.
+//! fails takes nothing back but its own. A commit that fails is never tried again: nobody knows what
+//! reached the disk. On `SQLite` the writer refuses everything from then on and reads go on; on
+//! `PostgreSQL`, which keeps its own disk in order, the next transaction asks the server anew.
+//!
+//! Where several processes write, each transaction of the ledger begins by taking the one row that
+//! holds the last ids and the head of the chain, and ends by leaving it as it made it: the ledger has
+//! one writer at a time there too.
 
 use std::fs::File;
 use std::panic::AssertUnwindSafe;
@@ -12,11 +17,13 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{Connection as _, Row as _};
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::audit::Head;
+use super::connection::{Connection, Row, query, query_scalar};
 use super::trouble::Trouble;
 use crate::storage::StorageError;
 
@@ -26,15 +33,27 @@ const WAITING: usize = 256;
 const GROUP: usize = 64;
 /// After this long a transaction takes no more work, for the same reason.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// Tells the other processes that work became ready. Listened to in `postgres`.
+const NOTIFY: &str = "select pg_notify('raccordo_jobs', '')";
 
 /// What a piece of work finds on the desk of the writer.
-pub(super) struct Desk {
-    pub(super) connection: SqliteConnection,
+pub(in crate::storage) struct Desk {
+    pub(super) connection: Connection,
     pub(super) memory: Memory,
 }
 
+/// Whose desk it is: how its transactions begin and end.
+pub(in crate::storage) enum Home {
+    /// The only writer of a file, which is locked as long as this stands.
+    File(#[allow(dead_code, reason = "held for what happens when it is dropped")] File),
+    /// One of the writers of a ledger that processes share.
+    SharedLedger(PgConnectOptions),
+    /// Claims and settles jobs beside the ledger.
+    SharedJobs(PgConnectOptions),
+}
+
 /// What the writer remembers between transactions. It is taken back together with what failed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Memory {
     pub(super) raw_record: Ids,
     pub(super) record: Ids,
@@ -53,7 +72,7 @@ pub(super) struct Memory {
 }
 
 /// Ids in ascending order.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Ids(i64);
 
 impl Ids {
@@ -65,13 +84,8 @@ impl Ids {
 
 impl Desk {
     /// A desk over a connection, from the highest ids in use.
-    pub(super) fn new(
-        connection: SqliteConnection,
-        highest: &SqliteRow,
-        starts: i64,
-        chain: Head,
-    ) -> Result<Self, Trouble> {
-        let ids = |column: usize| Ok::<_, Trouble>(Ids(highest.try_get::<Option<i64>, _>(column)?.unwrap_or_default()));
+    fn new(connection: Connection, highest: &Row, starts: i64, chain: Head) -> Result<Self, Trouble> {
+        let ids = |column: usize| Ok::<_, Trouble>(Ids(highest.try_get::<Option<i64>>(column)?.unwrap_or_default()));
         let memory = Memory {
             raw_record: ids(0)?,
             record: ids(1)?,
@@ -90,7 +104,73 @@ impl Desk {
     }
 
     async fn command(&mut self, sql: &'static str) -> Result<(), Trouble> {
-        sqlx::query(sql).execute(&mut self.connection).await?;
+        Ok(self.connection.command(sql).await?)
+    }
+
+    /// A desk over the only connection that writes to a file: what the writer must know before its
+    /// first transaction.
+    pub(in crate::storage) async fn of_file(connection: SqliteConnection) -> Result<Self, Trouble> {
+        let mut connection = Connection::Sqlite(connection);
+        let starts: i64 =
+            query_scalar("update program set starts = starts + 1 returning starts").fetch_one(&mut connection).await?;
+        let row = query(
+            "select (select max(id) from raw_record), (select max(id) from record),
+                    (select max(id) from record_version), (select max(id) from delivery),
+                    (select max(id) from quarantine), (select max(id) from job),
+                    exists (select 1 from job where behind = 1)",
+        )
+        .fetch_one(&mut connection)
+        .await?;
+        let head = Head::load(&mut connection).await?;
+        Self::new(connection, &row, starts, head)
+    }
+
+    /// A desk over a connection to a database that processes share.
+    pub(in crate::storage) fn shared(connection: PgConnection) -> Self {
+        let memory = Memory { may_be_blocked: true, ..Memory::default() };
+        Self { connection: Connection::Postgres(connection), memory }
+    }
+
+    /// Takes the row that every writer of a shared ledger must take first, and remembers it.
+    async fn take_ledger(&mut self) -> Result<(), Trouble> {
+        let row = query(
+            "select raw_record, record, record_version, delivery, quarantine, job, chain_seq, chain_hash
+               from program where id = 1 for update",
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
+        let ids = |column| Ok::<_, Trouble>(Ids(row.try_get(column)?));
+        self.memory = Memory {
+            raw_record: ids(0)?,
+            record: ids(1)?,
+            record_version: ids(2)?,
+            delivery: ids(3)?,
+            quarantine: ids(4)?,
+            job: ids(5)?,
+            chain: Head::new(row.try_get(6)?, row.try_get(7)?)?,
+            ..self.memory
+        };
+        Ok(())
+    }
+
+    /// Leaves that row as this transaction made it.
+    async fn leave_ledger(&mut self) -> Result<(), Trouble> {
+        let Memory { raw_record, record, record_version, delivery, quarantine, job, chain, .. } = self.memory;
+        query(
+            "update program set raw_record = $1, record = $2, record_version = $3, delivery = $4, quarantine = $5,
+                    job = $6, chain_seq = $7, chain_hash = $8
+              where id = 1",
+        )
+        .bind(raw_record.0)
+        .bind(record.0)
+        .bind(record_version.0)
+        .bind(delivery.0)
+        .bind(quarantine.0)
+        .bind(job.0)
+        .bind(chain.seq())
+        .bind(chain.hash().to_vec())
+        .execute(&mut self.connection)
+        .await?;
         Ok(())
     }
 }
@@ -152,17 +232,17 @@ enum Message {
 }
 
 /// The way to the writer.
-pub(super) struct Writer {
+pub(in crate::storage) struct Writer {
     messages: mpsc::Sender<Message>,
     failure: Arc<OnceLock<String>>,
 }
 
 impl Writer {
-    /// Starts the writer. The lock on the file lives as long as it does.
-    pub(super) fn start(desk: Desk, lock: File, woken: watch::Sender<u64>) -> Self {
+    /// Starts the writer. Whoever waits for work is told through `woken`.
+    pub(in crate::storage) fn start(desk: Desk, home: Home, woken: Arc<watch::Sender<u64>>) -> Self {
         let (messages, inbox) = mpsc::channel(WAITING);
         let failure = Arc::new(OnceLock::new());
-        let task = WriterTask { desk, inbox, failure: Arc::clone(&failure), woken };
+        let task = WriterTask { desk, home, is_lost: false, inbox, failure: Arc::clone(&failure), woken };
         tokio::spawn(async move {
             let failure = Arc::clone(&task.failure);
             let closed = AssertUnwindSafe(task.run()).catch_unwind().await.unwrap_or_else(|_| {
@@ -170,7 +250,6 @@ impl Writer {
                 let _ = failure.set("the writer panicked: nothing more is written until a restart".to_owned());
                 None
             });
-            drop(lock);
             if let Some(closed) = closed {
                 // Nobody waits any more: nothing to tell.
                 let _ = closed.send(());
@@ -213,9 +292,12 @@ fn unavailable(attempted: &'static str, why: String) -> StorageError {
 
 struct WriterTask {
     desk: Desk,
+    home: Home,
+    /// The connection cannot be used any more: the next transaction makes another.
+    is_lost: bool,
     inbox: mpsc::Receiver<Message>,
     failure: Arc<OnceLock<String>>,
-    woken: watch::Sender<u64>,
+    woken: Arc<watch::Sender<u64>>,
 }
 
 impl WriterTask {
@@ -265,7 +347,7 @@ impl WriterTask {
             }
         }
         if lost.is_none() {
-            lost = self.commit().await.err();
+            lost = self.commit(&before).await.err();
         }
         if lost.is_some() {
             self.desk.memory = before;
@@ -284,7 +366,36 @@ impl WriterTask {
         if let Some(failure) = self.failure.get() {
             return Err(failure.clone());
         }
-        self.desk.command("begin immediate").await.map_err(|trouble| describe(&trouble))
+        match self.home {
+            Home::File(_) => self.desk.command("begin immediate").await.map_err(|trouble| describe(&trouble)),
+            Home::SharedLedger(_) | Home::SharedJobs(_) => self.begin_shared().await,
+        }
+    }
+
+    /// Begins a transaction on a server. Nothing was written yet: a connection that turns out to be
+    /// gone is made anew, once.
+    async fn begin_shared(&mut self) -> Result<(), String> {
+        if !self.is_lost && self.try_to_begin().await.is_ok() {
+            return Ok(());
+        }
+        self.is_lost = true;
+        let (Home::SharedLedger(options) | Home::SharedJobs(options)) = &self.home else { return Ok(()) };
+        let connection = options.connect().await.map_err(|error| error.to_string())?;
+        self.desk.connection = Connection::Postgres(connection);
+        self.is_lost = false;
+        let begun = self.try_to_begin().await;
+        self.is_lost = begun.is_err();
+        begun.map_err(|trouble| describe(&trouble))
+    }
+
+    async fn try_to_begin(&mut self) -> Result<(), Trouble> {
+        self.desk.command("begin").await?;
+        // Others may have blocked a job meanwhile.
+        self.desk.memory.may_be_blocked = true;
+        match self.home {
+            Home::SharedLedger(_) => self.desk.take_ledger().await,
+            Home::File(_) | Home::SharedJobs(_) => Ok(()),
+        }
     }
 
     /// Does one piece of work. The first of a transaction needs no savepoint: when it fails there
@@ -308,10 +419,8 @@ impl WriterTask {
         }
         if is_first {
             // The rest of the group begins again on clean ground.
-            if self.desk.command("rollback").await.is_err() {
-                // The database had already rolled back by itself, as it does when the disk is full.
-            }
-            return self.desk.command("begin immediate").await.map_err(|trouble| describe(&trouble));
+            self.roll_back().await;
+            return self.begin().await;
         }
         self.settle("rollback to piece").await?;
         self.settle("release piece").await
@@ -326,23 +435,50 @@ impl WriterTask {
 
     /// The transaction cannot go on: everything in it is taken back.
     async fn abandon(&mut self, why: String) -> Result<(), String> {
-        // An error means that there is no transaction left, which is what we want.
-        let _ = self.desk.command("rollback").await;
+        self.roll_back().await;
         Err(why)
     }
 
-    async fn commit(&mut self) -> Result<(), String> {
+    async fn roll_back(&mut self) {
+        // `SQLite` may have rolled back by itself, as it does when the disk is full, which is what
+        // we want. A server that does not roll back is not there any more.
+        let is_rolled_back = self.desk.command("rollback").await.is_ok();
+        self.is_lost |= !is_rolled_back && !matches!(self.home, Home::File(_));
+    }
+
+    async fn commit(&mut self, before: &Memory) -> Result<(), String> {
+        if !matches!(self.home, Home::File(_)) {
+            return self.commit_shared(before).await;
+        }
         let Err(trouble) = self.desk.command("commit").await else { return Ok(()) };
         let why = format!("a commit failed: {}; nothing more is written until a restart", describe(&trouble));
         self.fail(&why).await;
         Err(why)
     }
 
+    /// Whether a commit reached a server that does not answer is not known. Whoever waits is told
+    /// so, does nothing more under his lease, and finds out by looking.
+    async fn commit_shared(&mut self, before: &Memory) -> Result<(), String> {
+        let committed = async {
+            if self.desk.memory.has_woken {
+                self.desk.command(NOTIFY).await?;
+            }
+            if matches!(self.home, Home::SharedLedger(_)) && self.desk.memory != *before {
+                self.desk.leave_ledger().await?;
+            }
+            self.desk.command("commit").await
+        };
+        let Err(trouble) = committed.await else { return Ok(()) };
+        tracing::warn!(why = describe(&trouble), "a transaction was lost, the next one asks the server anew");
+        self.is_lost = true;
+        Err(format!("a commit was not answered: {}", describe(&trouble)))
+    }
+
     async fn fail(&mut self, why: &str) {
         tracing::error!(why, "storage failed: no more writes, reads go on");
         // Set once: the first failure is the one to explain.
         let _ = self.failure.set(why.to_owned());
-        let _ = self.desk.command("rollback").await;
+        self.roll_back().await;
     }
 }
 
@@ -357,21 +493,16 @@ fn describe(trouble: &Trouble) -> String {
 mod tests {
     use super::*;
     use crate::storage::Queue as _;
-    use crate::storage::sqlite::SqliteStore;
+    use crate::storage::sqlite;
 
     #[tokio::test]
     async fn a_commit_that_fails_is_never_tried_again_and_reads_go_on() {
         let folder = tempfile::TempDir::new().expect("a folder");
-        let store = SqliteStore::open(folder.path().join("raccordo.db")).await.expect("the store opens");
+        let store = sqlite::open(folder.path().join("raccordo.db")).await.expect("the store opens");
         let broken = store.write("break a promise at the very end", |desk| {
             async move {
-                sqlx::raw_sql(
-                    "pragma defer_foreign_keys = on;
-                     insert into delivery_member (record, target, delivery) values (1, 'pico', 1);",
-                )
-                .execute(&mut desk.connection)
-                .await?;
-                Ok(())
+                desk.command("pragma defer_foreign_keys = on").await?;
+                desk.command("insert into delivery_member (record, target, delivery) values (1, 'pico', 1)").await
             }
             .boxed()
         });

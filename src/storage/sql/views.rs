@@ -6,30 +6,29 @@ use async_trait::async_trait;
 use canonical::{Kind, Record, SourceName};
 use contract::UnitKey;
 use futures_util::FutureExt as _;
-use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::audit::Entry;
 use super::bulk::Bulk;
+use super::connection::{Connection, Row, query, query_scalar};
 use super::ledger::totals;
 use super::rows::{count, instant, json, optional_instant, record, state, stored};
 use super::trouble::Trouble;
 use super::writer::Desk;
-use super::{SqliteStore, lanes, reroute, trace};
+use super::{SqlStore, lanes, reroute, trace};
 use crate::storage::{
     DeliveryCount, DeliveryId, ExpectedUnit, Overview, Reconciliation, ReconciliationCounts, ReconciliationId,
     ReconciliationView, RecordId, RunId, RunView, StorageError, Trace, Views,
 };
 
 #[async_trait]
-impl Views for SqliteStore {
+impl Views for SqlStore {
     async fn overview(&self) -> Result<Overview, StorageError> {
-        let overview = async { overview(&mut *self.snapshot().await?).await };
+        let overview = async { overview(&mut self.snapshot().await?).await };
         overview.await.map_err(|trouble: Trouble| trouble.during("read the overview"))
     }
 
     async fn trace(&self, key: &str) -> Result<Trace, StorageError> {
-        let trace = async { trace::trace(&mut *self.snapshot().await?, key).await };
+        let trace = async { trace::trace(&mut self.snapshot().await?, key).await };
         trace.await.map_err(|trouble: Trouble| trouble.during("trace a record"))
     }
 
@@ -39,7 +38,7 @@ impl Views for SqliteStore {
         after: Option<&UnitKey>,
         limit: u32,
     ) -> Result<Vec<ExpectedUnit>, StorageError> {
-        let units = async { expected_units(&mut *self.snapshot().await?, target, after, limit).await };
+        let units = async { expected_units(&mut self.snapshot().await?, target, after, limit).await };
         units.await.map_err(|trouble: Trouble| trouble.during("read the units of a target"))
     }
 
@@ -48,27 +47,27 @@ impl Views for SqliteStore {
         after: Option<RecordId>,
         limit: u32,
     ) -> Result<Vec<(RecordId, Record)>, StorageError> {
-        let records = async { reroute::current_records(&mut *self.readers.acquire().await?, after, limit).await };
+        let records = async { reroute::current_records(&mut self.readers.acquire().await?, after, limit).await };
         records.await.map_err(|trouble: Trouble| trouble.during("read the standing records"))
     }
 
     async fn kinds_and_sources(&self) -> Result<Vec<(Kind, SourceName)>, StorageError> {
-        let kinds = async { reroute::kinds_and_sources(&mut *self.readers.acquire().await?).await };
+        let kinds = async { reroute::kinds_and_sources(&mut self.readers.acquire().await?).await };
         kinds.await.map_err(|trouble: Trouble| trouble.during("list the kinds and sources"))
     }
 
     async fn adesioni(&self) -> Result<Vec<Record>, StorageError> {
-        let adesioni = async { reroute::adesioni(&mut *self.readers.acquire().await?).await };
+        let adesioni = async { reroute::adesioni(&mut self.readers.acquire().await?).await };
         adesioni.await.map_err(|trouble: Trouble| trouble.during("read the memberships"))
     }
 
     async fn records_to_route(&self, limit: u32) -> Result<Vec<(RecordId, Record)>, StorageError> {
-        let records = async { reroute::records_to_route(&mut *self.readers.acquire().await?, limit).await };
+        let records = async { reroute::records_to_route(&mut self.readers.acquire().await?, limit).await };
         records.await.map_err(|trouble: Trouble| trouble.during("read the records to route again"))
     }
 
     async fn told_by(&self, source: &str, prefix: &str) -> Result<Vec<Record>, StorageError> {
-        let records = async { lanes::told_by(&mut *self.readers.acquire().await?, source, prefix).await };
+        let records = async { lanes::told_by(&mut self.readers.acquire().await?, source, prefix).await };
         records.await.map_err(|trouble: Trouble| trouble.during("read what a system tells of a contract"))
     }
 
@@ -78,7 +77,7 @@ impl Views for SqliteStore {
     }
 
     async fn delivery_counts(&self) -> Result<Vec<DeliveryCount>, StorageError> {
-        let counts = async { delivery_counts(&mut *self.readers.acquire().await?).await };
+        let counts = async { delivery_counts(&mut self.readers.acquire().await?).await };
         counts.await.map_err(|trouble: Trouble| trouble.during("count the deliveries"))
     }
 }
@@ -86,7 +85,7 @@ impl Views for SqliteStore {
 /// How many of the raw records that stand aside an overview names.
 const SHOWN_ASIDE: u32 = 50;
 
-async fn overview(connection: &mut SqliteConnection) -> Result<Overview, Trouble> {
+async fn overview(connection: &mut Connection) -> Result<Overview, Trouble> {
     let mut overview = Overview { deliveries: delivery_counts(connection).await?, ..Overview::default() };
     for row in all(connection, "select kind, count(*) from record group by kind").await? {
         overview.records.insert(row.try_get(0)?, count(row.try_get(1)?));
@@ -124,24 +123,26 @@ async fn overview(connection: &mut SqliteConnection) -> Result<Overview, Trouble
 
 /// Findings of current versions. A raw record that gave several versions is counted once, with
 /// what was found when it was last read.
-async fn findings(connection: &mut SqliteConnection) -> Result<BTreeMap<String, u64>, Trouble> {
+async fn findings(connection: &mut Connection) -> Result<BTreeMap<String, u64>, Trouble> {
     let rows = all(
         connection,
         "with last as (
-            select max(v.id), v.findings
+            select max(v.id) as id
               from record_version v join record r on r.id = v.record and r.version = v.number
              where v.findings is not null group by v.raw_record)
-         select f.value ->> 'rule', count(*) from last, json_each(last.findings) f group by 1",
+         select f.value ->> 'rule', count(*)
+           from last cross join record_version v cross join json_each(v.findings) f
+          where v.id = last.id group by 1",
     )
     .await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, count(row.try_get(1)?)))).collect()
 }
 
-async fn all(connection: &mut SqliteConnection, sql: &'static str) -> Result<Vec<SqliteRow>, Trouble> {
-    Ok(sqlx::query(sql).fetch_all(connection).await?)
+async fn all(connection: &mut Connection, sql: &'static str) -> Result<Vec<Row>, Trouble> {
+    Ok(query(sql).fetch_all(connection).await?)
 }
 
-fn run(row: &SqliteRow) -> Result<RunView, Trouble> {
+fn run(row: &Row) -> Result<RunView, Trouble> {
     Ok(RunView {
         id: RunId(row.try_get(0)?),
         source: row.try_get(1)?,
@@ -152,7 +153,7 @@ fn run(row: &SqliteRow) -> Result<RunView, Trouble> {
     })
 }
 
-fn reconciliation(row: &SqliteRow) -> Result<ReconciliationView, Trouble> {
+fn reconciliation(row: &Row) -> Result<ReconciliationView, Trouble> {
     Ok(ReconciliationView {
         id: ReconciliationId(row.try_get(0)?),
         target: row.try_get(1)?,
@@ -171,13 +172,13 @@ fn reconciliation(row: &SqliteRow) -> Result<ReconciliationView, Trouble> {
     })
 }
 
-async fn delivery_counts(connection: &mut SqliteConnection) -> Result<Vec<DeliveryCount>, Trouble> {
+async fn delivery_counts(connection: &mut Connection) -> Result<Vec<DeliveryCount>, Trouble> {
     let rows = all(
         connection,
         "select state, target, count(*), min(state_since) from delivery group by state, target order by target, state",
     )
     .await?;
-    let counted = |row: &SqliteRow| {
+    let counted = |row: &Row| {
         Ok(DeliveryCount {
             state: row.try_get(0)?,
             target: row.try_get(1)?,
@@ -189,14 +190,14 @@ async fn delivery_counts(connection: &mut SqliteConnection) -> Result<Vec<Delive
 }
 
 async fn expected_units(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     target: &str,
     after: Option<&UnitKey>,
     limit: u32,
 ) -> Result<Vec<ExpectedUnit>, Trouble> {
-    let rows = sqlx::query(
+    let rows = query(
         "select id, unit_key, desired_revision, held_revision, state, code, message, not_before
-           from delivery where target = ?1 and unit_key > ?2 order by unit_key limit ?3",
+           from delivery where target = $1 and unit_key > $2 order by unit_key limit $3",
     )
     .bind(target)
     .bind(after.map_or("", UnitKey::as_str))
@@ -205,7 +206,7 @@ async fn expected_units(
     .await?;
     let ids = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<i64>, Trouble>>()?;
     let mut members = members_of(connection, &ids).await?;
-    let unit = |row: &SqliteRow| {
+    let unit = |row: &Row| {
         let id: i64 = row.try_get(0)?;
         Ok(ExpectedUnit {
             delivery: DeliveryId(id),
@@ -219,11 +220,11 @@ async fn expected_units(
     rows.iter().map(unit).collect()
 }
 
-async fn members_of(connection: &mut SqliteConnection, ids: &[i64]) -> Result<BTreeMap<i64, Vec<Record>>, Trouble> {
-    let rows = sqlx::query(
+async fn members_of(connection: &mut Connection, ids: &[i64]) -> Result<BTreeMap<i64, Vec<Record>>, Trouble> {
+    let rows = query(
         "select m.delivery, r.kind, v.schema_version, v.body, v.provenance
-           from json_each(?1) i
-           cross join delivery_member m on m.delivery = i.value
+           from json_each($1) i
+           cross join delivery_member m on m.delivery = cast(i.value as bigint)
            cross join record r on r.id = m.record
            cross join record_version v on v.record = r.id and v.number = r.version
           order by i.key, r.key, r.kind, r.source",
@@ -247,10 +248,10 @@ static DISCREPANCIES: Bulk = Bulk::new(
 async fn save_reconciliation(desk: &mut Desk, result: Reconciliation) -> Result<ReconciliationId, Trouble> {
     let Reconciliation { target, started_at, finished_at, complete, incomplete_because, counts, discrepancies } =
         result;
-    let id = sqlx::query(
+    let id: i64 = query_scalar(
         "insert into reconciliation (target, started_at, finished_at, complete, incomplete_because, expected,
                 observed, equal, different, missing_there, missing_here, on_its_way, stopped)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) returning id",
     )
     .bind(&target)
     .bind(started_at.unix_micros())
@@ -265,9 +266,8 @@ async fn save_reconciliation(desk: &mut Desk, result: Reconciliation) -> Result<
     .bind(stored(counts.missing_here))
     .bind(stored(counts.on_its_way))
     .bind(stored(counts.stopped))
-    .execute(&mut desk.connection)
-    .await?
-    .last_insert_rowid();
+    .fetch_one(&mut desk.connection)
+    .await?;
     let numbered: Vec<_> = (1_i64..).zip(discrepancies).collect();
     DISCREPANCIES
         .run(&mut desk.connection, numbered, |(number, found), values| {

@@ -5,19 +5,18 @@ use canonical::values::UtcInstant;
 use canonical::{Kind, SourceName};
 use contract::{DocumentHeader, Refusal};
 use futures_util::FutureExt as _;
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
 use super::audit::Entry;
+use super::connection::{Row, query, query_scalar};
 use super::rows::{count, json, stored};
 use super::trouble::Trouble;
 use super::versions::Prepared;
 use super::writer::Desk;
-use super::{SqliteStore, reroute};
+use super::{SqlStore, reroute};
 use crate::storage::{Arrival, DocumentId, Ledger, RecordId, Route, RunId, RunKind, RunTotals, StorageError, Stored};
 
 #[async_trait]
-impl Ledger for SqliteStore {
+impl Ledger for SqlStore {
     async fn begin_run(&self, kind: RunKind, source: &SourceName, at: UtcInstant) -> Result<RunId, StorageError> {
         let (source, at) = (source.to_string(), at.unix_micros());
         self.write("begin a run", move |desk| begin_run(desk, kind, source, at).boxed()).await
@@ -62,11 +61,11 @@ impl Ledger for SqliteStore {
     }
 
     async fn cursor(&self, source: &SourceName) -> Result<Option<String>, StorageError> {
-        sqlx::query_scalar("select cursor from source_cursor where source = ?1")
-            .bind(source.as_str())
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(|error| Trouble::from(error).during("read the cursor of a source"))
+        let cursor = async {
+            let cursor = query_scalar("select cursor from source_cursor where source = $1").bind(source.as_str());
+            Ok(cursor.fetch_optional(&mut self.readers.acquire().await?).await?)
+        };
+        cursor.await.map_err(|trouble: Trouble| trouble.during("read the cursor of a source"))
     }
 
     async fn reroute(&self, records: Vec<(RecordId, Vec<Route>)>, at: UtcInstant) -> Result<u64, StorageError> {
@@ -80,10 +79,11 @@ impl Ledger for SqliteStore {
     }
 
     async fn routing(&self) -> Result<Option<String>, StorageError> {
-        sqlx::query_scalar("select routing from routing")
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(|error| Trouble::from(error).during("read the routing"))
+        let routing = async {
+            let routing = query_scalar("select routing from routing");
+            Ok(routing.fetch_optional(&mut self.readers.acquire().await?).await?)
+        };
+        routing.await.map_err(|trouble: Trouble| trouble.during("read the routing"))
     }
 
     async fn save_routing(&self, routing: &str, at: UtcInstant) -> Result<(), StorageError> {
@@ -98,13 +98,12 @@ impl Ledger for SqliteStore {
 }
 
 async fn begin_run(desk: &mut Desk, kind: RunKind, source: String, at: i64) -> Result<RunId, Trouble> {
-    let id = sqlx::query("insert into run (kind, source, started_at) values (?1, ?2, ?3)")
+    let id: i64 = query_scalar("insert into run (kind, source, started_at) values ($1, $2, $3) returning id")
         .bind(kind.name())
         .bind(&source)
         .bind(at)
-        .execute(&mut desk.connection)
-        .await?
-        .last_insert_rowid();
+        .fetch_one(&mut desk.connection)
+        .await?;
     let detail = json(&serde_json::json!({ "kind": kind.name(), "source": source }))?;
     desk.audit(vec![Entry::new("run_begun", format!("run/{id}"), detail)], at).await?;
     Ok(RunId(id))
@@ -117,7 +116,7 @@ async fn register_document(
     header: DocumentHeader,
     at: i64,
 ) -> Result<DocumentId, Trouble> {
-    let known: Option<i64> = sqlx::query_scalar("select id from source_document where source = ?1 and digest = ?2")
+    let known: Option<i64> = query_scalar("select id from source_document where source = $1 and digest = $2")
         .bind(&source)
         .bind(&header.digest)
         .fetch_optional(&mut desk.connection)
@@ -125,9 +124,9 @@ async fn register_document(
     if let Some(id) = known {
         return Ok(DocumentId(id));
     }
-    let id = sqlx::query(
+    let id: i64 = query_scalar(
         "insert into source_document (run, source, digest, remote_id, format, version, as_of, context, arrived_at)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning id",
     )
     .bind(run.0)
     .bind(source)
@@ -138,9 +137,8 @@ async fn register_document(
     .bind(header.as_of.map(|day| day.to_string()))
     .bind(json(&header.context)?)
     .bind(at)
-    .execute(&mut desk.connection)
-    .await?
-    .last_insert_rowid();
+    .fetch_one(&mut desk.connection)
+    .await?;
     Ok(DocumentId(id))
 }
 
@@ -156,9 +154,9 @@ async fn refuse_document(
     desk.add_totals(run.0, totals).await?;
     let detail = json(&serde_json::json!({ "run": run, "code": refusal.code, "line": refusal.line }))?;
     let subject = format!("document/{source}/{remote_id}");
-    sqlx::query(
+    query(
         "insert into refused_document (run, source, remote_id, code, message, line, refused_at)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+         values ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(run.0)
     .bind(source)
@@ -173,30 +171,26 @@ async fn refuse_document(
 }
 
 async fn finish_run(desk: &mut Desk, run: RunId, at: i64) -> Result<RunTotals, Trouble> {
-    let row = sqlx::query("select read, new, unchanged, quarantined, refused, finished_at from run where id = ?1")
+    let row = query("select read, new, unchanged, quarantined, refused, finished_at from run where id = $1")
         .bind(run.0)
         .fetch_optional(&mut desk.connection)
         .await?
         .ok_or_else(|| Trouble::Refused(format!("run {run} does not exist")))?;
     let totals = totals(&row, 0)?;
-    if row.try_get::<Option<i64>, _>(5)?.is_some() {
+    if row.try_get::<Option<i64>>(5)?.is_some() {
         return Err(Trouble::Refused(format!("run {run} is already finished")));
     }
     if !totals.balanced() {
         return Err(Trouble::Refused(format!("run {run} does not balance: {totals:?}")));
     }
-    sqlx::query("update run set finished_at = ?2 where id = ?1")
-        .bind(run.0)
-        .bind(at)
-        .execute(&mut desk.connection)
-        .await?;
+    query("update run set finished_at = $2 where id = $1").bind(run.0).bind(at).execute(&mut desk.connection).await?;
     desk.audit(vec![Entry::new("run_finished", format!("run/{run}"), json(&totals)?)], at).await?;
     Ok(totals)
 }
 
 async fn save_cursor(desk: &mut Desk, source: String, cursor: String, at: i64) -> Result<(), Trouble> {
-    sqlx::query(
-        "insert into source_cursor (source, cursor, saved_at) values (?1, ?2, ?3)
+    query(
+        "insert into source_cursor (source, cursor, saved_at) values ($1, $2, $3)
          on conflict (source) do update set cursor = excluded.cursor, saved_at = excluded.saved_at",
     )
     .bind(source)
@@ -210,10 +204,10 @@ async fn save_cursor(desk: &mut Desk, source: String, cursor: String, at: i64) -
 impl Desk {
     /// Adds to the totals of a run that is still open.
     pub(super) async fn add_totals(&mut self, run: i64, totals: RunTotals) -> Result<(), Trouble> {
-        let touched = sqlx::query(
-            "update run set read = read + ?2, new = new + ?3, unchanged = unchanged + ?4,
-                    quarantined = quarantined + ?5, refused = refused + ?6
-              where id = ?1 and finished_at is null",
+        let touched = query(
+            "update run set read = read + $2, new = new + $3, unchanged = unchanged + $4,
+                    quarantined = quarantined + $5, refused = refused + $6
+              where id = $1 and finished_at is null",
         )
         .bind(run)
         .bind(stored(totals.read))
@@ -229,7 +223,7 @@ impl Desk {
 }
 
 /// Totals from five columns that follow each other.
-pub(super) fn totals(row: &SqliteRow, first: usize) -> Result<RunTotals, Trouble> {
+pub(super) fn totals(row: &Row, first: usize) -> Result<RunTotals, Trouble> {
     Ok(RunTotals {
         read: count(row.try_get(first)?),
         new: count(row.try_get(first + 1)?),

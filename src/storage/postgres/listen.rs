@@ -1,0 +1,44 @@
+//! Work that other processes made ready.
+//!
+//! Losing a notice is harmless: workers also look by themselves. After every reconnection they look
+//! once, since nobody knows what was said meanwhile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use tokio::sync::watch;
+
+/// What writers call out on. The same name stands in the writer.
+const CHANNEL: &str = "raccordo_jobs";
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Listens until the task is ended.
+pub(super) async fn listen(options: PgConnectOptions, woken: Arc<watch::Sender<u64>>) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let heard = hear(&options, &woken, &mut pause).await;
+        if let Err(error) = heard {
+            tracing::debug!(%error, "not listening to the database, trying again");
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+async fn hear(options: &PgConnectOptions, woken: &watch::Sender<u64>, pause: &mut Duration) -> Result<(), sqlx::Error> {
+    let pool = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+    let mut listener = PgListener::connect_with(&pool).await?;
+    listener.listen(CHANNEL).await?;
+    *pause = FIRST_PAUSE;
+    loop {
+        wake(woken);
+        // An answer of nothing means that the connection was lost and made anew.
+        listener.try_recv().await?;
+    }
+}
+
+fn wake(woken: &watch::Sender<u64>) {
+    woken.send_modify(|times| *times = times.wrapping_add(1));
+}

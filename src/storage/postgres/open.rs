@@ -1,0 +1,99 @@
+//! What is demanded of the server before anything is read or written.
+
+use std::path::Path;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Executor as _};
+
+use crate::storage::{StorageError, migrations};
+
+const ATTEMPTED: &str = "open the database";
+const READERS: u32 = 4;
+/// How long a read may wait for a connection.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A process that was stopped in the middle of a transaction must not hold up all others. A write
+/// that waits for another one waits less than the lease of the job behind it.
+const LIMITS: [(&str, &str); 3] =
+    [("idle_in_transaction_session_timeout", "10s"), ("lock_timeout", "20s"), ("statement_timeout", "120s")];
+/// Without these a server may lose what it has acknowledged.
+const DEMANDED: [&str; 3] = ["fsync", "full_page_writes", "synchronous_commit"];
+
+const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "ledger", include_str!("migrations/0001_ledger.sql"))];
+
+pub(super) struct Opened {
+    pub(super) name: String,
+    pub(super) options: PgConnectOptions,
+    pub(super) ledger: PgConnection,
+    pub(super) jobs: PgConnection,
+    pub(super) readers: PgPool,
+}
+
+pub(super) async fn open(url: &str, password_file: Option<&Path>) -> Result<Opened, StorageError> {
+    let mut options = options(url)?;
+    if let Some(file) = password_file {
+        options = options.password(&password(file)?);
+    }
+    let mut ledger = options.connect().await.map_err(unavailable)?;
+    check_durability(&mut ledger).await?;
+    let done = migrations::of(MIGRATIONS).run_direct(None, &mut ledger, false).await;
+    done.map_err(|error| migrations::refused(error, ATTEMPTED))?;
+    let jobs = options.connect().await.map_err(unavailable)?;
+    let readers = PgPoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(PATIENCE)
+        // A transaction that was dropped half-way must not live on in the next one.
+        .after_release(|connection, _| Box::pin(async move { connection.execute("rollback").await.map(|_| true) }))
+        .connect_with(options.clone())
+        .await
+        .map_err(unavailable)?;
+    let name = format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or_default());
+    Ok(Opened { name, options, ledger, jobs, readers })
+}
+
+/// The options that hold for every connection. The address may hold a password and is never told.
+pub(super) fn options(url: &str) -> Result<PgConnectOptions, StorageError> {
+    let options = PgConnectOptions::from_str(url).map_err(|_| StorageError::Refused {
+        problem: "its address is not understood: write postgres://user@host:5432/name".to_owned(),
+    })?;
+    Ok(options.application_name("raccordo").options(LIMITS).disable_statement_logging())
+}
+
+/// The password in a file, without the end of its line.
+fn password(file: &Path) -> Result<String, StorageError> {
+    let password = std::fs::read_to_string(file).map_err(|error| StorageError::Refused {
+        problem: format!("the file of its password, {}, cannot be read: {error}", file.display()),
+    })?;
+    Ok(password.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+async fn check_durability(connection: &mut PgConnection) -> Result<(), StorageError> {
+    for setting in DEMANDED {
+        let value: String = sqlx::query_scalar("select current_setting($1)")
+            .bind(setting)
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(unavailable)?;
+        if value == "off" {
+            let problem = format!("its server has {setting} = off and may lose what it has acknowledged: turn it on");
+            return Err(StorageError::Refused { problem });
+        }
+    }
+    Ok(())
+}
+
+fn unavailable(source: sqlx::Error) -> StorageError {
+    StorageError::Unavailable { attempted: ATTEMPTED, source: Box::new(source) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_is_not_understood_is_not_repeated() {
+        let refused = options("postgres://utente:segreto@[").expect_err("no address").to_string();
+        assert!(!refused.contains("segreto"), "{refused}");
+    }
+}

@@ -1,0 +1,152 @@
+//! The ledger over a database: the same logic for `SQLite` and for `PostgreSQL`.
+//!
+//! Read in this order: `connection` (how one statement runs on either), `writer` (who writes, with
+//! group commit), `ledger`, `versions`, `raw_records` and `effects` (what storing a record does),
+//! `deliveries`, `queue`, `turns`, `views`, and `audit` (the chain). The statements stand beside the functions
+//! that use them. How a database is opened, and what is demanded of it, is in `sqlite` and `postgres`
+//! beside this folder.
+//!
+//! Absent on purpose: a clock, and retries.
+
+pub(in crate::storage) mod connection;
+pub(in crate::storage) mod writer;
+pub(in crate::storage) mod trouble;
+mod rows;
+pub(in crate::storage) mod bulk;
+mod ledger;
+mod versions;
+mod raw_records;
+mod effects;
+mod rivals;
+mod reroute;
+mod deliveries;
+mod orders;
+mod lanes;
+mod queue;
+mod turns;
+mod views;
+mod trace;
+pub(in crate::storage) mod audit;
+#[cfg(test)]
+mod plans;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+pub use audit::AuditReport;
+
+use self::connection::{Connection, Readers};
+use self::trouble::Trouble;
+use self::writer::{Desk, Writer};
+use super::{StorageError, Store};
+
+/// A ledger in a database.
+pub struct SqlStore {
+    name: String,
+    writer: Writer,
+    /// Where other processes write too, jobs are claimed and settled beside the writer of the
+    /// ledger, which holds up everybody.
+    settler: Option<Writer>,
+    readers: Readers,
+    wake_ups: watch::Receiver<u64>,
+    /// Whether other processes may be at work on it.
+    is_shared: bool,
+    listener: Option<AbortHandle>,
+}
+
+/// What a database is opened with.
+pub(in crate::storage) struct Opened {
+    /// What people call it; holds no secret.
+    pub(in crate::storage) name: String,
+    pub(in crate::storage) writer: Writer,
+    pub(in crate::storage) settler: Option<Writer>,
+    pub(in crate::storage) readers: Readers,
+    pub(in crate::storage) wake_ups: watch::Receiver<u64>,
+    pub(in crate::storage) listener: Option<AbortHandle>,
+}
+
+impl SqlStore {
+    pub(in crate::storage) fn new(opened: Opened) -> Arc<Self> {
+        let Opened { name, writer, settler, readers, wake_ups, listener } = opened;
+        let is_shared = settler.is_some();
+        Arc::new(Self { name, writer, settler, readers, wake_ups, is_shared, listener })
+    }
+
+    /// Ends the writers after what they have already taken, and gives the database free. Later
+    /// writes are refused. Dropping the store does the same, without waiting.
+    pub async fn close(&self) {
+        if let Some(listener) = &self.listener {
+            listener.abort();
+        }
+        if let Some(settler) = &self.settler {
+            settler.close().await;
+        }
+        self.writer.close().await;
+        self.readers.close().await;
+    }
+
+    /// Why nothing can be written any more, when a commit has failed. Reads go on; only a restart
+    /// finds out what reached the disk.
+    pub fn failure(&self) -> Option<String> {
+        self.writer.failure()
+    }
+
+    /// Recomputes the audit chain from its first entry.
+    pub async fn verify_audit(&self) -> Result<AuditReport, StorageError> {
+        let verified = async { audit::verify(&mut self.readers.acquire().await?).await };
+        verified.await.map_err(|trouble: Trouble| trouble.during("verify the audit chain"))
+    }
+
+    /// Does some work inside the next transaction of the writer, and returns after its commit.
+    async fn write<T, W>(&self, attempted: &'static str, work: W) -> Result<T, StorageError>
+    where
+        T: Send + 'static,
+        W: for<'d> FnOnce(&'d mut Desk) -> BoxFuture<'d, Result<T, Trouble>> + Send + 'static,
+    {
+        self.writer.write(attempted, work).await
+    }
+
+    /// As [`Self::write`], for work on jobs alone: it leaves no entry in the chain and makes no ids.
+    async fn settle<T, W>(&self, attempted: &'static str, work: W) -> Result<T, StorageError>
+    where
+        T: Send + 'static,
+        W: for<'d> FnOnce(&'d mut Desk) -> BoxFuture<'d, Result<T, Trouble>> + Send + 'static,
+    {
+        self.settler.as_ref().unwrap_or(&self.writer).write(attempted, work).await
+    }
+
+    /// One snapshot of everything that is committed.
+    async fn snapshot(&self) -> Result<Connection, Trouble> {
+        Ok(self.readers.snapshot().await?)
+    }
+}
+
+impl Drop for SqlStore {
+    fn drop(&mut self) {
+        if let Some(listener) = &self.listener {
+            listener.abort();
+        }
+    }
+}
+
+#[async_trait]
+impl Store for SqlStore {
+    async fn close(&self) {
+        Self::close(self).await;
+    }
+
+    fn failure(&self) -> Option<String> {
+        Self::failure(self)
+    }
+}
+
+impl fmt::Debug for SqlStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlStore").field("name", &self.name).finish_non_exhaustive()
+    }
+}
