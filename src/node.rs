@@ -20,6 +20,7 @@ use crate::flow::route::ownership::{Order, Ownership};
 use crate::flow::{Flow, FlowError, Systems, route};
 use crate::jobs::sweeper::{Sweeper, SweeperSettings};
 use crate::jobs::{self, Workers};
+use crate::pressure::{Gate, free_space_of};
 use crate::storage::{StorageError, Store};
 
 /// The answer of opening a database.
@@ -181,6 +182,7 @@ impl Node {
         let collapse = config.work.collapse_seconds.map(|seconds| Duration::from_secs(seconds.into()));
         let ownership = Arc::new(Ownership::of(parts.ownership).with(config.ownership.clone()));
         let systems = Arc::new(systems);
+        let free_space = free_space_of(config.storage.path.parent().map(Path::to_owned).unwrap_or_default());
         let filters = config.systems.iter().map(|(name, system)| (name.clone(), system.deliver.clone())).collect();
         let flow = Flow {
             store,
@@ -190,6 +192,7 @@ impl Node {
             collapse,
             ownership,
             filters: Arc::new(filters),
+            gate: Arc::new(Gate::new(config.pressure_limits(), free_space)),
         };
         Ok(Self { config, flow, work: None, simulators })
     }

@@ -47,10 +47,14 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("askama", &["src/http"]),
     ("axum", &["src/http"]),
     ("clap", &["src/cli", "src/main.rs"]),
+    ("hyper", &["src/http"]),
+    ("hyper_util", &["src/http"]),
     ("comfy_table", &["src/cli"]),
     ("indicatif", &["src/cli"]),
     ("reqwest", &[]),
+    ("rustix", &["src/pressure.rs"]),
     ("sqlx", &["src/storage/sql", "src/storage/sqlite", "src/storage/postgres", "src/storage/migrations.rs"]),
+    ("tower_http", &["src/http"]),
 ];
 
 /// A part of the daemon, and the parts that it must not know.
@@ -58,6 +62,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("src/clock.rs", &["config", "storage", "flow", "jobs", "http", "cli", "registry"]),
     ("src/delivery.rs", &["config", "storage", "flow", "jobs", "http", "cli", "registry"]),
     ("src/storage", &["config", "flow", "jobs", "http", "cli", "registry"]),
+    ("src/pressure.rs", &["config", "flow", "jobs", "http", "cli", "registry"]),
     ("src/flow", &["jobs", "http", "cli", "registry"]),
     ("src/jobs", &["http", "cli", "registry"]),
     ("src/http", &["cli"]),

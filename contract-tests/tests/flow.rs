@@ -2,6 +2,8 @@
 
 #[path = "flow/bench.rs"]
 mod bench;
+#[path = "flow/pressure.rs"]
+mod pressure;
 #[path = "flow/waiting.rs"]
 mod waiting;
 

@@ -13,7 +13,7 @@ use crate::flow::report::Cycle;
 use crate::flow::{FlowError, Systems, intake, reconcile};
 use crate::http::withheld_title;
 use crate::node::Node;
-use crate::storage::{DeliveryCount, DiscrepancyKind, Reconciliation, RunKind, RunTotals};
+use crate::storage::{DeliveryCount, DiscrepancyKind, Reconciliation, RunKind, RunTotals, StorageError};
 
 /// How many discrepancies a person is shown; the rest stands in the report.
 const SHOWN: usize = 20;
@@ -78,6 +78,9 @@ pub(super) async fn deliver_until_quiet(
     let mut held_since: Option<(u64, Instant)> = None;
     let mut far_since: Option<(Vec<DeliveryCount>, Instant)> = None;
     let quiet = loop {
+        if let Some(problem) = node.flow.store.failure() {
+            return Err(StorageError::Unavailable { attempted: "deliver", source: problem.into() }.into());
+        }
         let counts = node.flow.store.delivery_counts().await?;
         let sum = |states: &[&str]| -> u64 {
             let wanted = counts.iter().filter(|count| states.contains(&count.state.as_str()));

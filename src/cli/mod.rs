@@ -182,7 +182,9 @@ fn exit_of(error: &Error) -> Exit {
         if let Some(flow) = cause.downcast_ref::<FlowError>() {
             return match flow {
                 FlowError::NoRole { .. } | FlowError::UnknownSystem { .. } => Exit::Configuration,
-                FlowError::Adapter(_) | FlowError::Storage(StorageError::Unavailable { .. }) => Exit::Unavailable,
+                FlowError::Adapter(_) | FlowError::Held(_) | FlowError::Storage(StorageError::Unavailable { .. }) => {
+                    Exit::Unavailable
+                }
                 _ => Exit::Failed,
             };
         }

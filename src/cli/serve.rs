@@ -30,10 +30,7 @@ pub(super) async fn run(mut node: Node, output: &Output) -> anyhow::Result<Exit>
     }
     tokio::select! {
         stopped = stop_signal() => stopped?,
-        problem = storage_failed(&node) => {
-            tracing::error!(problem, "the database can no longer be written: ending, to be started again");
-            return Ok(Exit::Unavailable);
-        }
+        () = storage_failed(&node) => return Ok(Exit::Unavailable),
     }
     tracing::info!("stopping");
     let closing = async {
@@ -47,15 +44,19 @@ pub(super) async fn run(mut node: Node, output: &Output) -> anyhow::Result<Exit>
     }
 }
 
-/// Returns when the database can no longer be written: only a new start finds out what reached the
-/// disk.
-async fn storage_failed(node: &Node) -> String {
-    loop {
+/// Returns some time after the database could no longer be written: only a new start finds out what
+/// reached the disk. Until then nothing is read and nothing is sent, and the page says why.
+async fn storage_failed(node: &Node) {
+    let problem = loop {
         if let Some(problem) = node.flow.store.failure() {
-            return problem;
+            break problem;
         }
         tokio::time::sleep(LOOK_EVERY).await;
-    }
+    };
+    let seconds = node.config.storage.exit_after_failure_seconds;
+    tracing::error!(problem, seconds, "the database can no longer be written: ending soon, to be started again");
+    tokio::time::sleep(Duration::from_secs(seconds.into())).await;
+    tracing::error!("ending, to be started again");
 }
 
 /// Waits for Ctrl+C or for the service manager.

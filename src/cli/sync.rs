@@ -44,6 +44,12 @@ pub(super) async fn run(mut node: Node, arguments: &Arguments, output: &Output) 
                 unread = true;
                 continue;
             }
+            // What holds this one holds the others too; to deliver is what makes it pass.
+            Err(error @ FlowError::Held(_)) => {
+                output.problem(&error.into());
+                unread = true;
+                break;
+            }
             Err(error) => return Err(error.into()),
         };
         if !output.is_json() {

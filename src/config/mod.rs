@@ -14,6 +14,7 @@ use contract::Settings;
 use serde::Deserialize;
 
 use crate::flow::route::filter::Filter;
+use crate::pressure::PressureLimits;
 
 /// The name of the configuration file inside a folder.
 pub const FILE_NAME: &str = "raccordo.toml";
@@ -79,11 +80,27 @@ pub struct StorageConfig {
     pub url: Option<String>,
     /// The file that holds the password of the PostgreSQL user.
     pub password_file: Option<PathBuf>,
+    /// Sources are not read while fewer mebibytes than this are free on its disk. What is left is
+    /// the reserve in which deliveries write their outcomes; below a quarter of it none is begun.
+    pub hold_below_mebibytes: u32,
+    /// They are read again when at least so many are free.
+    pub resume_above_mebibytes: u32,
+    /// Seconds for which the daemon still shows its page after the database could no longer be
+    /// written. Then it ends with exit code 4, to be started again: only a start finds out what
+    /// reached the disk.
+    pub exit_after_failure_seconds: u16,
 }
 
 impl Default for StorageConfig {
     fn default() -> Self {
-        Self { path: PathBuf::from("raccordo.db"), url: None, password_file: None }
+        Self {
+            path: PathBuf::from("raccordo.db"),
+            url: None,
+            password_file: None,
+            hold_below_mebibytes: 256,
+            resume_above_mebibytes: 512,
+            exit_after_failure_seconds: 60,
+        }
     }
 }
 
@@ -112,11 +129,21 @@ pub struct WorkConfig {
     pub lease_seconds: u16,
     /// Seconds that a unit may wait for more changes, in place of what its system asks for.
     pub collapse_seconds: Option<u16>,
+    /// Sources are not read while more deliveries than this are open.
+    pub hold_above_open: u32,
+    /// They are read again when fewer than this are.
+    pub resume_below_open: u32,
 }
 
 impl Default for WorkConfig {
     fn default() -> Self {
-        Self { slots: 16, lease_seconds: 75, collapse_seconds: None }
+        Self {
+            slots: 16,
+            lease_seconds: 75,
+            collapse_seconds: None,
+            hold_above_open: 1_000_000,
+            resume_below_open: 800_000,
+        }
     }
 }
 
@@ -196,7 +223,31 @@ impl Config {
                 config.work.lease_seconds
             ));
         }
+        let Self { storage, work, .. } = &config;
+        if storage.resume_above_mebibytes < storage.hold_below_mebibytes {
+            return Err(format!(
+                "storage.resume_above_mebibytes is {}: reading would be held again at once; write at least {}",
+                storage.resume_above_mebibytes, storage.hold_below_mebibytes
+            ));
+        }
+        if !(1..=work.hold_above_open).contains(&work.resume_below_open) {
+            return Err(format!(
+                "work.resume_below_open is {}: write 1 to {}, which is work.hold_above_open",
+                work.resume_below_open, work.hold_above_open
+            ));
+        }
         Ok(config)
+    }
+
+    /// When intake is held.
+    pub fn pressure_limits(&self) -> PressureLimits {
+        let bytes = |mebibytes: u32| u64::from(mebibytes) * 1024 * 1024;
+        PressureLimits {
+            hold_below_bytes: bytes(self.storage.hold_below_mebibytes),
+            resume_above_bytes: bytes(self.storage.resume_above_mebibytes),
+            hold_above_open: self.work.hold_above_open.into(),
+            resume_below_open: self.work.resume_below_open.into(),
+        }
     }
 }
 
@@ -269,6 +320,17 @@ mod tests {
     fn a_lease_shorter_than_two_requests_is_refused_at_the_start() {
         let problem = parse("[work]\nlease_seconds = 30").expect_err("too short");
         assert!(problem.contains("at least 61"), "{problem}");
+    }
+
+    #[test]
+    fn limits_that_would_make_reading_flutter_are_refused() {
+        let problem = parse("[storage]\nresume_above_mebibytes = 100").expect_err("below 256");
+        assert!(problem.contains("at least 256"), "{problem}");
+        for open in [0, 2_000_000] {
+            let problem = parse(&format!("[work]\nresume_below_open = {open}")).expect_err("not between");
+            assert!(problem.contains("1 to 1000000"), "{problem}");
+        }
+        assert_eq!(parse("").expect("valid").pressure_limits(), PressureLimits::default());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Goes to: `normalize`, then `route`, then `version`, batch by batch.
 //! Safe to repeat because: a document is known by its digest and a version by its own, so reading again says "unchanged".
 //! When it fails: what was stored stays; the run stays open, the cursor where it was, and the next read begins there.
+//! So it ends too when the pressure does not fall while it waits between two batches.
 
 use std::sync::Arc;
 
@@ -41,6 +42,9 @@ pub async fn read_source(
     let no_role = || FlowError::NoRole { system: name.to_string(), role: "source" };
     let adapter = Arc::clone(flow.system(name.as_str())?);
     adapter.source().ok_or_else(no_role)?;
+    if let Some(hold) = flow.hold().await? {
+        return Err(hold.into());
+    }
 
     let run = flow.store.begin_run(kind, name, flow.clock.now()).await?;
     // Named files are read whole whatever was read before; the cursor belongs to the schedule.
@@ -132,6 +136,8 @@ impl Intake<'_> {
         if self.batch.is_empty() {
             return Ok(());
         }
+        // What waits here holds up the channel, and the channel holds up the source.
+        self.flow.gate.pass(self.flow.store.as_ref(), self.flow.clock.as_ref()).await??;
         let document =
             self.document.ok_or(FlowError::Interrupted { task: "a source that gave records of no document" })?;
         let now = self.flow.clock.now();

@@ -22,6 +22,7 @@ use contract::{Adapter, AdapterError};
 use self::route::filter::Filter;
 use self::route::ownership::Ownership;
 use crate::clock::Clock;
+use crate::pressure::{Gate, Hold};
 use crate::storage::{StorageError, Store};
 
 /// The systems that the flow works with, by configured name.
@@ -44,9 +45,16 @@ pub struct Flow {
     pub ownership: Arc<Ownership>,
     /// What each target is given, by its name. Those that are not named are given everything.
     pub filters: Arc<BTreeMap<String, Filter>>,
+    /// Holds intake while there is too much of it.
+    pub gate: Arc<Gate>,
 }
 
 impl Flow {
+    /// Whether intake is held now, and why.
+    pub async fn hold(&self) -> Result<Option<Hold>, StorageError> {
+        self.gate.hold(self.store.as_ref(), self.clock.as_ref()).await
+    }
+
     /// The system with this name.
     pub fn system(&self, name: &str) -> Result<&Arc<dyn Adapter>, FlowError> {
         self.systems.get(name).ok_or_else(|| FlowError::UnknownSystem {
@@ -85,6 +93,9 @@ pub enum FlowError {
     /// The system.
     #[error(transparent)]
     Adapter(#[from] AdapterError),
+    /// Too much is waiting, or there is no room for more.
+    #[error(transparent)]
+    Held(#[from] Hold),
     /// The configuration has no system of this name.
     #[error("no system is called {system}; the configured ones are: {known}")]
     UnknownSystem {

@@ -3,11 +3,13 @@
 //! Read only: nothing here changes a record.
 
 mod overview;
+mod notice;
+mod server;
 
 pub(crate) use overview::withheld_title;
+pub use server::Pages;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -15,13 +17,14 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
+use self::server::ServerLimits;
 use crate::flow::Flow;
+use crate::storage::StorageError;
 
-/// How long open connections may hold up the end.
-const GRACE: Duration = Duration::from_secs(3);
+/// Seconds after which it is worth asking again.
+const SOON: &str = "10";
+const LATER: &str = "60";
 
 /// What every answer carries: only our own styles, no scripts, no frames, no copies.
 const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
@@ -37,36 +40,10 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
 ];
 
-/// The running pages.
-#[derive(Debug)]
-pub struct Pages {
-    stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
-}
-
 /// Serves the pages until stopped.
 pub fn serve(listener: TcpListener, flow: Flow) -> Pages {
-    let (stop, mut stopped) = watch::channel(false);
-    let app = router(flow);
-    let task = tokio::spawn(async move {
-        let end = async move {
-            let _ = stopped.changed().await;
-        };
-        if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(end).await {
-            tracing::error!(%error, "pages ended");
-        }
-    });
-    Pages { stop, task }
-}
-
-impl Pages {
-    /// Stops them; connections that linger are closed after a moment.
-    pub async fn stop(mut self) {
-        let _ = self.stop.send(true);
-        if tokio::time::timeout(GRACE, &mut self.task).await.is_err() {
-            self.task.abort();
-        }
-    }
+    let limits = ServerLimits::default();
+    server::start(listener, server::guarded(router(flow), &limits), limits)
 }
 
 /// The routes.
@@ -82,20 +59,27 @@ pub fn router(flow: Flow) -> Router {
 }
 
 async fn overview_page(State(flow): State<Arc<Flow>>) -> Response {
-    match flow.store.overview().await.map(|facts| overview::page(&facts, &flow)) {
+    let facts = async { Ok::<_, StorageError>((flow.store.overview().await?, flow.hold().await?)) };
+    match facts.await.map(|(facts, hold)| overview::page(&facts, &flow, hold.as_ref())) {
         Ok(Ok(page)) => Html(page).into_response(),
         Ok(Err(error)) => failed(&error),
         Err(error) => failed(&error),
     }
 }
 
+/// Ready means: what is brought is taken. A target that is down is no reason not to be.
 async fn ready(State(flow): State<Arc<Flow>>) -> Response {
-    if let Some(problem) = flow.store.failure() {
-        tracing::error!(problem, "not ready");
-        return (StatusCode::SERVICE_UNAVAILABLE, "archivio non scrivibile\n").into_response();
-    }
-    match flow.store.delivery_counts().await {
-        Ok(_) => "pronto\n".into_response(),
+    let look = async {
+        let hold = flow.hold().await?;
+        flow.store.next_ready().await?;
+        Ok::<_, StorageError>(hold)
+    };
+    match look.await {
+        Ok(None) => "pronto\n".into_response(),
+        Ok(Some(hold)) => {
+            (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, LATER)], format!("{}\n", notice::of(&hold)))
+                .into_response()
+        }
         Err(error) => failed(&error),
     }
 }
@@ -106,7 +90,7 @@ async fn style() -> impl IntoResponse {
 
 fn failed(error: &dyn std::error::Error) -> Response {
     tracing::error!(%error, "page not served");
-    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "10")], "archivio non disponibile, riprovare\n")
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, SOON)], "archivio non disponibile, riprovare\n")
         .into_response()
 }
 

@@ -4,13 +4,16 @@ use askama::Template;
 use canonical::Rule;
 use contract::ContractStatus;
 
+use super::notice;
 use crate::flow::Flow;
+use crate::pressure::Hold;
 use crate::storage::{Overview, Verdict};
 
 #[derive(Template)]
 #[template(path = "overview.html", config = "src/http/ui/askama.toml")]
 struct Page {
     generated_at: String,
+    notice: Option<String>,
     tiles: Vec<Tile>,
     records: Vec<(&'static str, String)>,
     targets: Vec<Target>,
@@ -73,7 +76,7 @@ struct FindingRow {
 }
 
 /// Renders the page.
-pub(super) fn page(facts: &Overview, flow: &Flow) -> Result<String, askama::Error> {
+pub(super) fn page(facts: &Overview, flow: &Flow, hold: Option<&Hold>) -> Result<String, askama::Error> {
     let open: u64 = facts.deliveries.iter().filter(|count| is_open(&count.state)).map(|count| count.count).sum();
     let is_waiting = |state: &str| matches!(state, "submitted" | "held");
     let waiting: u64 = facts.deliveries.iter().filter(|count| is_waiting(&count.state)).map(|count| count.count).sum();
@@ -115,6 +118,7 @@ pub(super) fn page(facts: &Overview, flow: &Flow) -> Result<String, askama::Erro
     ];
     let page = Page {
         generated_at: italian(flow.clock.now()),
+        notice: hold.map(notice::of),
         tiles,
         records: facts.records.iter().map(|(kind, count)| (kind_title(kind), number(*count))).collect(),
         targets: targets(facts, flow),
@@ -304,7 +308,7 @@ fn rule_title(code: &str) -> &'static str {
 }
 
 /// A count with the Italian thousands separator.
-fn number(count: u64) -> String {
+pub(super) fn number(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (n, digit) in digits.chars().enumerate() {

@@ -34,7 +34,7 @@ pub(super) async fn monitor(shared: Arc<Shared>, handler: Arc<dyn Handler>) {
         .register({
             let (shared, pumps) = (Arc::clone(&shared), pumps.clone());
             move |restarts| {
-                let backend = PumpBackend::start(&shared, &pumps);
+                let backend = PumpBackend::start(&shared, &handler, &pumps);
                 let ack = AckLayer { returned: backend.returned.clone(), handler: Arc::clone(&handler) };
                 let handler = Arc::clone(&handler);
                 WorkerBuilder::new(format!("worker-{restarts}"))
@@ -91,12 +91,13 @@ struct PumpBackend {
 }
 
 impl PumpBackend {
-    fn start(shared: &Arc<Shared>, pumps: &Pumps) -> Self {
+    fn start(shared: &Arc<Shared>, handler: &Arc<dyn Handler>, pumps: &Pumps) -> Self {
         let shelf = Arc::new(Shelf::default());
         let (returned, inbox) = mpsc::unbounded_channel();
         let (closing, is_closing) = watch::channel(false);
         let pump = Pump {
             shared: Arc::clone(shared),
+            handler: Arc::clone(handler),
             shelf: Arc::clone(&shelf),
             returned: inbox,
             wake_ups: shared.queue.wake_ups(),

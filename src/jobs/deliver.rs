@@ -51,6 +51,10 @@ impl Handler for FlowHandler {
         }
     }
 
+    fn is_held(&self) -> bool {
+        !self.0.gate.may_deliver(self.0.store.as_ref())
+    }
+
     async fn panicked(&self, job: ClaimedJob, _message: String) -> JobEnd {
         let JobSubject::Deliver(delivery) = job.subject else { return JobEnd::Parked };
         let reason = "a delivery stopped the program: a developer must look";

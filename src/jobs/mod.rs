@@ -40,6 +40,11 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Answers for a job whose handler panicked. A job that panics must end aside, not loop.
     async fn panicked(&self, job: ClaimedJob, message: String) -> JobEnd;
+
+    /// Whether no job may be begun now, because how it ends could not be written.
+    fn is_held(&self) -> bool {
+        false
+    }
 }
 
 /// How much at a time.

@@ -16,7 +16,7 @@ use canonical::values::UtcInstant;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::WorkerSettings;
+use super::{Handler, WorkerSettings};
 use crate::clock::{Clock, after};
 use crate::storage::{ClaimRequest, ClaimedJob, JobEnd, Lease, Queue, Settlement, StorageError};
 
@@ -211,6 +211,7 @@ impl Shelf {
 /// One pump, for one worker.
 pub(super) struct Pump {
     pub(super) shared: Arc<Shared>,
+    pub(super) handler: Arc<dyn Handler>,
     pub(super) shelf: Arc<Shelf>,
     pub(super) returned: mpsc::UnboundedReceiver<Returned>,
     pub(super) wake_ups: watch::Receiver<u64>,
@@ -275,7 +276,7 @@ impl Pump {
             self.releases.clear();
         }
         let window = self.shared.settings.window;
-        let free = if is_closing { 0 } else { window - self.in_flight.min(window) };
+        let free = if is_closing || self.handler.is_held() { 0 } else { window - self.in_flight.min(window) };
         // A few free places are not worth a commit of their own.
         let wanted = if free * 2 >= window || !self.settlements.is_empty() { free } else { 0 };
         if wanted == 0 && self.settlements.is_empty() {

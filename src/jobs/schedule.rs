@@ -16,7 +16,8 @@ use tokio::task::JoinSet;
 
 use crate::clock::after;
 use crate::config::ScheduleConfig;
-use crate::flow::{Flow, intake, reconcile};
+use crate::flow::{Flow, FlowError, intake, reconcile};
+use crate::pressure::Hold;
 use crate::storage::{RunKind, Turn};
 
 /// How long a turn holds without being held anew: whoever falls silent is replaced after it.
@@ -125,10 +126,22 @@ impl Round {
 async fn read_all(flow: Flow) {
     for (name, adapter) in flow.systems.iter() {
         let Some(name) = adapter.source().and_then(|_| SourceName::parse(name)) else { continue };
-        if let Err(error) = intake::read_source(&flow, &name, RunKind::Sync, None, &|_| ()).await {
+        // Held half-way, it begins again where its last complete read ended.
+        while let Err(error) = read_when_admitted(&flow, &name).await {
             tracing::error!(source = %name, error = %chain(&error), "source not read");
+            if !matches!(error, FlowError::Held(_)) {
+                break;
+            }
         }
     }
+}
+
+async fn read_when_admitted(flow: &Flow, name: &SourceName) -> Result<(), FlowError> {
+    if let Some(why) = flow.hold().await? {
+        tracing::warn!(source = %name, %why, "source waits to be read");
+        flow.gate.wait_while(flow.store.as_ref(), flow.clock.as_ref(), |_| true).await;
+    }
+    intake::read_source(flow, name, RunKind::Sync, None, &|_| ()).await.map(|_| ())
 }
 
 async fn reconcile_all(flow: Flow) {
@@ -136,6 +149,9 @@ async fn reconcile_all(flow: Flow) {
         if adapter.target().is_none() || adapter.observer().is_none() {
             continue;
         }
+        // What is found must be written; a long queue is no reason not to look.
+        let has_no_room = |hold: &Hold| !matches!(hold, Hold::Queue { .. });
+        flow.gate.wait_while(flow.store.as_ref(), flow.clock.as_ref(), has_no_room).await;
         if let Err(error) = reconcile::reconcile(&flow, name, false).await {
             tracing::error!(target_system = name, error = %chain(&error), "target not reconciled");
         }

@@ -96,6 +96,10 @@ impl Sweeper {
                     _ = period.tick() => false,
                     _ = wake_period.tick() => true,
                 };
+                if store.failure().is_some() {
+                    // It was said once; nothing can be written until another start.
+                    continue;
+                }
                 if is_time_to_wake {
                     if let Err(error) = store.wake(clock.now()).await {
                         tracing::warn!(%error, "what waits was not looked at, trying again");

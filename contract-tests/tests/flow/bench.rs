@@ -10,6 +10,7 @@ use contract::{Adapter, Received, UnitKey};
 use contract_tests::records::{at, cig};
 use raccordo::clock::{Clock, ManualClock};
 use raccordo::flow::{Flow, Patience, Systems, deliver, intake};
+use raccordo::pressure::Gate;
 use raccordo::storage::sqlite;
 use raccordo::storage::{ClaimRequest, JobSubject, RunKind, RunTotals, Settlement, TracedDelivery};
 use simulated::{Simulated, document};
@@ -58,6 +59,7 @@ impl TestFlow {
             collapse: None,
             ownership: Arc::default(),
             filters: Arc::default(),
+            gate: Arc::new(Gate::wide_open()),
         };
         Self { flow, clock, origin, target, _folder: folder }
     }
