@@ -96,6 +96,17 @@ impl DeliveryState {
         matches!(self, Self::Sent | Self::InDoubt { .. } | Self::Parked { in_doubt: true, .. })
     }
 
+    /// The state after what a person says of an attempt that may have arrived, where nobody else
+    /// knows: it arrived, or it did not and is sent again. An attempt under way is waited for.
+    pub fn declared(&self, next: Self) -> Result<Self, TransitionRefused> {
+        match (self, next) {
+            (Self::InDoubt { .. } | Self::Parked { in_doubt: true, .. }, next @ (Self::Acknowledged | Self::Due)) => {
+                Ok(next)
+            }
+            (_, next) => Err(TransitionRefused { from: self.name(), to: next.name() }),
+        }
+    }
+
     /// The state after `next`, or why the transition is not admitted.
     pub fn to(&self, next: Self) -> Result<Self, TransitionRefused> {
         let admitted = match (self, &next) {
@@ -158,6 +169,20 @@ mod tests {
         let parked = in_doubt.to(DeliveryState::Parked { reason: "x".into(), in_doubt: true }).expect("set aside");
         assert!(parked.to(DeliveryState::Due).is_err());
         assert!(parked.to(in_doubt).is_ok());
+    }
+
+    #[test]
+    fn only_a_doubt_is_ended_by_a_declaration() {
+        let parked = |in_doubt| DeliveryState::Parked { reason: "x".into(), in_doubt };
+        let in_doubt = DeliveryState::InDoubt { code: "timeout".into(), at: at() };
+        for said in [DeliveryState::Acknowledged, DeliveryState::Due] {
+            assert_eq!(parked(true).declared(said.clone()), Ok(said.clone()));
+            assert_eq!(in_doubt.declared(said.clone()), Ok(said.clone()));
+            for other in [parked(false), DeliveryState::Sent, DeliveryState::Due, DeliveryState::Acknowledged] {
+                assert!(other.declared(said.clone()).is_err(), "{other:?}");
+            }
+        }
+        assert!(parked(true).declared(parked(false)).is_err());
     }
 
     #[test]

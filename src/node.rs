@@ -21,7 +21,7 @@ use crate::flow::{Flow, FlowError, Systems, route};
 use crate::jobs::sweeper::{Sweeper, SweeperSettings};
 use crate::jobs::{self, Workers};
 use crate::pressure::{Gate, free_space_of};
-use crate::storage::{StorageError, Store};
+use crate::storage::{StorageError, Store, log_head};
 
 /// The answer of opening a database.
 pub type OpenStore = Result<Arc<dyn Store>, StorageError>;
@@ -216,6 +216,7 @@ impl Node {
             sweeper.stop().await;
             workers.stop().await;
         }
+        log_head(self.flow.store.as_ref()).await;
         self.flow.store.close().await;
         for simulator in self.simulators {
             simulator.stop().await;

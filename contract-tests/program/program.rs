@@ -1,6 +1,7 @@
 //! Promises of the real program, run as a user runs it: processes, files, exit codes, kills.
 
 mod limits;
+mod parked;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -6,6 +6,8 @@ mod bench;
 mod pressure;
 #[path = "flow/waiting.rs"]
 mod waiting;
+#[path = "flow/replay.rs"]
+mod replay;
 
 use std::sync::Arc;
 use std::time::Duration;

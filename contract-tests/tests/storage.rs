@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use contract_tests::shared_postgres::SharedDatabase;
 use contract_tests::storage_suite::{Database, Scene};
 use raccordo::storage::sqlite::{self, bare};
-use raccordo::storage::{SqlStore, StorageError, Store, postgres};
+use raccordo::storage::{AuditChain as _, SqlStore, StorageError, Store, postgres};
 use tempfile::TempDir;
 
 /// A file in a folder of its own.
@@ -58,7 +58,7 @@ impl Database for SqliteFile {
     }
 
     async fn audit(&self) -> (u64, Option<String>) {
-        let report = self.store().expect("an open store").verify_audit().await.expect("a report");
+        let report = self.store().expect("an open store").verify_audit(None).await.expect("a report");
         (report.entries, report.broken)
     }
 }
@@ -114,7 +114,7 @@ impl Database for PostgresDatabase {
     }
 
     async fn audit(&self) -> (u64, Option<String>) {
-        let report = self.store().expect("an open store").verify_audit().await.expect("a report");
+        let report = self.store().expect("an open store").verify_audit(None).await.expect("a report");
         (report.entries, report.broken)
     }
 }

@@ -4,12 +4,14 @@
 //! machine needs and nothing else.
 
 mod adapters;
+mod audit;
 mod cycle;
 mod demo;
 mod import;
 mod map;
 mod inspect;
 mod output;
+mod parked;
 mod reconcile;
 mod serve;
 mod simulate;
@@ -19,6 +21,7 @@ mod words;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Error;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -26,7 +29,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::config::{Config, ConfigError};
 use crate::flow::FlowError;
 use crate::node::{Node, NodeError, Parts};
-use crate::storage::StorageError;
+use crate::storage::{StorageError, Store};
 use output::Output;
 
 /// How a command ended.
@@ -44,6 +47,8 @@ pub enum Exit {
     Unavailable = 4,
     /// Differences, or findings of severity error, were found.
     Differences = 5,
+    /// The audit chain does not stand.
+    Broken = 6,
 }
 
 const EXIT_CODES: &str = "\
@@ -53,7 +58,8 @@ Exit codes:
   2  usage
   3  configuration
   4  unavailable, or a side could not be read completely
-  5  differences or errors found in the data";
+  5  differences or errors found in the data
+  6  the audit chain is broken";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -63,7 +69,10 @@ Examples:
   raccordo sync                             read the sources, deliver what is due
   raccordo reconcile pico                   compare with what Pi.Co. holds
   raccordo trace 5044003AF1                 the life of a CIG across systems
-  raccordo map explain --target pico 5044003AF1   why each field there has its value";
+  raccordo map explain --target pico 5044003AF1   why each field there has its value
+  raccordo parked list                      what waits for a person, and what can be done
+  raccordo parked replay --all --system pico --dry-run   what would be sent again
+  raccordo audit verify                     nothing was changed behind our back";
 
 /// Keeps the records of Italian public contracts in step between platforms.
 #[derive(Debug, Parser)]
@@ -110,6 +119,12 @@ enum Command {
     /// Explain and test the mappings between systems
     #[command(subcommand)]
     Map(map::Command),
+    /// Show what waits for a person, try it again, or close it with a reason
+    #[command(subcommand)]
+    Parked(parked::Command),
+    /// Recompute the audit chain, or show its head
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Show the systems: roles, contract, and whether the contract is PUBLIC or ASSUMED
     Adapters(adapters::Arguments),
     /// Run the simulator of a system until stopped
@@ -155,7 +170,23 @@ async fn run(parts: &Parts, arguments: &Arguments, output: &Output) -> anyhow::R
             map::explain(open(parts, arguments).await?, explain, output).await
         }
         Command::Trace(trace) => trace::run(open(parts, arguments).await?, trace, output).await,
+        Command::Parked(parked::Command::List(list)) => {
+            parked::list(open_store(parts, arguments).await?, list, output).await
+        }
+        Command::Parked(parked::Command::Replay(replay)) => {
+            parked::replay(open(parts, arguments).await?, replay, output).await
+        }
+        Command::Parked(parked::Command::Discard(discard)) => {
+            parked::discard(open_store(parts, arguments).await?, discard, output).await
+        }
+        Command::Audit(audit) => audit::run(open_store(parts, arguments).await?, audit, output).await,
     }
+}
+
+/// The records alone: nothing is built, taken back or written.
+async fn open_store(parts: &Parts, arguments: &Arguments) -> anyhow::Result<Arc<dyn Store>> {
+    let config = Config::load(arguments.folder.as_deref().unwrap_or(Path::new(".")))?;
+    Ok((parts.open_store)(config.storage).await?)
 }
 
 async fn open(parts: &Parts, arguments: &Arguments) -> anyhow::Result<Node> {

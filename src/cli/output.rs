@@ -62,6 +62,16 @@ impl Output {
         say(&format!("\n{title}\n{table}"));
     }
 
+    /// A table of long rows: narrow where nobody says how wide the screen is.
+    pub(super) fn narrow_table(&self, title: &str, headers: &[&str], rows: Vec<Vec<String>>) {
+        let mut table = Table::new();
+        table.load_style(UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(told_width().unwrap_or(NARROW));
+        table.set_header(headers.iter().copied());
+        table.add_rows(rows);
+        say(&format!("\n{title}\n{table}"));
+    }
+
     /// The whole chain of an error, once.
     pub(super) fn problem(&self, error: &anyhow::Error) {
         if self.json {
@@ -105,11 +115,18 @@ impl Output {
     }
 }
 
+/// The width of a narrow table, where nobody says another.
+const NARROW: u16 = 100;
+
 /// As wide as the terminal, or as `COLUMNS` says; 160 characters where nobody says.
 fn width() -> u16 {
+    told_width().unwrap_or(160)
+}
+
+fn told_width() -> Option<u16> {
     let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|columns| *columns >= 40);
     let terminal = std::io::stdout().is_terminal().then(|| console::Term::stdout().size_checked()).flatten();
-    terminal.map(|(_, columns)| columns).or(told).unwrap_or(160)
+    terminal.map(|(_, columns)| columns).or(told)
 }
 
 /// Writes a line of data. Whoever reads may stop reading, as `head` does: that is no error of ours.

@@ -123,6 +123,53 @@ words! {
         "The configuration names no system: see README.md, Configuration";
     not_yet: "Ci sono consegne ancora in viaggio: «raccordo sync» le porta a termine",
         "Some deliveries are still on their way: `raccordo sync` brings them to their end";
+    waits_for_a_person: "Che cosa aspetta una persona", "What waits for a person";
+    nothing_waits: "Nulla aspetta una persona.", "Nothing waits for a person.";
+    nothing_chosen: "Nulla di ciò che aspetta corrisponde alla scelta.", "Nothing that waits is of those chosen.";
+    would_do: "Che cosa si farebbe (nulla è cambiato)", "What would be done (nothing was changed)";
+    will_do: "Che cosa si sta per fare", "What is about to be done";
+    was_done: "Che cosa è stato fatto", "What was done";
+    what: "Che cosa", "What";
+    key_or_unit: "Chiave o unità", "Key or unit";
+    since: "Dal", "Since";
+    can_be_done: "Che cosa si può fare", "What can be done";
+    result: "Risultato", "Result";
+    a_delivery: "consegna", "delivery";
+    a_doubtful_delivery: "consegna in dubbio", "delivery in doubt";
+    a_record: "riga", "record";
+    a_document: "documento", "document";
+    proceed: "Procedere? [s/N]", "Go on? [y/N]";
+    nobody_answers: "Nessuno può rispondere qui: aggiungere --yes per procedere, --dry-run per vedere soltanto.",
+        "Nobody can answer here: add --yes to go on, --dry-run to look only.";
+    left_alone: "Nulla è stato cambiato.", "Nothing was changed.";
+    filter_needs_all: "I filtri valgono con --all: aggiungere --all, o togliere i filtri e dare i numeri.",
+        "Filters go with --all: add --all, or take the filters away and give the numbers.";
+    not_waiting: "niente con questo numero aspetta una persona: vedi «raccordo parked list»",
+        "nothing of this number waits for a person: see `raccordo parked list`";
+    then_sync: "Le consegne partono con «raccordo sync» o con il servizio.",
+        "Deliveries leave with `raccordo sync` or with the daemon.";
+    document_read_again: "il testo non è conservato: correggere il file e rileggerlo con «raccordo import»",
+        "its text is not kept: correct the file and read it again with `raccordo import`";
+    not_configured: "la sua fonte non è nella configurazione di oggi", "its source is not in today's configuration";
+    only_doubtful: "--sent e --not-sent valgono per le consegne in dubbio", "--sent and --not-sent are for deliveries in doubt";
+    say_first: "si sta ancora chiedendo al destinatario: dire prima se è arrivata (replay --sent o --not-sent)",
+        "the target is still being asked: say first whether it arrived (replay --sent or --not-sent)";
+    will_be_asked: "si richiede al destinatario se è arrivata", "the target is asked again whether it arrived";
+    will_be_sent: "da inviare di nuovo, come nuova revisione", "to be sent again, as a new revision";
+    same_bytes: "da inviare di nuovo, con la stessa chiave e gli stessi byte", "to be sent again, same key and same bytes";
+    declared: "segnata come arrivata, per dichiarazione", "marked as arrived, by declaration";
+    read_again: "riletta con le mappature di oggi", "read again with today's mappings";
+    understood_new: "compresa: nuova versione", "understood: a new version";
+    understood_same: "compresa: non dice nulla di nuovo", "understood: it says nothing new";
+    still_aside: "resta in quarantena", "stays in quarantine";
+    discarded: "scartata, con il motivo; nulla è cancellato", "discarded, with the reason; nothing is deleted";
+    not_done: "non fatto", "not done";
+    chain_stands: "La catena di controllo è integra.", "The audit chain stands.";
+    chain_broken: "La catena di controllo NON è integra", "The audit chain does NOT stand";
+    chain_what_to_do: "Fermare il servizio, non cancellare nulla, confrontare con l'ultimo backup: ciò che precede è integro.",
+        "Stop the daemon, delete nothing, compare with the last backup: what comes before stands.";
+    entries: "Voci", "Entries";
+    chain_head: "Testa", "Head";
     clean: "Tutto quadra: nulla è andato perso e le due parti concordano.",
         "All balances: nothing was lost and both sides agree.";
     not_clean: "Qualcosa non quadra: vedi le tabelle qui sopra.", "Something does not balance: see the tables above.";

@@ -1,5 +1,6 @@
 //! How a record moves, one file per station, in this order:
 //! intake → normalize → version → route → deliver → receipt → reconcile → report.
+//! Beside them `replay`, where a person sends what stands aside through them again.
 //!
 //! The stations know the roles of the adapters and what they need from storage. They know no
 //! system, no database, no page and no command.
@@ -12,6 +13,7 @@ pub mod deliver;
 pub mod receipt;
 pub mod reconcile;
 pub mod report;
+pub mod replay;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -4,9 +4,11 @@
 
 mod overview;
 mod notice;
+mod reasons;
 mod server;
 
-pub(crate) use overview::withheld_title;
+pub(crate) use overview::{italian, withheld_title};
+pub(crate) use reasons::waiting;
 pub use server::Pages;
 
 use std::sync::Arc;

@@ -274,7 +274,7 @@ pub(crate) fn withheld_title(code: &str) -> &'static str {
     }
 }
 
-fn rule_title(code: &str) -> &'static str {
+pub(super) fn rule_title(code: &str) -> &'static str {
     match Rule::ALL.iter().find(|rule| rule.code() == code) {
         None => "regola non nota a questa versione",
         Some(rule) => match rule {
@@ -321,7 +321,7 @@ pub(super) fn number(count: u64) -> String {
 }
 
 /// An instant in the form of Italian pages, on the Italian clock.
-fn italian(instant: canonical::values::UtcInstant) -> String {
+pub(crate) fn italian(instant: canonical::values::UtcInstant) -> String {
     use jiff::tz::TimeZone;
     let zone = TimeZone::get("Europe/Rome").unwrap_or(TimeZone::UTC);
     jiff::Timestamp::from_microsecond(instant.unix_micros())

@@ -18,7 +18,7 @@ use crate::clock::after;
 use crate::config::ScheduleConfig;
 use crate::flow::{Flow, FlowError, intake, reconcile};
 use crate::pressure::Hold;
-use crate::storage::{RunKind, Turn};
+use crate::storage::{RunKind, Turn, log_head};
 
 /// How long a turn holds without being held anew: whoever falls silent is replaced after it.
 const TURN: Duration = Duration::from_mins(1);
@@ -156,6 +156,8 @@ async fn reconcile_all(flow: Flow) {
             tracing::error!(target_system = name, error = %chain(&error), "target not reconciled");
         }
     }
+    // The log is kept outside the database: what is cut off after this is noticed.
+    log_head(flow.store.as_ref()).await;
 }
 
 /// An error with its causes, on one line.

@@ -2,11 +2,14 @@
 //!
 //! Five traits, by who asks: [`Ledger`] for intake and versions, [`Deliveries`] for the delivery
 //! station, [`Queue`] for the workers, [`Turns`] for schedules and sweeps, [`Views`] for people and for
-//! reconciliation. A database implements all of them ([`Store`]); one suite in `contract-tests` runs every promise on each.
+//! reconciliation; beside them [`Decisions`] of people and the [`AuditChain`]. A database implements all
+//! of them ([`Store`]); one suite in `contract-tests` runs every promise on each.
 //!
 //! Every method is atomic and durable: when it returns, what it wrote is on disk.
 
 pub mod model;
+pub mod parked;
+pub mod chain;
 pub mod postgres;
 pub mod sqlite;
 mod migrations;
@@ -18,8 +21,10 @@ use canonical::{Kind, Record, SourceName};
 use contract::{DocumentHeader, Neighbour, Refusal, UnitKey};
 use tokio::sync::watch;
 
+pub use chain::{AuditChain, AuditHead, AuditReport, log_head};
 pub use model::*;
-pub use sql::{AuditReport, SqlStore};
+pub use parked::{Decided, Decisions, KeptRecord, ParkedFilter, ParkedId, ParkedItem, ParkedKind, Person, Replay};
+pub use sql::SqlStore;
 
 /// What a database could not do.
 #[derive(Debug, thiserror::Error)]
@@ -241,7 +246,7 @@ pub trait Views: Send + Sync {
 
 /// A database that implements everything.
 #[async_trait]
-pub trait Store: Ledger + Deliveries + Queue + Turns + Views {
+pub trait Store: Ledger + Deliveries + Queue + Turns + Views + Decisions + AuditChain {
     /// Ends it: what was accepted is written, and nothing is accepted any more.
     async fn close(&self);
 

@@ -172,6 +172,17 @@ pub enum Stored {
     Quarantined,
 }
 
+impl Stored {
+    /// Stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Unchanged => "unchanged",
+            Self::Quarantined => "quarantined",
+        }
+    }
+}
+
 /// A write that was refused because the lease behind it is no longer ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fenced<T> {

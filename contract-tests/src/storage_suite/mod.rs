@@ -13,6 +13,8 @@ pub mod queue;
 pub mod turns;
 pub mod views;
 pub mod durability;
+pub mod parked;
+pub mod chain;
 
 use std::sync::Arc;
 
@@ -154,6 +156,26 @@ macro_rules! storage_suite {
                 the_audit_chain_stands
                 a_changed_audit_entry_is_found
                 a_removed_audit_entry_is_found
+            ]
+            parked: [
+                what_waits_is_listed_in_order_and_by_filter
+                what_was_given_up_is_found_by_the_code_of_its_reason
+                a_doubt_waits_for_a_person_when_it_lasts
+                what_was_refused_is_due_again_as_a_new_revision
+                a_doubt_that_arrived_is_acknowledged_by_declaration
+                a_doubt_that_did_not_arrive_is_sent_again_as_it_was
+                an_attempt_cut_short_ends_with_the_declaration
+                only_a_doubt_can_be_declared
+                a_discarded_delivery_comes_back_with_its_next_revision
+                what_was_discarded_waits_again_when_it_is_reopened
+                a_discarded_record_stays_away_when_its_line_is_read_again
+                a_kept_record_is_understood_later_with_its_document
+                a_refused_document_is_one_thing_until_it_is_read
+            ]
+            chain: [
+                what_changes_in_passing_leaves_one_entry_for_all_of_it
+                a_thousand_tamperings_are_found
+                a_tail_that_was_cut_off_is_found_by_the_kept_head
             ]
         }
     };

@@ -1,13 +1,16 @@
 //! The audit chain: every change leaves an entry that holds the hash of the one before it, in the
 //! transaction of the change itself.
 
+use async_trait::async_trait;
 use canonical::Digest;
 
+use super::SqlStore;
 use super::bulk::Bulk;
 use super::connection::{Connection, Row, query};
 use super::rows::hex;
 use super::trouble::Trouble;
 use super::writer::Desk;
+use crate::storage::{AuditChain, AuditHead, AuditReport, StorageError};
 
 /// The last entry of the chain. The default is the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -88,24 +91,27 @@ fn hash_of(previous: &[u8; 32], seq: i64, at: i64, kind: &str, subject: &str, de
     *Digest::of_parts(parts).as_bytes()
 }
 
-/// What a recomputation of the chain found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuditReport {
-    /// Entries that stand.
-    pub entries: u64,
-    /// Hash of the last entry that stands, in hexadecimal: to be kept outside the database, since
-    /// only that reveals a tail that was cut off.
-    pub head: String,
-    /// The first entry that does not stand, and why.
-    pub broken: Option<String>,
+#[async_trait]
+impl AuditChain for SqlStore {
+    async fn verify_audit(&self, kept: Option<Digest>) -> Result<AuditReport, StorageError> {
+        let verified = async { verify(&mut self.readers.snapshot().await?, kept).await };
+        verified.await.map_err(|trouble: Trouble| trouble.during("verify the audit chain"))
+    }
+
+    async fn audit_head(&self) -> Result<AuditHead, StorageError> {
+        let head = async { Head::load(&mut self.readers.acquire().await?).await };
+        let head = head.await.map_err(|trouble: Trouble| trouble.during("read the head of the audit chain"))?;
+        Ok(AuditHead { entries: head.seq.unsigned_abs(), head: hex(&head.hash) })
+    }
 }
 
 /// Entries recomputed after each look: bounded memory, however long the chain.
 const LOOKED_AT_ONCE: u32 = 10_000;
 
-pub(super) async fn verify(connection: &mut Connection) -> Result<AuditReport, Trouble> {
+async fn verify(connection: &mut Connection, kept: Option<Digest>) -> Result<AuditReport, Trouble> {
     let mut head = Head::START;
-    let broken = loop {
+    let mut is_kept = kept.is_none_or(|kept| *kept.as_bytes() == head.hash);
+    let mut broken = loop {
         let rows = query(
             "select seq, at, kind, subject, detail, previous, hash from audit where seq > $1 order by seq limit $2",
         )
@@ -116,29 +122,44 @@ pub(super) async fn verify(connection: &mut Connection) -> Result<AuditReport, T
         if rows.is_empty() {
             break None;
         }
-        if let Some(problem) = follow(&mut head, &rows)? {
-            break Some(problem);
+        let mut problem = None;
+        for row in &rows {
+            match next(row, head) {
+                Ok(Ok(next)) => head = next,
+                Ok(Err(found)) => problem = Some(found),
+                // A value of another type than this program writes.
+                Err(_) => problem = Some(format!("the entry after {} is not readable", head.seq)),
+            }
+            if problem.is_some() {
+                break;
+            }
+            is_kept |= kept.is_some_and(|kept| *kept.as_bytes() == head.hash);
+        }
+        if problem.is_some() {
+            break problem;
         }
     };
+    if broken.is_none() && !is_kept {
+        let entries = head.seq;
+        broken = Some(format!(
+            "the kept head is not in the chain: what followed entry {entries} was cut off, or all was written anew"
+        ));
+    }
     Ok(AuditReport { entries: head.seq.unsigned_abs(), head: hex(&head.hash), broken })
 }
 
-/// Moves the head over entries as long as they stand. Gives what is wrong with the first that does
-/// not.
-fn follow(head: &mut Head, rows: &[Row]) -> Result<Option<String>, Trouble> {
-    for row in rows {
-        let seq: i64 = row.try_get(0)?;
-        if seq != head.seq + 1 {
-            return Ok(Some(format!("entry {} is missing", head.seq + 1)));
-        }
-        if row.try_get::<&[u8]>(5)? != head.hash {
-            return Ok(Some(format!("entry {seq} does not follow the one before it")));
-        }
-        let hash = hash_of(&head.hash, seq, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?, row.try_get(4)?);
-        if row.try_get::<&[u8]>(6)? != hash {
-            return Ok(Some(format!("entry {seq} was changed")));
-        }
-        *head = Head { seq, hash };
+/// The head after one more entry, or why the entry does not stand.
+fn next(row: &Row, head: Head) -> Result<Result<Head, String>, sqlx::Error> {
+    let seq: i64 = row.try_get(0)?;
+    if seq != head.seq + 1 {
+        return Ok(Err(format!("entry {} is missing", head.seq + 1)));
     }
-    Ok(None)
+    if row.try_get::<&[u8]>(5)? != head.hash {
+        return Ok(Err(format!("entry {seq} does not follow the one before it")));
+    }
+    let hash = hash_of(&head.hash, seq, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?, row.try_get(4)?);
+    if row.try_get::<&[u8]>(6)? != hash {
+        return Ok(Err(format!("entry {seq} was changed")));
+    }
+    Ok(Ok(Head { seq, hash }))
 }

@@ -2,6 +2,8 @@
 //!
 //! Every write here is fenced: it holds only while the lease behind it is the last one given.
 
+pub(super) mod decided;
+
 use async_trait::async_trait;
 use canonical::values::UtcInstant;
 use contract::{Neighbour, Receipt, Shipment, UnitKey};
@@ -426,15 +428,7 @@ async fn reopen(desk: &mut Desk, delivery: DeliveryId, above: u64, reason: Strin
         .bind(at)
         .execute(&mut desk.connection)
         .await?;
-    if !give_job(desk, delivery, &standing, at).await? {
-        // The job that waits for a retry waits no longer: somebody asked.
-        query("update job set run_at = $2 where delivery = $1 and waits = 1 and run_at > $2")
-            .bind(delivery.0)
-            .bind(at)
-            .execute(&mut desk.connection)
-            .await?;
-        desk.memory.has_woken = true;
-    }
+    decided::due_now(desk, delivery, &standing, at).await?;
     let detail = json(&serde_json::json!({ "reason": reason, "state": state.name(), "revision": revision }))?;
     desk.audit(vec![Entry::new("delivery_reopened", format!("delivery/{delivery}"), detail)], at).await
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::audit::Entry;
 use super::bulk::Bulk;
 use super::connection::query;
+use super::entries;
 use super::orders::{Order, lane_of};
 use super::rows::{json, state};
 use super::trouble::Trouble;
@@ -107,8 +108,10 @@ impl Desk {
         }
         owed.extend(left.units.values());
         self.bump_others(owed, &mut bumps, at).await?;
+        let (units, released) = (left.units.keys().collect(), left.withheld.keys().collect());
+        let mut entries = entries::moved(&members, units, &withheld, released)?;
         self.leave(left, &members).await?;
-        let entries = self.bump(bumps, at).await?;
+        entries.extend(self.bump(bumps, at).await?);
         MEMBERS
             .run(&mut self.connection, members, |((record, target), unit), values| {
                 values.push(record).push(target).push(unit);

@@ -12,7 +12,7 @@ use super::rows::{count, json, stored};
 use super::trouble::Trouble;
 use super::versions::Prepared;
 use super::writer::Desk;
-use super::{SqlStore, reroute};
+use super::{SqlStore, entries, reroute};
 use crate::storage::{Arrival, DocumentId, Ledger, RecordId, Route, RunId, RunKind, RunTotals, StorageError, Stored};
 
 #[async_trait]
@@ -124,6 +124,7 @@ async fn register_document(
     if let Some(id) = known {
         return Ok(DocumentId(id));
     }
+    let (from, digest) = (source.clone(), header.digest.clone());
     let id: i64 = query_scalar(
         "insert into source_document (run, source, digest, remote_id, format, version, as_of, context, arrived_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning id",
@@ -139,6 +140,7 @@ async fn register_document(
     .bind(at)
     .fetch_one(&mut desk.connection)
     .await?;
+    desk.audit(vec![entries::document_registered(id, run, &from, &digest)?], at).await?;
     Ok(DocumentId(id))
 }
 
@@ -189,6 +191,7 @@ async fn finish_run(desk: &mut Desk, run: RunId, at: i64) -> Result<RunTotals, T
 }
 
 async fn save_cursor(desk: &mut Desk, source: String, cursor: String, at: i64) -> Result<(), Trouble> {
+    let entry = entries::saved("cursor_saved", format!("source/{source}"), &cursor)?;
     query(
         "insert into source_cursor (source, cursor, saved_at) values ($1, $2, $3)
          on conflict (source) do update set cursor = excluded.cursor, saved_at = excluded.saved_at",
@@ -198,7 +201,7 @@ async fn save_cursor(desk: &mut Desk, source: String, cursor: String, at: i64) -
     .bind(at)
     .execute(&mut desk.connection)
     .await?;
-    Ok(())
+    desk.audit(vec![entry], at).await
 }
 
 impl Desk {

@@ -26,6 +26,8 @@ mod queue;
 mod turns;
 mod views;
 mod trace;
+mod parked;
+mod entries;
 pub(in crate::storage) mod audit;
 #[cfg(test)]
 mod plans;
@@ -37,8 +39,6 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
-
-pub use audit::AuditReport;
 
 use self::connection::{Connection, Readers};
 use self::trouble::Trouble;
@@ -94,12 +94,6 @@ impl SqlStore {
     /// finds out what reached the disk.
     pub fn failure(&self) -> Option<String> {
         self.writer.failure()
-    }
-
-    /// Recomputes the audit chain from its first entry.
-    pub async fn verify_audit(&self) -> Result<AuditReport, StorageError> {
-        let verified = async { audit::verify(&mut self.readers.acquire().await?).await };
-        verified.await.map_err(|trouble: Trouble| trouble.during("verify the audit chain"))
     }
 
     /// Does some work inside the next transaction of the writer, and returns after its commit.

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::SqlStore;
 use super::bulk::rows_of_json;
 use super::connection::{Row, Text, query, query_scalar};
+use super::entries;
 use super::orders::{Order, lane_of};
 use super::rows::{json, optional_instant, subject};
 use super::trouble::Trouble;
@@ -28,8 +29,17 @@ const NEVER_ANSWERED: &str = "the work on it ended again and again without an an
 #[async_trait]
 impl Queue for SqlStore {
     async fn round(&self, settlements: &[Settlement], claim: ClaimRequest) -> Result<Round, StorageError> {
-        let settlements = settlements.to_vec();
-        self.settle("run a round of the queue", move |desk| round(desk, settlements, claim).boxed()).await
+        let (aside, others) = settlements.iter().partition::<Vec<_>, _>(|settlement| {
+            // What is set aside leaves an entry in the chain: on a shared database that is the writer's.
+            self.is_shared && settlement.end == JobEnd::Parked
+        });
+        let mut lost = 0;
+        if !aside.is_empty() {
+            let now = claim.now.unix_micros();
+            lost = self.write("set jobs aside", move |desk| settle_all(desk, aside, now).boxed()).await?;
+        }
+        let done = self.settle("run a round of the queue", move |desk| round(desk, others, claim).boxed()).await?;
+        Ok(Round { lost: done.lost + lost, ..done })
     }
 
     async fn release(&self, leases: &[Lease]) -> Result<(), StorageError> {
@@ -97,6 +107,10 @@ async fn round(desk: &mut Desk, settlements: Vec<Settlement>, claim: ClaimReques
     let lost = settle(desk, &settlements, claim.now.unix_micros()).await?;
     let claimed = if claim.limit == 0 { Vec::new() } else { self::claim(desk, claim).await? };
     Ok(Round { claimed, lost })
+}
+
+async fn settle_all(desk: &mut Desk, settlements: Vec<Settlement>, now: i64) -> Result<u64, Trouble> {
+    settle(desk, &settlements, now).await
 }
 
 async fn claim(desk: &mut Desk, claim: ClaimRequest) -> Result<Vec<ClaimedJob>, Trouble> {
@@ -214,6 +228,15 @@ async fn finish(desk: &mut Desk, state: &str, pairs: Vec<(i64, i64)>, now: i64) 
         .execute(&mut desk.connection)
         .await?;
         lost -= ended.rows_affected();
+        if state == "parked" {
+            let rows = query(
+                "select j.id from json_each($1) e join job j on j.id = cast(e.value as bigint)
+                  where j.state = 'parked' and j.ended_at = $2",
+            );
+            let rows = rows.bind(&jobs).bind(now).fetch_all(&mut desk.connection).await?;
+            let parked = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<i64>, Trouble>>()?;
+            desk.audit(entries::list("jobs_parked", "jobs", parked)?.into_iter().collect(), now).await?;
+        }
         pass_lanes_on(desk, jobs).await?;
     }
     Ok(lost)

@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::audit::Entry;
 use super::bulk::Bulk;
 use super::connection::{query, query_scalar};
+use super::entries;
 use super::rows::json;
 use super::trouble::Trouble;
 use super::versions::{Place, Prepared};
@@ -135,7 +136,9 @@ impl Desk {
         let ids: Vec<_> = aside.keys().collect();
         let already = query(
             "select q.raw_record from json_each($1) i cross join quarantine q
-              where q.raw_record = cast(i.value as bigint) and q.resolved_at is null",
+              where q.raw_record = cast(i.value as bigint)
+                and (q.resolved_at is null
+                     or exists (select 1 from discarded x where x.what = 'record' and x.number = q.raw_record))",
         )
         .bind(json(&ids)?)
         .fetch_all(&mut self.connection)
@@ -157,14 +160,14 @@ impl Desk {
         Ok(entries)
     }
 
-    /// What stood aside and is understood now stands aside no longer.
+    /// What stood aside and is understood now stands aside no longer. Gives the entry of that.
     pub(super) async fn resolve_understood(
         &mut self,
         arrivals: &[Prepared],
         answers: &[Stored],
         raw_records: &[Option<i64>],
         at: i64,
-    ) -> Result<(), Trouble> {
+    ) -> Result<Option<Entry>, Trouble> {
         let mut documents: Vec<_> = arrivals.iter().map(|arrival| arrival.place.document).collect();
         documents.sort_unstable();
         documents.dedup();
@@ -176,7 +179,7 @@ impl Desk {
         .fetch_one(&mut self.connection)
         .await?;
         if !has_open {
-            return Ok(());
+            return Ok(None);
         }
         let understood = arrivals.iter().zip(answers).zip(raw_records);
         let understood: Vec<_> = understood
@@ -187,20 +190,22 @@ impl Desk {
                 (arrival.place.document, arrival.place.line, text, raw_record)
             })
             .collect();
-        query(
+        let resolved = query(
             "update quarantine set resolved_at = $2
               where resolved_at is null and raw_record in (
                     select coalesce(cast(u.value ->> 3 as bigint),
                            (select r.id from raw_record r
                              where r.document = cast(u.value ->> 0 as bigint) and r.line = cast(u.value ->> 1 as bigint)
                                and r.fingerprint = unhex(u.value ->> 2)))
-                      from json_each($1) u)",
+                      from json_each($1) u)
+             returning raw_record",
         )
         .bind(json(&understood)?)
         .bind(at)
-        .execute(&mut self.connection)
+        .fetch_all(&mut self.connection)
         .await?;
-        Ok(())
+        let resolved = resolved.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<i64>, Trouble>>()?;
+        entries::list("quarantine_resolved", "raw_records", resolved)
     }
 }
 

@@ -8,6 +8,7 @@ use canonical::{Kind, Record, SourceName};
 use super::audit::Entry;
 use super::connection::{Connection, query};
 use super::effects::Changed;
+use super::entries;
 use super::rows::{json, kind, record};
 use super::trouble::Trouble;
 use super::writer::Desk;
@@ -130,6 +131,7 @@ pub(super) async fn adesioni(connection: &mut Connection) -> Result<Vec<Record>,
 }
 
 pub(super) async fn save_routing(desk: &mut Desk, routing: String, at: i64) -> Result<(), Trouble> {
+    let entry = entries::saved("routing_saved", "routing".to_owned(), &routing)?;
     query(
         "insert into routing (id, routing, at) values (1, $1, $2)
          on conflict (id) do update set routing = excluded.routing, at = excluded.at",
@@ -138,7 +140,7 @@ pub(super) async fn save_routing(desk: &mut Desk, routing: String, at: i64) -> R
     .bind(at)
     .execute(&mut desk.connection)
     .await?;
-    Ok(())
+    desk.audit(vec![entry], at).await
 }
 
 /// Records that may take a seat which another source has left.

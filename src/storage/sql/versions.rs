@@ -198,13 +198,13 @@ impl Desk {
         }
         self.add_totals(run, totals).await?;
         let raw_records = self.keep_raw_records(&mut arrivals, &answers).await?;
-        self.resolve_understood(&arrivals, &answers, &raw_records, at).await?;
-        let quarantined = self.quarantine(&arrivals, &raw_records, at).await?;
+        let resolved = self.resolve_understood(&arrivals, &answers, &raw_records, at).await?;
+        let mut entries = self.quarantine(&arrivals, &raw_records, at).await?;
+        entries.extend(resolved);
         if versions.is_empty() && !slots.iter().any(|slot| slot.is_touched) {
-            self.audit(quarantined, at).await?;
+            self.audit(entries, at).await?;
             return Ok(answers);
         }
-        let mut entries = quarantined;
         entries.extend(versions_stored(run, &versions, &arrivals)?);
         let changed = take_changed(&slots, &mut arrivals);
         self.put_records(&slots, &slot_of, &mut arrivals).await?;

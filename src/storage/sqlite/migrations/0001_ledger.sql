@@ -343,3 +343,19 @@ create trigger audit_is_append_only_u before update on audit
 begin select raise(abort, 'audit is append-only'); end;
 create trigger audit_is_append_only_d before delete on audit
 begin select raise(abort, 'audit is append-only'); end;
+
+-- What a person took off the list of what waits. Nothing else of it changes; the chain holds the
+-- same entry. The revision is that of a delivery: the next one is another matter.
+create table discarded (
+    what text not null check (what in ('delivery', 'record', 'document')),
+    number integer not null,
+    revision integer not null,
+    at integer not null,
+    who text not null,
+    reason text not null,
+    primary key (what, number)
+);
+
+-- Whether a document that was refused has been read, or refused for another reason, since.
+create index source_document_by_name on source_document (source, remote_id, run);
+create index refused_document_by_name on refused_document (source, remote_id, id);

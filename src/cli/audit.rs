@@ -1,0 +1,98 @@
+//! `raccordo audit`: whether anything was changed behind the back of the program.
+
+use std::sync::Arc;
+
+use canonical::Digest;
+
+use super::Exit;
+use super::output::Output;
+use crate::storage::{AuditHead, Store};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Recompute the chain from its first entry
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify(Verify),
+    /// Print number and hash of the last entry, to be kept outside the database
+    Head,
+}
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  raccordo audit head > /altrove/testa.txt        keep the head where the database is not
+  raccordo audit verify --head \"$(cat /altrove/testa.txt)\"   a tail that was cut off is found too
+
+The daemon writes the head into its log after every reconciliation and when it stops.";
+
+/// Recompute the chain from its first entry.
+#[derive(Debug, clap::Args)]
+pub(super) struct Verify {
+    /// A head kept earlier, as `audit head` prints it (or its hash alone): the chain must still
+    /// hold that entry
+    #[arg(long, value_name = "HEAD", value_parser = kept_head)]
+    head: Option<Digest>,
+}
+
+/// The hash of a head, with or without its number before it.
+fn kept_head(text: &str) -> Result<Digest, String> {
+    let hash = text.trim().rsplit(':').next().unwrap_or_default();
+    Digest::from_hex(&hash.to_lowercase()).ok_or_else(|| "write it as `audit head` prints it".to_owned())
+}
+
+pub(super) async fn run(store: Arc<dyn Store>, command: &Command, output: &Output) -> anyhow::Result<Exit> {
+    let exit = match command {
+        Command::Head => head(&store.audit_head().await?, output),
+        Command::Verify(arguments) => verify(store.as_ref(), arguments, output).await?,
+    };
+    store.close().await;
+    Ok(exit)
+}
+
+fn head(head: &AuditHead, output: &Output) -> Exit {
+    if output.is_json() {
+        output.json(head);
+    } else {
+        output.line(&head.to_string());
+    }
+    Exit::Done
+}
+
+async fn verify(store: &dyn Store, arguments: &Verify, output: &Output) -> anyhow::Result<Exit> {
+    let report = store.verify_audit(arguments.head).await?;
+    let words = output.words;
+    if output.is_json() {
+        output.json(&serde_json::json!({
+            "stands": report.broken.is_none(),
+            "entries": report.entries,
+            "head": report.head,
+            "broken": report.broken,
+        }));
+    } else {
+        output.line(&format!(
+            "{}: {}\n{}: {}:{}",
+            words.entries, report.entries, words.chain_head, report.entries, report.head
+        ));
+        match &report.broken {
+            None => output.line(words.chain_stands),
+            Some(problem) => {
+                output.note(&format!("{}: {problem}", words.chain_broken));
+                output.note(words.chain_what_to_do);
+            }
+        }
+    }
+    Ok(if report.broken.is_none() { Exit::Done } else { Exit::Broken })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kept_head_is_read_as_it_was_printed_or_as_its_hash() {
+        let hash = Digest::of(b"x").to_string();
+        let printed = AuditHead { entries: 12, head: hash.clone() }.to_string();
+        assert_eq!(kept_head(&printed).expect("a head"), Digest::of(b"x"));
+        assert_eq!(kept_head(&format!(" {}\n", hash.to_uppercase())).expect("a hash"), Digest::of(b"x"));
+        assert!(kept_head("12").is_err());
+    }
+}
