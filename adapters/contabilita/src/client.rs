@@ -94,9 +94,10 @@ impl Client {
 
 /// The table.
 fn understand(answer: &Answer, question: &Question) -> Result<Vec<RowText>, AdapterError> {
-    let is_xml = answer
-        .media_type()
-        .is_some_and(|media| ["text/xml", "application/xml", "application/soap+xml"].contains(&media.as_str()));
+    let is_xml = answer.defect.is_none()
+        && answer
+            .media_type()
+            .is_some_and(|media| ["text/xml", "application/xml", "application/soap+xml"].contains(&media.as_str()));
     // Faults come with 500, with 400 over SOAP 1.2, and with 200 from careless servers.
     let envelope = is_xml.then(|| envelope::read(&answer.body));
     match (answer.status, envelope) {

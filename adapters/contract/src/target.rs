@@ -6,6 +6,7 @@
 //! should hold and the one it holds.
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use canonical::identifiers::CodiceFiscale;
@@ -252,6 +253,13 @@ pub trait Target: Send + Sync {
 
     /// Asks by natural key whether a shipment whose answer was lost has arrived.
     async fn look_up(&self, shipment: &Shipment) -> Result<Held, AdapterError>;
+
+    /// The longest pause that the target asked for since the last question, in whatever answer: one
+    /// that was taken may say that it was the last for now (`X-RateLimit-Remaining: 0`). The flow
+    /// asks after each operation, and sends nothing more to this target before the pause is over.
+    fn pause_asked(&self) -> Option<Duration> {
+        None
+    }
 
     /// Asks where a submitted shipment stands. Targets that answer at once are never asked.
     async fn follow(&self, shipment: &Shipment, receipt: &Receipt) -> Result<Followed, AdapterError> {

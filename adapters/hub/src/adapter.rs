@@ -4,6 +4,7 @@
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use canonical::{Digest, Kind, Record};
@@ -211,6 +212,10 @@ impl Target for Hub {
 
     fn mapping_version(&self) -> &'static str {
         write::MAPPING_VERSION
+    }
+
+    fn pause_asked(&self) -> Option<Duration> {
+        self.config.client.take_pause()
     }
 
     async fn send(&self, shipment: &Shipment) -> Result<Outcome, AdapterError> {

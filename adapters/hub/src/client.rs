@@ -5,15 +5,16 @@
 //! | 200, 201 to a publication, with our revision and state `pubblicata` | taken |
 //! | 400, 409, 413, 422 to a publication, with a problem document | refused, with its code |
 //! | 404 to a publication asked for, with code `non_trovata` | nothing there |
-//! | 404, 405 otherwise | not the HUB: the address is wrong |
 //! | 200 to a list | data |
-//! | all the rest | the table that every system shares; what it cannot name is in doubt |
+//! | all the rest | see [`error_of`]; what it cannot name is in doubt |
+
+use std::time::Duration;
 
 use canonical::Digest;
 use canonical::identifiers::without_personal_codes;
-use contract::{AdapterError, Advice, Outcome, Phase, Receipt, Shipment, UnitKey};
+use contract::{AdapterError, Outcome, Receipt, Shipment, UnitKey};
 use kit::Secret;
-use kit::answer::{Answer, common_error};
+use kit::answer::{self, Answer, Busy};
 use kit::http::{HttpClient, Method, Request};
 
 use crate::fields::OMITTED;
@@ -53,6 +54,11 @@ impl Client {
         Ok((answer.json()?, answer))
     }
 
+    /// The pause that the HUB asked for since the last question.
+    pub(crate) fn take_pause(&self) -> Option<Duration> {
+        self.http.take_pause()
+    }
+
     /// `PUT /pubblicazioni/{chiave}`
     pub(crate) async fn publish(&self, shipment: &Shipment) -> Result<Outcome, AdapterError> {
         let request = self
@@ -62,14 +68,17 @@ impl Client {
         let answer = self.http.exchange(request).await?;
         match answer.status {
             200 | 201 => {
-                let taken: Ricevuta = answer.json()?;
+                let taken: Ricevuta = answer.receipt()?;
+                if taken.id.trim().is_empty() {
+                    return Err(answer.not_understood("a receipt without an identifier"));
+                }
                 if taken.revisione != shipment.revision || taken.stato != PUBBLICATA {
                     return Err(answer.not_understood("another revision, or a publication that is not shown"));
                 }
                 Ok(Outcome::Acknowledged(receipt(&answer, taken.id)))
             }
             400 | 409 | 413 | 422 => {
-                let problema: Problema = answer.json()?;
+                let problema: Problema = answer.object()?;
                 Ok(Outcome::Refused { code: tellable(&problema.codice), message: tellable(&problema.messaggio) })
             }
             _ => Err(error_of(&answer)),
@@ -134,13 +143,9 @@ fn tellable(text: &str) -> String {
     without_personal_codes(text, OMITTED).chars().take(LONGEST_TOLD).collect()
 }
 
+/// The contract says of 429 and 503 that nothing was done.
 fn error_of(answer: &Answer) -> AdapterError {
-    if matches!(answer.status, 404 | 405) {
-        let error = answer.not_understood("the HUB has no such operation at this address");
-        return error.phase(Phase::Refused).advice(Advice::FixConfiguration);
-    }
-    common_error(&answer.attempted, answer)
-        .unwrap_or_else(|| answer.not_understood("a status that the contract does not have"))
+    answer::error_of(answer, Busy::DidNothing)
 }
 
 #[cfg(test)]

@@ -9,10 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use contract::{AdapterError, Advice, ErrorKind, Phase};
-use serde::de::DeserializeOwned;
-use time::PrimitiveDateTime;
-use time::format_description::BorrowedFormatItem;
-use time::macros::format_description;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 /// A complete answer of the other side.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -25,11 +23,15 @@ pub struct Answer {
     pub content_type: Option<String>,
     /// The place to ask, as received.
     pub location: Option<String>,
-    /// The pause that the system asks for, never above a day. A date is counted from the date of
-    /// the answer itself: both are the system's clock, ours is not needed.
+    /// The pause that the system asks for in whatever words, never above a day.
     pub retry_after: Option<Duration>,
-    /// The pause as received, also when it could not be understood.
+    /// `Retry-After` as received, also when it could not be understood.
     pub retry_after_raw: Option<String>,
+    /// Whether the end of the body was told, by its length or its chunks. Where only the connection
+    /// ended, a body that is not complete in itself may have lost its end.
+    pub is_delimited: bool,
+    /// Why the body cannot be believed whatever is in it, when it cannot.
+    pub defect: Option<&'static str>,
     /// The body.
     pub body: Bytes,
 }
@@ -51,12 +53,17 @@ impl Answer {
     /// The body as JSON of this shape. Another content type, or another shape, is an answer
     /// outside the contract.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, AdapterError> {
+        if let Some(defect) = self.defect {
+            return Err(self.not_understood(defect));
+        }
         if !self.is_json() {
             return Err(self.not_understood("content type is not JSON"));
         }
         // A byte order mark is not JSON, but some servers write one.
         let body = self.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.body);
-        serde_json::from_slice(body).map_err(|error| {
+        // Fields that we do not read must be text too: half a character is a sign of damage.
+        let body = std::str::from_utf8(body).map_err(|_| self.not_understood("the body is not UTF-8"))?;
+        serde_json::from_str(body).map_err(|error| {
             // The words of the parser may repeat received values: only the place is told.
             let what = match error.classify() {
                 serde_json::error::Category::Data => "unexpected shape",
@@ -64,6 +71,26 @@ impl Answer {
             };
             self.not_understood(&format!("{what} at line {} column {}", error.line(), error.column()))
         })
+    }
+
+    /// The body as a receipt of this shape: JSON as by [`Answer::json`] that speaks of no error. A
+    /// receipt beside an error is neither.
+    pub fn receipt<T: DeserializeOwned>(&self) -> Result<T, AdapterError> {
+        let receipt = self.object()?;
+        match self.json::<Complaint>() {
+            Ok(complaint) if !complaint.is_there() => Ok(receipt),
+            _ => Err(self.not_understood("a receipt that speaks of an error")),
+        }
+    }
+
+    /// The body as a JSON object of this shape. A list of its values in the right order is none.
+    pub fn object<T: DeserializeOwned>(&self) -> Result<T, AdapterError> {
+        let object = self.json()?;
+        let body = self.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.body);
+        if !body.trim_ascii_start().starts_with(b"{") {
+            return Err(self.not_understood("the body is no object"));
+        }
+        Ok(object)
     }
 
     /// An error that says why this answer is outside the contract. In doubt, save for a 413: it
@@ -97,6 +124,38 @@ impl Answer {
     }
 }
 
+/// The names under which systems tell an error inside an answer of success.
+#[derive(Deserialize)]
+struct Complaint {
+    #[serde(
+        default,
+        alias = "errors",
+        alias = "errore",
+        alias = "errori",
+        alias = "errorData",
+        alias = "errorMessage"
+    )]
+    error: Option<Told>,
+}
+
+impl Complaint {
+    fn is_there(&self) -> bool {
+        !matches!(&self.error, None | Some(Told::Flag(false)))
+            && !matches!(&self.error, Some(Told::Text(text)) if text.trim().is_empty())
+            && !matches!(&self.error, Some(Told::List(list)) if list.is_empty())
+    }
+}
+
+/// What stands under one of them: `false`, no text and no element are no error.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Told {
+    Flag(bool),
+    Text(String),
+    List(Vec<IgnoredAny>),
+    Other(IgnoredAny),
+}
+
 /// The error behind an answer, for the answers that mean the same with every system. None: the
 /// adapter's own table decides.
 ///
@@ -110,6 +169,7 @@ impl Answer {
 /// | 503 with a pause | unavailable | refused |
 /// | other 5xx, 503 without a pause | unavailable | unknown: the effect may have come before the failure |
 /// | 1xx, 3xx | not understood; redirects are never followed | unknown |
+/// | a body that cannot be believed elsewhere | not understood | unknown |
 /// | HTML elsewhere | not understood: a portal or a proxy answered | unknown |
 /// | 200 or 201 with an empty body | not understood | unknown |
 /// | 202 with no place to ask | not understood: taken in charge is not delivered | unknown |
@@ -128,6 +188,7 @@ pub fn common_error(attempted: &str, answer: &Answer) -> Option<AdapterError> {
         503 if answer.retry_after_raw.is_some() => Some(error(ErrorKind::Unavailable).advice(pause)),
         500..=599 => Some(error(ErrorKind::Unavailable).phase(Phase::Unknown).advice(pause)),
         300..=399 => not_understood("redirect, never followed").map(|error| error.advice(Advice::FixConfiguration)),
+        200..=299 | 400..=499 if answer.defect.is_some() => not_understood(answer.defect.unwrap_or_default()),
         200..=299 | 400..=499 if answer.is_html() => not_understood("a page for people instead of data"),
         200 | 201 if answer.body.trim_ascii().is_empty() => not_understood("empty body"),
         202 if answer.location.is_none() => not_understood("taken in charge with no place to ask"),
@@ -136,26 +197,32 @@ pub fn common_error(attempted: &str, answer: &Answer) -> Option<AdapterError> {
     }
 }
 
-/// No system may stop a delivery for longer than this.
-const LONGEST_PAUSE: Duration = Duration::from_hours(24);
-
-/// How long a system asks to be left alone: seconds, or a date counted from the date of the answer
-/// (`date`). Past dates give zero, what is neither gives none.
-pub(crate) fn pause(retry_after: &str, date: Option<&str>) -> Option<Duration> {
-    let text = retry_after.trim();
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        let seconds = text.parse().unwrap_or(u64::MAX);
-        return Some(Duration::from_secs(seconds).min(LONGEST_PAUSE));
-    }
-    let pause = http_date(text)? - http_date(date?)?;
-    Some(Duration::try_from(pause).unwrap_or_default().min(LONGEST_PAUSE))
+/// What the contract of a system says of a 503 that names its pause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Busy {
+    /// It did nothing: sending again is safe.
+    DidNothing,
+    /// Nothing, so that it may be a gateway's word about a request that went through.
+    NotSaid,
 }
 
-const HTTP_DATE: &[BorrowedFormatItem<'_>] =
-    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
-
-fn http_date(text: &str) -> Option<PrimitiveDateTime> {
-    PrimitiveDateTime::parse(text.trim(), HTTP_DATE).ok()
+/// The end of the table from answer to error of every system that is written to: what its contract
+/// does not name. It knows the two answers that [`common_error`] leaves to readers.
+///
+/// | answer | error | phase |
+/// |---|---|---|
+/// | 404, 405 | not understood: there is no such operation at the address in the settings | refused |
+/// | 503 with a pause, where the contract does not say what it means | unavailable | unknown |
+/// | what [`common_error`] names | that | that |
+/// | anything else | not understood | unknown |
+pub fn error_of(answer: &Answer, busy: Busy) -> AdapterError {
+    if matches!(answer.status, 404 | 405) {
+        let error = answer.not_understood("no such operation at this address");
+        return error.phase(Phase::Refused).advice(Advice::FixConfiguration);
+    }
+    let error = common_error(&answer.attempted, answer)
+        .unwrap_or_else(|| answer.not_understood("an answer that the contract does not have"));
+    if answer.status == 503 && busy == Busy::NotSaid { error.phase(Phase::Unknown) } else { error }
 }
 
 #[cfg(test)]
@@ -232,26 +299,6 @@ mod tests {
         assert_eq!(error.advice, Advice::Retry { after: Some(Duration::from_secs(7)) });
     }
 
-    #[rstest]
-    #[case("5", Some(5))]
-    #[case(" 0 ", Some(0))]
-    #[case("99999999999999999999999", Some(86_400))]
-    #[case("Sun, 06 Nov 1994 08:49:47 GMT", Some(10))]
-    #[case("Sun, 06 Nov 1994 08:00:00 GMT", Some(0))]
-    #[case("Sun, 06 Nov 2044 08:49:37 GMT", Some(86_400))]
-    #[case("-3", None)]
-    #[case("soon", None)]
-    #[case("", None)]
-    fn a_pause_is_seconds_or_a_date(#[case] text: &str, #[case] seconds: Option<u64>) {
-        let date = Some("Sun, 06 Nov 1994 08:49:37 GMT");
-        assert_eq!(pause(text, date), seconds.map(Duration::from_secs));
-    }
-
-    #[test]
-    fn a_date_without_a_date_of_the_answer_is_kept_raw() {
-        assert_eq!(pause("Sun, 06 Nov 1994 08:49:47 GMT", None), None);
-    }
-
     #[derive(Debug, Deserialize)]
     struct Shape {
         n: u32,
@@ -270,6 +317,57 @@ mod tests {
             assert_eq!(error.kind, ErrorKind::NotUnderstood);
             assert!(!format!("{error:?}").contains("segreto"));
         }
+    }
+
+    #[rstest]
+    #[case(404, Busy::DidNothing, Phase::Refused, Advice::FixConfiguration)]
+    #[case(405, Busy::NotSaid, Phase::Refused, Advice::FixConfiguration)]
+    #[case(503, Busy::DidNothing, Phase::Refused, Advice::Retry { after: Some(Duration::from_secs(7)) })]
+    #[case(503, Busy::NotSaid, Phase::Unknown, Advice::Retry { after: Some(Duration::from_secs(7)) })]
+    #[case(429, Busy::NotSaid, Phase::Refused, Advice::Retry { after: Some(Duration::from_secs(7)) })]
+    #[case(200, Busy::DidNothing, Phase::Unknown, Advice::Retry { after: None })]
+    #[case(409, Busy::NotSaid, Phase::Unknown, Advice::Retry { after: None })]
+    fn the_end_of_every_table(#[case] status: u16, #[case] busy: Busy, #[case] phase: Phase, #[case] advice: Advice) {
+        let (retry_after, raw) = (Some(Duration::from_secs(7)), Some("7".to_owned()));
+        let answer = Answer { retry_after, retry_after_raw: raw, ..answer(status, "application/json", "{}") };
+        let error = error_of(&answer, busy);
+        assert_eq!((error.phase, error.advice), (phase, advice));
+    }
+
+    #[test]
+    fn a_body_that_cannot_be_believed_is_no_json_and_no_refusal_of_ours() {
+        let defect = Some("encoded");
+        for status in [200, 201, 204, 400, 404, 409, 422] {
+            let answer = Answer { defect, ..answer(status, "application/json", r#"{"n":1}"#) };
+            assert!(answer.json::<Shape>().is_err() && answer.receipt::<Shape>().is_err());
+            let error = common_error("PUT /x", &answer).expect("an error");
+            assert_eq!((error.kind, error.phase), (ErrorKind::NotUnderstood, Phase::Unknown), "{status}");
+        }
+    }
+
+    #[rstest]
+    #[case(r#"{"n":1}"#, true)]
+    #[case("\u{feff} {\"n\":1}", true)]
+    #[case(r#"{"n":1,"error":null,"other":{"error":"deeper"}}"#, true)]
+    #[case(r#"{"n":1,"errors":[]}"#, true)]
+    #[case(r#"{"n":1,"errore":false}"#, true)]
+    #[case(r#"{"n":1,"error":" "}"#, true)]
+    #[case(r#"{"n":1,"error":"no"}"#, false)]
+    #[case(r#"{"n":1,"errore":true}"#, false)]
+    #[case(r#"{"n":1,"errors":["no"]}"#, false)]
+    #[case(r#"{"n":1,"errorData":{"code":3}}"#, false)]
+    #[case(r#"{"n":1,"error":null,"errors":["no"]}"#, false)]
+    #[case("[1]", false)]
+    #[case(r#"{"n":1}{"n":1}"#, false)]
+    fn a_receipt_is_an_object_that_speaks_of_no_error(#[case] body: &'static str, #[case] expected: bool) {
+        assert_eq!(answer(200, "application/json", body).receipt::<Shape>().is_ok(), expected);
+    }
+
+    #[test]
+    fn half_a_character_spoils_json_wherever_it_stands() {
+        let body = Bytes::from_static(b"{\"n\":1,\"nobody reads\":\"\xc3\"}");
+        let answer = Answer { body, ..answer(200, "application/json", "") };
+        assert!(answer.json::<Shape>().is_err());
     }
 
     #[test]

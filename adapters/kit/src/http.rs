@@ -8,7 +8,8 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use contract::{AdapterError, Advice, ErrorKind, SettingsError};
@@ -19,7 +20,9 @@ use serde::Deserialize;
 
 use crate::Secret;
 pub use crate::answer::Answer;
-use crate::answer::pause;
+use crate::pause::asked_pause;
+
+mod head;
 
 /// Where a system is and how long we wait for it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -81,6 +84,10 @@ pub struct HttpClient {
     base: Url,
     client: Client,
     max_answer_bytes: usize,
+    /// When an answer came that does not say it itself.
+    now: fn() -> SystemTime,
+    /// The longest pause asked for since somebody looked; shared by all clones.
+    asked: Arc<Mutex<Option<Duration>>>,
 }
 
 impl fmt::Debug for HttpClient {
@@ -108,7 +115,12 @@ impl HttpClient {
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
-            .no_proxy();
+            .no_proxy()
+            // Whatever other crates of the build ask of the library: a body is as long as what arrives.
+            .no_gzip()
+            .no_brotli()
+            .no_deflate()
+            .no_zstd();
         if let Some(path) = &settings.ca_file {
             builder = builder.tls_certs_only(authorities(path).map_err(unusable)?);
         } else if base.scheme() == "http" {
@@ -116,7 +128,8 @@ impl HttpClient {
             builder = builder.tls_certs_only([]);
         }
         let client = builder.build().map_err(|error| unusable(format!("no HTTP client: {}", root_cause(&error))))?;
-        Ok(Self { system, base, client, max_answer_bytes: settings.max_answer_bytes })
+        let (now, asked): (fn() -> SystemTime, _) = (arrival, Arc::default());
+        Ok(Self { system, base, client, max_answer_bytes: settings.max_answer_bytes, now, asked })
     }
 
     /// A request to a path below the base address. Segments and query are encoded here; a segment
@@ -138,6 +151,12 @@ impl HttpClient {
         Request { attempted, problem, inner: reqwest::Request::new(method, url) }
     }
 
+    /// The longest pause that the answers since the last question asked for, whatever became of
+    /// them: one that was taken may say that it was the last for now.
+    pub fn take_pause(&self) -> Option<Duration> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// Sends a request once and reads the whole answer, up to the limit.
     pub async fn exchange(&self, request: Request) -> Result<Answer, AdapterError> {
         let (answer, response) = self.send(request).await?;
@@ -153,14 +172,25 @@ impl HttpClient {
             return Err(error.caused_by(problem));
         }
         let response = self.client.execute(inner).await.map_err(|error| transport_error(&attempted, error))?;
-        let status = response.status().as_u16();
-        let text = |name: HeaderName| text(response.headers(), &name);
-        let retry_after_raw = text(header::RETRY_AFTER);
-        let retry_after = retry_after_raw.as_deref().and_then(|raw| pause(raw, text(header::DATE).as_deref()));
-        let (content_type, location) = (text(header::CONTENT_TYPE), text(header::LOCATION));
+        let (status, headers) = (response.status().as_u16(), response.headers());
+        let retry_after = asked_pause(status, headers, (self.now)());
+        if retry_after.is_some() {
+            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            *asked = retry_after.max(*asked);
+        }
         tracing::debug!(system = self.system, attempted, status, "answer received");
-        let body = Bytes::new();
-        Ok((Answer { attempted, status, content_type, location, retry_after, retry_after_raw, body }, response))
+        let answer = Answer {
+            attempted,
+            status,
+            content_type: text(headers, &header::CONTENT_TYPE),
+            location: text(headers, &header::LOCATION),
+            retry_after,
+            retry_after_raw: text(headers, &header::RETRY_AFTER),
+            is_delimited: head::is_delimited(response.version(), headers),
+            defect: head::defect(headers),
+            body: Bytes::new(),
+        };
+        Ok((answer, response))
     }
 
     async fn body(&self, mut response: Response, attempted: &str) -> Result<Bytes, AdapterError> {
@@ -249,6 +279,12 @@ pub(crate) fn transport_error(attempted: &str, error: reqwest::Error) -> Adapter
         ErrorKind::Broken
     };
     AdapterError::new(kind, attempted).caused_by(error.without_url())
+}
+
+/// When an answer came.
+#[expect(clippy::disallowed_methods, reason = "counts a date in an answer that bears none of its own")]
+fn arrival() -> SystemTime {
+    SystemTime::now()
 }
 
 fn base_url(text: &str) -> Result<Url, String> {

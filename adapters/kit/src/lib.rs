@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod answer;
+mod pause;
 pub mod http;
 pub mod download;
 pub mod documents;

@@ -1,6 +1,7 @@
 //! The roles: a source of open data, a target that takes packages, an observer of what it holds.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -197,6 +198,10 @@ impl Target for Osservatorio {
 
     fn mapping_version(&self) -> &'static str {
         "2"
+    }
+
+    fn pause_asked(&self) -> Option<Duration> {
+        self.config.packages.as_ref()?.http.take_pause()
     }
 
     async fn send(&self, shipment: &Shipment) -> Result<Outcome, AdapterError> {

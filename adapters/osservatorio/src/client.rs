@@ -7,15 +7,14 @@
 //! | 200, 201 to a package, with our version and digest | taken |
 //! | 400, 409, 413, 422 to a package, with a problem document | refused, with its code |
 //! | 404 to a manifest, with code `non_trovato` | nothing there |
-//! | other 404, 405 | the address is wrong, nothing was done |
-//! | all the rest | the table that every system shares; what it cannot name is in doubt |
+//! | all the rest, other 404 and 405 included | see [`error_of`]; what it cannot name is in doubt |
 
 use bytes::Bytes;
 use canonical::Digest;
 use canonical::identifiers::without_personal_codes;
 use contract::{AdapterError, Advice, Outcome, Phase, Receipt};
 use kit::Secret;
-use kit::answer::{Answer, common_error};
+use kit::answer::{self, Answer, Busy};
 use kit::http::{HttpClient, Method, Request};
 
 use crate::wire::{Accolto, Elenco, Manifesto, NDJSON, OMITTED, PackageKey, Problema};
@@ -74,14 +73,17 @@ impl Packages {
         let answer = self.http.exchange(request).await?;
         match answer.status {
             200 | 201 => {
-                let taken: Accolto = answer.json()?;
+                let taken: Accolto = answer.receipt()?;
+                if taken.id.trim().is_empty() {
+                    return Err(answer.not_understood("a receipt without an identifier"));
+                }
                 if (taken.versione, &taken.impronta) != (manifesto.versione, &manifesto.impronta) {
                     return Err(answer.not_understood("another package than the one that was sent"));
                 }
                 Ok(Outcome::Acknowledged(receipt(&answer, taken.id)))
             }
             400 | 409 | 413 | 422 => {
-                let problema: Problema = answer.json()?;
+                let problema: Problema = answer.object()?;
                 Ok(Outcome::Refused { code: tellable(&problema.codice), message: tellable(&problema.messaggio) })
             }
             _ => Err(error_of(&answer)),
@@ -168,11 +170,7 @@ fn tellable(text: &str) -> String {
     without_personal_codes(text, OMITTED).chars().take(LONGEST_TOLD).collect()
 }
 
+/// The contract says of 429 and 503 that nothing was done.
 fn error_of(answer: &Answer) -> AdapterError {
-    if matches!(answer.status, 404 | 405) {
-        let error = answer.not_understood("no such operation at this address");
-        return error.phase(Phase::Refused).advice(Advice::FixConfiguration);
-    }
-    common_error(&answer.attempted, answer)
-        .unwrap_or_else(|| answer.not_understood("an answer that the contract does not have"))
+    answer::error_of(answer, Busy::DidNothing)
 }

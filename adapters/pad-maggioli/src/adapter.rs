@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use canonical::{Kind, Record};
@@ -217,6 +218,10 @@ impl Target for PadMaggioli {
 
     fn mapping_version(&self) -> &'static str {
         "1"
+    }
+
+    fn pause_asked(&self) -> Option<Duration> {
+        self.client.take_pause()
     }
 
     async fn send(&self, shipment: &Shipment) -> Result<Outcome, AdapterError> {

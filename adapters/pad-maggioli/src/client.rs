@@ -4,21 +4,21 @@
 //! | answer | to a read | to an update |
 //! |---|---|---|
 //! | 200 with JSON of the right shape | data | in doubt |
-//! | 200 with neither body nor content type | in doubt | taken: the contract answers no more than this |
+//! | 200 with neither body nor content type, its end told | in doubt | taken: the contract answers no more than this |
 //! | 200 with anything else | in doubt | in doubt |
 //! | 400 with `message` | outside the contract | refused: no value was given, or one is not valid |
 //! | 404 with `message` | outside the contract | refused: unknown CIG or authority, or not awarded |
 //! | 404 to the question for a detail | not there | |
 //! | 401, once | a new token, and the same request again | the same: nothing was done |
-//! | other 404, 405 | not this platform: the address is wrong | the same |
-//! | what every system shares | see [`common_error`] | the same |
-//! | anything else | in doubt | in doubt |
+//! | anything else, other 404 and 405 included | see [`answer::error_of`] | the same; what it cannot name is in doubt |
+
+use std::time::Duration;
 
 use canonical::Digest;
 use canonical::identifiers::without_personal_codes;
-use contract::{AdapterError, Advice, Outcome, Phase, Receipt};
+use contract::{AdapterError, Outcome, Phase, Receipt};
 use kit::Secret;
-use kit::answer::{Answer, common_error};
+use kit::answer::{self, Answer, Busy};
 use kit::http::{HttpClient, Method, Request};
 use serde_json::value::RawValue;
 use tokio::sync::Mutex;
@@ -50,6 +50,11 @@ impl Client {
     /// A client without a token yet. Nothing is sent.
     pub(crate) fn new(http: HttpClient, credentials: Credentials) -> Self {
         Self { http, credentials, token: Mutex::new(None) }
+    }
+
+    /// The pause that the platform asked for since the last question.
+    pub(crate) fn take_pause(&self) -> Option<Duration> {
+        self.http.take_pause()
     }
 
     /// A page of a list, counted from one.
@@ -94,8 +99,10 @@ impl Client {
         query.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))));
         query.push(("opzione", &opzione));
         let answer = self.exchange(|| self.http.request(Method::POST, &["v1.1", "updateDatiCig"], &query)).await?;
-        // An empty body that claims to be data is one that was lost on the way.
-        let is_bare = answer.body.is_empty() && answer.content_type.is_none();
+        // An empty body that claims to be data is one that was lost on the way, and so may be one
+        // that ends where the connection does.
+        let is_believed = answer.is_delimited && answer.defect.is_none();
+        let is_bare = answer.body.is_empty() && answer.content_type.is_none() && is_believed;
         match answer.status {
             200 if is_bare => Ok(Outcome::Acknowledged(receipt(&answer))),
             400 | 404 => {
@@ -171,16 +178,12 @@ fn data<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T, AdapterErr
 
 /// The no inside an answer, in the platform's own shape and not in that of the server behind it.
 fn no(answer: &Answer) -> Option<Errore> {
-    answer.json::<Errore>().ok().filter(|errore| errore.path.is_none())
+    answer.object::<Errore>().ok().filter(|errore| errore.path.is_none())
 }
 
 /// The error behind an answer that is neither data nor a refusal.
 fn error_of(answer: &Answer) -> AdapterError {
-    if matches!(answer.status, 404 | 405) {
-        let error = answer.not_understood("the platform has no such operation at this address");
-        return error.phase(Phase::Refused).advice(Advice::FixConfiguration);
-    }
-    common_error(&answer.attempted, answer).unwrap_or_else(|| answer.not_understood("answer outside the contract"))
+    answer::error_of(answer, Busy::NotSaid)
 }
 
 /// A text of the platform, without the codes of persons and of bearable length.

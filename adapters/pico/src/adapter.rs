@@ -1,6 +1,8 @@
 //! The roles of Pi.Co.: a target that takes datasets, resources and reports, an observer of what it
 //! holds, and a source of the resources that it publishes.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use canonical::identifiers::CodiceFiscale;
@@ -110,6 +112,10 @@ impl Target for Pico {
 
     fn mapping_version(&self) -> &'static str {
         "2"
+    }
+
+    fn pause_asked(&self) -> Option<Duration> {
+        self.client.take_pause()
     }
 
     async fn send(&self, shipment: &Shipment) -> Result<Outcome, AdapterError> {

@@ -7,15 +7,16 @@
 //! | 400, 409, 413, 422 to a publication, with a problem document | refused, with its code |
 //! | 403 with code `adesione_assente` | refused: the body is not a member |
 //! | 404 to what is asked by key, with code `non_trovato` | nothing there |
-//! | other 404, 405 | not Pi.Co.: the address is wrong, nothing was done |
-//! | all the rest | the table that every system shares; what it cannot name is in doubt |
+//! | all the rest, other 404 and 405 included | see [`error_of`]; what it cannot name is in doubt |
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use canonical::Digest;
 use canonical::identifiers::without_personal_codes;
-use contract::{AdapterError, Advice, Followed, Outcome, Phase, Receipt};
+use contract::{AdapterError, Advice, Followed, Outcome, Receipt};
 use kit::Secret;
-use kit::answer::{Answer, common_error};
+use kit::answer::{self, Answer, Busy};
 use kit::http::{HttpClient, Method, Request};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -55,6 +56,11 @@ impl Client {
         Self { http, key }
     }
 
+    /// The pause that Pi.Co. asked for since the last question.
+    pub(crate) fn take_pause(&self) -> Option<Duration> {
+        self.http.take_pause()
+    }
+
     /// `PUT /v0/{unit}/{versione}`
     pub(crate) async fn publish(
         &self,
@@ -70,14 +76,14 @@ impl Client {
         let answer = self.http.exchange(request).await?;
         match answer.status {
             200 | 201 => {
-                let taken: Pubblicazione = answer.json()?;
+                let taken: Pubblicazione = answer.receipt()?;
                 if taken.versione != versione {
                     return Err(answer.not_understood("another version than the one that was sent"));
                 }
                 outcome_of(unit, &answer, taken)
             }
-            400 | 409 | 413 | 422 => Ok(refused(&answer.json()?)),
-            403 if problem_code(&answer).as_deref() == Some(ADESIONE_ASSENTE) => Ok(refused(&answer.json()?)),
+            400 | 409 | 413 | 422 => Ok(refused(&answer.object()?)),
+            403 if problem_code(&answer).as_deref() == Some(ADESIONE_ASSENTE) => Ok(refused(&answer.object()?)),
             _ => Err(error_of(&answer)),
         }
     }
@@ -208,6 +214,9 @@ impl Client {
 /// What a state means, for each kind of unit.
 fn outcome_of(unit: &Unit, answer: &Answer, taken: Pubblicazione) -> Result<Outcome, AdapterError> {
     let stato = taken.stato.as_str();
+    if taken.id.trim().is_empty() {
+        return Err(answer.not_understood("a receipt without an identifier"));
+    }
     let receipt = receipt(answer, taken.id);
     match unit {
         Unit::Package { .. } if stato == PUBBLICATO => Ok(Outcome::Acknowledged(receipt)),
@@ -255,11 +264,7 @@ fn tellable(text: &str) -> String {
     without_personal_codes(text, OMITTED).chars().take(LONGEST_TOLD).collect()
 }
 
+/// The contract says of 429 and 503 that nothing was done.
 fn error_of(answer: &Answer) -> AdapterError {
-    if matches!(answer.status, 404 | 405) {
-        let error = answer.not_understood("Pi.Co. has no such operation at this address");
-        return error.phase(Phase::Refused).advice(Advice::FixConfiguration);
-    }
-    common_error(&answer.attempted, answer)
-        .unwrap_or_else(|| answer.not_understood("a status that the contract does not have"))
+    answer::error_of(answer, Busy::DidNothing)
 }

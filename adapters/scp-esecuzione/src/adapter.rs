@@ -1,5 +1,7 @@
 //! The roles of the adapter, by composing the rest.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use canonical::{Kind, Record};
 use contract::{
@@ -119,6 +121,10 @@ impl Target for ScpEsecuzione {
 
     fn mapping_version(&self) -> &'static str {
         "2"
+    }
+
+    fn pause_asked(&self) -> Option<Duration> {
+        self.client.http.take_pause()
     }
 
     async fn send(&self, shipment: &Shipment) -> Result<Outcome, AdapterError> {

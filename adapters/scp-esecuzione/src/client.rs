@@ -10,16 +10,14 @@
 //! | 409 with `VERSIONE_SUPERATA` | a newer draft is told: look before deciding |
 //! | 500 with a permanent `errorData` | refused by the rules (`NOT_FOUND`: not there) |
 //! | 400, 422 with `errorData` | refused by the rules |
-//! | 404, 405 | not this platform: the address is wrong |
-//! | what every system shares | see [`common_error`] |
-//! | anything else | in doubt |
+//! | anything else | see [`answer::error_of`]; what it cannot name is in doubt |
 //!
 //! A reason is a code only where it looks like one; texts are told without the persons of the draft.
 
 use canonical::Digest;
-use contract::{AdapterError, Advice, Outcome, Phase, Receipt, Shipment, UnitKey};
+use contract::{AdapterError, Outcome, Receipt, Shipment, UnitKey};
 use kit::Secret;
-use kit::answer::{Answer, common_error};
+use kit::answer::{self, Answer, Busy};
 use kit::http::{HttpClient, Method, Request};
 
 use crate::names::Names;
@@ -153,7 +151,10 @@ impl Client {
 /// What an answer of success says: the draft was really taken when the version is ours and no
 /// error stands inside. A later version may have another content: it is not believed unseen.
 fn taken(answer: &Answer, versione: u64, names: &Names) -> Result<Reply, AdapterError> {
-    let accolta: BozzaAccolta = answer.json()?;
+    let accolta: BozzaAccolta = answer.receipt()?;
+    if accolta.id_bozza.trim().is_empty() {
+        return Err(answer.not_understood("taken, with no identifier to ask about it"));
+    }
     if accolta.versione < versione {
         return Err(answer.not_understood("taken in an older version than the one sent"));
     }
@@ -234,17 +235,16 @@ fn refusal(answer: &Answer) -> Option<Errore> {
 
 /// The no inside an answer, whatever its status.
 fn no(answer: &Answer) -> Option<Errore> {
-    answer.json::<Errore>().ok().filter(|errore| !errore.esito)
+    answer.object::<Errore>().ok().filter(|errore| !errore.esito)
 }
 
 /// The error behind an answer that is neither data nor a refusal.
 fn error_of(answer: &Answer) -> AdapterError {
+    // The platform tells every failure with a 500: another 5xx is not its own.
+    let error = answer::error_of(answer, Busy::NotSaid);
     if matches!(answer.status, 404 | 405) {
-        let error = answer.not_understood("the platform has no such operation at this address");
-        return error.phase(Phase::Refused).advice(Advice::FixConfiguration);
+        return error;
     }
-    let error =
-        common_error(&answer.attempted, answer).unwrap_or_else(|| answer.not_understood("answer outside the contract"));
     // With status 500 for every failure, the reason says more than the status.
     match answer.json::<Errore>() {
         Ok(errore) => error.remote_code(code_alone(&errore.error_data)),

@@ -1,6 +1,7 @@
 //! The roles of the adapter, by composing the rest.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use canonical::{Kind, Record};
@@ -94,6 +95,10 @@ impl Target for ScpProgrammi {
 
     fn mapping_version(&self) -> &'static str {
         "1"
+    }
+
+    fn pause_asked(&self) -> Option<Duration> {
+        self.client.take_pause()
     }
 
     /// Checks, then publishes. What the check finds wrong is never published.

@@ -8,19 +8,18 @@
 //! | 400 or 404 with an `error` | refused by the rules |
 //! | any of these whose words speak of credentials | not permitted: a configuration task |
 //! | 401 | log in again and ask once more; then authentication, or not permitted |
-//! | 404, 405 without an `error` | not this service: the address is wrong |
-//! | what every system shares, "unexpected-error" included | see [`common_error`] |
-//! | anything else | in doubt |
+//! | anything else, "unexpected-error" included | see [`answer::error_of`]; what it cannot name is in doubt |
 //!
 //! A check (`modalitaInvio` 1) changes nothing: whatever becomes of it, nothing was sent.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use canonical::Digest;
 use canonical::identifiers::without_personal_codes;
-use contract::{AdapterError, Advice, ErrorKind, Phase, Receipt};
+use contract::{AdapterError, ErrorKind, Phase, Receipt};
 use kit::Secret;
-use kit::answer::{Answer, common_error};
+use kit::answer::{self, Answer, Busy};
 use kit::http::{HttpClient, Method, Request};
 
 use crate::config::Credentials;
@@ -50,6 +49,11 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(programmi: HttpClient, login: HttpClient, credentials: Credentials) -> Self {
         Self { programmi, login, credentials, token: Mutex::new(None) }
+    }
+
+    /// The pause that either service asked for since the last question.
+    pub(crate) fn take_pause(&self) -> Option<Duration> {
+        self.programmi.take_pause().max(self.login.take_pause())
     }
 
     /// `POST /Programmi/Pubblica…?modalitaInvio=`.
@@ -110,7 +114,7 @@ impl Client {
     /// |---|---|
     /// | 200 with `esito` and a token | none |
     /// | 200 without, 400, 404 with an `error` | authentication: the credentials are wrong |
-    /// | anything else | see [`common_error`] |
+    /// | anything else | see [`answer::error_of`] |
     async fn log_in(&self) -> Result<Secret, AdapterError> {
         let Credentials { username, password, client_key, client_id } = &self.credentials;
         let form = [("username", username), ("password", password), ("clientKey", client_key), ("clientId", client_id)];
@@ -140,10 +144,15 @@ fn reply(answer: &Answer, modalita: Modalita) -> Result<Reply, AdapterError> {
     if !matches!(answer.status, 200 | 400 | 404) || answer.is_html() {
         return Err(error_of(answer));
     }
-    let PubblicazioneResult { error, validate, id } = answer.json().map_err(|shape| match answer.status {
+    let PubblicazioneResult { error, validate, id } = answer.object().map_err(|shape| match answer.status {
         200 => shape,
         _ => error_of(answer),
     })?;
+    // A check that passed may say no more than `{}`: other words are not those of the service.
+    let fields: Voce = answer.object()?;
+    if !fields.is_empty() && !["error", "validate", "id"].iter().any(|name| fields.contains_key(*name)) {
+        return Err(error_of(answer));
+    }
     let error = error.filter(|error| !error.trim().is_empty());
     let (warnings, errors): (Vec<_>, Vec<_>) =
         validate.unwrap_or_default().into_iter().partition(|entry| entry.tipo.as_deref() == Some("W"));
@@ -151,7 +160,7 @@ fn reply(answer: &Answer, modalita: Modalita) -> Result<Reply, AdapterError> {
         return Err(not_permitted(answer));
     }
     match (answer.status, id, error) {
-        (200, Some(_), None) if errors.is_empty() => Ok(taken(answer, id, warnings)),
+        (200, Some(1..), None) if errors.is_empty() => Ok(taken(answer, id, warnings)),
         // A check needs no identifier: nothing was published.
         (200, None, None) if errors.is_empty() && modalita == Modalita::Controllo => Ok(taken(answer, id, warnings)),
         (200 | 400, None, _) if !errors.is_empty() => {
@@ -192,11 +201,8 @@ fn error_of(answer: &Answer) -> AdapterError {
     if speaks_of_credentials(answer) {
         return not_permitted(answer);
     }
-    if matches!(answer.status, 404 | 405) {
-        let error = answer.not_understood("the service has no such operation at this address");
-        return error.phase(Phase::Refused).advice(Advice::FixConfiguration);
-    }
-    common_error(&answer.attempted, answer).unwrap_or_else(|| answer.not_understood("answer outside the contract"))
+    // A publication sent again without its identifier is a second one: only what is certain is safe.
+    answer::error_of(answer, Busy::NotSaid)
 }
 
 fn not_permitted(answer: &Answer) -> AdapterError {

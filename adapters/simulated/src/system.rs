@@ -88,6 +88,9 @@ pub(crate) struct State {
     pub(crate) follow_script: Option<VecDeque<Followed>>,
     pub(crate) is_ordered: bool,
     pub(crate) is_gated: bool,
+    /// The pause that every answer asks for, and the one asked for since somebody looked.
+    pub(crate) pause: Option<Duration>,
+    pub(crate) asked: Option<Duration>,
     /// The bodies that units belong to by their keys.
     pub(crate) bodies: HashMap<UnitKey, CodiceFiscale>,
 }
@@ -116,6 +119,8 @@ impl Default for State {
             follow_script: None,
             is_ordered: false,
             is_gated: false,
+            pause: None,
+            asked: None,
             bodies: HashMap::new(),
         }
     }
@@ -210,6 +215,12 @@ impl Simulated {
     /// From now on the target takes only records of bodies with a membership in force.
     pub fn ask_for_membership(&self) {
         self.state().is_gated = true;
+    }
+
+    /// From now on every answer to a request to send asks for this pause before the next one, also
+    /// that to a request that was taken; none: no longer.
+    pub fn ask_for_pause(&self, pause: Option<Duration>) {
+        self.state().pause = pause;
     }
 
     /// From now on the key of a unit says that it belongs to this body.

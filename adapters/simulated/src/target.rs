@@ -1,5 +1,7 @@
 //! The target role: one unit per record, an honest ledger of effects.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use canonical::identifiers::CodiceFiscale;
 use canonical::{Body, Digest, Kind, Record};
@@ -76,9 +78,14 @@ impl Target for Simulated {
         "1"
     }
 
+    fn pause_asked(&self) -> Option<Duration> {
+        self.state().asked.take()
+    }
+
     async fn send(&self, shipment: &Shipment) -> Result<Outcome, AdapterError> {
         let mut state = self.state();
         state.attempts += 1;
+        state.asked = state.pause.max(state.asked);
         let fault = state.send_script.pop_front().unwrap_or(Fault::None);
         if let Fault::Refuse(code) = fault {
             return Ok(Outcome::Refused { code, message: "a refusal was asked for".to_owned() });
@@ -154,8 +161,6 @@ fn receipt(shipment: &Shipment) -> Receipt {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use contract::{Advice, ErrorKind, Phase};
     use rstest::rstest;
 
@@ -204,6 +209,15 @@ mod tests {
         let outcome = system.send(&shipment(2, "k2", "2.00")).await.unwrap();
         assert!(matches!(outcome, Outcome::Refused { code, .. } if code == "E42"));
         assert_eq!(system.effects().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_pause_is_asked_for_once_with_each_answer_that_was_taken_too() {
+        let system = Simulated::new();
+        system.ask_for_pause(Some(Duration::from_secs(9)));
+        assert_eq!(system.pause_asked(), None);
+        assert!(matches!(system.send(&shipment(1, "k1", "1.00")).await, Ok(Outcome::Acknowledged(_))));
+        assert_eq!((system.pause_asked(), system.pause_asked()), (Some(Duration::from_secs(9)), None));
     }
 
     #[tokio::test]

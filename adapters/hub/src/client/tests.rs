@@ -1,6 +1,6 @@
 //! The table from answer to outcome or error, row by row.
 
-use contract::{ErrorKind, Held, Observer, Target};
+use contract::{Advice, ErrorKind, Held, Observer, Phase, Target};
 use kit::http::HttpSettings;
 use rstest::rstest;
 use serde_json::{Value, json};

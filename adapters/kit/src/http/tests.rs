@@ -114,6 +114,51 @@ async fn an_answer_above_the_limit_is_not_read(#[case] bytes: &'static [u8]) {
 }
 
 #[rstest]
+#[case::length(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", true)]
+#[case::chunks(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", true)]
+#[case::close(b"HTTP/1.1 200 OK\r\n\r\n{}", false)]
+#[tokio::test]
+async fn an_answer_says_whether_its_end_was_told(#[case] bytes: &'static [u8], #[case] expected: bool) {
+    let answer = get(&client(&raw_server(bytes))).await.expect("an answer");
+    assert_eq!((&answer.body[..], answer.is_delimited, answer.defect), (&b"{}"[..], expected, None));
+}
+
+#[rstest]
+#[case::encoded(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}")]
+#[case::two_lengths(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n")]
+#[tokio::test]
+async fn a_body_whose_headers_disagree_has_a_defect_and_is_not_decoded(#[case] bytes: &'static [u8]) {
+    let answer = get(&client(&raw_server(bytes))).await.expect("an answer");
+    assert!(answer.defect.is_some(), "{answer:?}");
+    assert_eq!(&answer.body[..], b"{}");
+}
+
+#[tokio::test]
+async fn the_longest_pause_asked_for_is_told_once_whoever_was_answered() {
+    let server = MockServer::start().await;
+    for seconds in ["4", "9", "2"] {
+        let answer = ResponseTemplate::new(200).insert_header("retry-after", seconds);
+        Mock::given(method("GET")).respond_with(answer).up_to_n_times(1).mount(&server).await;
+    }
+    let client = client(&server.uri());
+    assert_eq!(client.take_pause(), None);
+    for _ in 0..3 {
+        get(&client.clone()).await.expect("an answer");
+    }
+    assert_eq!((client.take_pause(), client.take_pause()), (Some(Duration::from_secs(9)), None));
+}
+
+#[tokio::test]
+async fn a_date_is_counted_from_our_clock_where_the_answer_has_none() {
+    let mut client = client(&raw_server(
+        b"HTTP/1.1 503 No\r\nRetry-After: Sun, 06 Nov 1994 08:49:47 GMT\r\nContent-Length: 0\r\n\r\n",
+    ));
+    client.now = || SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+    let answer = get(&client).await.expect("an answer");
+    assert_eq!(answer.retry_after, Some(Duration::from_secs(10)));
+}
+
+#[rstest]
 #[case("http://pico.example.it", "https://")]
 #[case("ftp://127.0.0.1", "https://")]
 #[case("https://user:word@pico.example.it", "credentials")]

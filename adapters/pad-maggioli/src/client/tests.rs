@@ -1,6 +1,6 @@
 //! The table from answer to outcome or error, row by row, and the life of a token.
 
-use contract::{ErrorKind, Outcome};
+use contract::{Advice, ErrorKind, Outcome};
 use kit::http::HttpSettings;
 use rstest::rstest;
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! The table from answer to outcome or error, row by row.
 
-use contract::{Held, Outcome, Shipment, Target};
+use contract::{Advice, Held, Outcome, Shipment, Target};
 use kit::http::HttpSettings;
 use rstest::rstest;
 use serde_json::{Value, json};
