@@ -20,7 +20,7 @@ use crate::flow::route::ownership::{Order, Ownership};
 use crate::flow::{Flow, FlowError, Systems, route};
 use crate::jobs::sweeper::{Sweeper, SweeperSettings};
 use crate::jobs::{self, Workers};
-use crate::pressure::{Gate, free_space_of};
+use crate::pressure::{IntakeGate, free_space_of};
 use crate::storage::{StorageError, Store, log_head};
 
 /// The answer of opening a database.
@@ -184,15 +184,17 @@ impl Node {
         let systems = Arc::new(systems);
         let free_space = free_space_of(config.storage.path.parent().map(Path::to_owned).unwrap_or_default());
         let filters = config.systems.iter().map(|(name, system)| (name.clone(), system.deliver.clone())).collect();
+        let limits = config.systems.iter().map(|(name, system)| (name.clone(), system.limits)).collect();
         let flow = Flow {
             store,
             systems,
+            gates: Arc::new(jobs::gate::Gates::new(Arc::clone(&clock), limits)),
             clock,
             patience: Arc::new(jobs::Backoff),
             collapse,
             ownership,
             filters: Arc::new(filters),
-            gate: Arc::new(Gate::new(config.pressure_limits(), free_space)),
+            intake_gate: Arc::new(IntakeGate::new(config.pressure_limits(), free_space)),
         };
         Ok(Self { config, flow, work: None, simulators })
     }

@@ -122,7 +122,7 @@ pub fn free_space_of(folder: PathBuf) -> FreeSpace {
 }
 
 /// The gate through which everything is taken in.
-pub struct Gate {
+pub struct IntakeGate {
     limits: PressureLimits,
     free_space: FreeSpace,
     patience: Duration,
@@ -138,7 +138,7 @@ struct Seen {
     counted_at: Option<UtcInstant>,
 }
 
-impl Gate {
+impl IntakeGate {
     /// A gate with these limits.
     pub fn new(limits: PressureLimits, free_space: FreeSpace) -> Self {
         Self {
@@ -272,9 +272,9 @@ impl Gate {
     }
 }
 
-impl fmt::Debug for Gate {
+impl fmt::Debug for IntakeGate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("IntakeGate").field("limits", &self.limits).finish_non_exhaustive()
     }
 }
 

@@ -50,6 +50,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("hyper", &["src/http"]),
     ("hyper_util", &["src/http"]),
     ("comfy_table", &["src/cli"]),
+    ("governor", &["src/jobs/gate.rs"]),
     ("indicatif", &["src/cli"]),
     ("reqwest", &[]),
     ("rustix", &["src/pressure.rs"]),

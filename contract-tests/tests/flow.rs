@@ -2,12 +2,18 @@
 
 #[path = "flow/bench.rs"]
 mod bench;
+#[path = "flow/gates.rs"]
+mod gates;
+#[path = "flow/poison.rs"]
+mod poison;
 #[path = "flow/pressure.rs"]
 mod pressure;
-#[path = "flow/waiting.rs"]
-mod waiting;
 #[path = "flow/replay.rs"]
 mod replay;
+#[path = "flow/waiting.rs"]
+mod waiting;
+#[path = "flow/wrapped.rs"]
+mod wrapped;
 
 use std::sync::Arc;
 use std::time::Duration;

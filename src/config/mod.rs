@@ -13,6 +13,7 @@ use canonical::{Kind, SourceName};
 use contract::Settings;
 use serde::Deserialize;
 
+use crate::flow::deliver::gate::Limits;
 use crate::flow::route::filter::Filter;
 use crate::pressure::PressureLimits;
 
@@ -122,7 +123,8 @@ impl Default for HttpConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WorkConfig {
-    /// Deliveries under way at the same time.
+    /// Deliveries worked on at the same time, besides those that wait for the answer of a target:
+    /// how many of these there may be is an affair of each target.
     pub slots: u16,
     /// Seconds after which the work of a process that fell silent is given to another. More than
     /// twice the longest request.
@@ -186,6 +188,10 @@ pub struct SystemConfig {
     pub simulated: bool,
     /// What is delivered to it, of all that it takes: everything, unless conditions are written.
     pub deliver: Filter,
+    /// How much it is given at a time: `parallel_requests`, never more than its adapter declares,
+    /// and `requests_per_minute`. Without them what the adapter declares, and fewer when the system
+    /// shows that it is too much.
+    pub limits: Limits,
     /// The settings of the adapter, in its own words.
     pub settings: toml::Table,
 }
@@ -211,6 +217,13 @@ impl Config {
             if SourceName::parse(name).is_none() {
                 return Err(format!(
                     "system name `{name}`: use 1 to 64 lower-case letters, digits and hyphens, for instance `pad-provincia`"
+                ));
+            }
+        }
+        for (name, system) in &config.systems {
+            if system.limits.parallel_requests == Some(0) {
+                return Err(format!(
+                    "systems.{name}.limits.parallel_requests is 0: nothing would ever be delivered to it; write at least 1"
                 ));
             }
         }
@@ -331,6 +344,16 @@ mod tests {
             assert!(problem.contains("1 to 1000000"), "{problem}");
         }
         assert_eq!(parse("").expect("valid").pressure_limits(), PressureLimits::default());
+    }
+
+    #[test]
+    fn the_limits_of_a_system_are_read_and_none_may_be_nothing() {
+        let limits = |text: &str| parse(&format!("[systems.pico.limits]\n{text}"));
+        let config = limits("parallel_requests = 2\nrequests_per_minute = 90").expect("valid");
+        let read = config.systems["pico"].limits;
+        assert_eq!((read.parallel_requests, read.requests_per_minute.map(u32::from)), (Some(2), Some(90)));
+        assert!(limits("parallel_requests = 0").expect_err("nothing").contains("at least 1"));
+        assert!(limits("requests_per_minute = 0").is_err());
     }
 
     #[test]

@@ -3,22 +3,28 @@
 //! Comes from: a job, which holds the id of a delivery.
 //! Goes to: `receipt`, which turns the answer into the new state.
 //! Safe to repeat because: state is read first, the stored bytes and their key never change, and a lost lease writes nothing.
-//! When it fails: before sending it is sent again later; after sending it is in doubt, and observed before anything else.
+//! When it fails: a gate that is shut leaves all as it was; before sending it is sent again later; after sending it is in doubt, and observed before anything else.
+
+pub mod gate;
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use canonical::Digest;
+use canonical::values::UtcInstant;
 use contract::{
     Adapter, AdapterError, ErrorKind, Held, Neighbour, NotYet, Outcome, Phase, Placement, Shipment, Target, UnitKey,
 };
 use futures_util::FutureExt;
 
+use self::gate::{Answered, Entry, Pass};
 use super::route::membership::{Members, WITHOUT_MEMBERSHIP};
 use super::{Flow, FlowError, receipt};
 use crate::clock;
 use crate::delivery::DeliveryState;
-use crate::storage::{AttemptId, Conclusion, DeliveryId, Fenced, Intent, JobEnd, Lease, LoadedDelivery, StorageError};
+use crate::storage::{
+    AttemptId, Conclusion, DeliveryId, Fenced, Intent, JobEnd, Lease, LoadedDelivery, StorageError, TracedAttempt,
+};
 
 /// Where a shipment stands that arrived, as long as the target has not said it.
 const TAKEN: &str = "taken";
@@ -29,13 +35,18 @@ pub async fn deliver(flow: &Flow, delivery: DeliveryId, lease: Lease) -> Result<
     if !loaded.state.is_open() && !loaded.state.is_waiting() {
         return Ok(JobEnd::Done);
     }
-    let step = Step { flow, lease, loaded };
+    let mut step = Step { flow, lease, loaded, pass: None };
     let Some(adapter) = flow.systems.get(&step.loaded.target) else {
         return Ok(step.wait_for_configuration());
     };
     let Some(target) = adapter.target() else {
         return Ok(step.wait_for_configuration());
     };
+    match flow.gates.enter(&step.loaded.target, adapter.capability().parallel_requests).await {
+        Entry::Open(pass) => step.pass = Some(pass),
+        // The target is not to be spoken with: the record has no part in it, and stays as it is.
+        Entry::Shut(until) => return Ok(JobEnd::RetryAt(until)),
+    }
     match step.loaded.state {
         DeliveryState::Sent | DeliveryState::InDoubt { .. } => step.observe(adapter.as_ref(), target).await,
         DeliveryState::Submitted { .. } => step.follow(target).await,
@@ -49,13 +60,15 @@ pub async fn park(flow: &Flow, delivery: DeliveryId, lease: Lease, reason: &str)
     if !loaded.state.is_open() && !loaded.state.is_waiting() {
         return Ok(JobEnd::Done);
     }
-    Step { flow, lease, loaded }.park(reason).await
+    Step { flow, lease, loaded, pass: None }.park(reason).await
 }
 
 struct Step<'a> {
     flow: &'a Flow,
     lease: Lease,
     loaded: LoadedDelivery,
+    /// The place at the gate of the target, until its answer is known.
+    pass: Option<Box<dyn Pass>>,
 }
 
 impl Step<'_> {
@@ -65,14 +78,27 @@ impl Step<'_> {
         JobEnd::RetryAt(clock::after(self.flow.clock.now(), self.flow.patience.longest()))
     }
 
+    /// Speaks with the target. An adapter that panics says something of the record and nothing of
+    /// the target.
+    async fn ask<T>(&mut self, call: impl Future<Output = Result<T, AdapterError>>) -> Result<T, AdapterError> {
+        AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|_| {
+            self.pass = None;
+            Err(panicked())
+        })
+    }
+
+    /// The last answer of this step: others may speak with the target now. Returns when, if they
+    /// may not at once.
+    fn tell<T>(&mut self, target: &dyn Target, answer: &Result<T, AdapterError>) -> Option<UtcInstant> {
+        self.pass.take()?.tell(Answered::of(answer).with_pause(target.pause_asked()))
+    }
+
     /// The answer to an earlier attempt was lost: ask before sending anything.
-    async fn observe(self, adapter: &dyn Adapter, target: &dyn Target) -> Result<JobEnd, FlowError> {
+    async fn observe(mut self, adapter: &dyn Adapter, target: &dyn Target) -> Result<JobEnd, FlowError> {
         let Some(shipment) = self.last_shipment() else {
             return self.park("in doubt without a stored shipment").await;
         };
-        let asked =
-            AssertUnwindSafe(target.look_up(&shipment)).catch_unwind().await.unwrap_or_else(|_| Err(panicked()));
-        match asked {
+        match self.ask(target.look_up(&shipment)).await {
             Ok(Held::Same(proof)) => self.arrived(target, &shipment, proof).await,
             Ok(Held::Nothing | Held::Other) => {
                 if matches!(self.loaded.state, DeliveryState::Sent) {
@@ -84,6 +110,7 @@ impl Step<'_> {
                 }
                 if !self.is_admitted(adapter, target).await? {
                     // It did not arrive, and may not be sent any more: as if it had never been.
+                    self.tell(target, &Ok(()));
                     let at = clock::after(self.flow.clock.now(), self.flow.patience.longest());
                     let state = DeliveryState::InDoubt { code: WITHOUT_MEMBERSHIP.to_owned(), at };
                     return self.conclude(None, shipment.revision, state, None).await;
@@ -92,6 +119,7 @@ impl Step<'_> {
             }
             Err(error) => {
                 let state = receipt::in_doubt(&error, self.tried(&shipment, 0), self.flow.patience.as_ref());
+                self.tell::<()>(target, &Err(error));
                 self.conclude(None, shipment.revision, state, None).await
             }
         }
@@ -99,13 +127,13 @@ impl Step<'_> {
 
     /// It arrived: where the target decides later it is followed from here on.
     async fn arrived(
-        self,
+        mut self,
         target: &dyn Target,
         shipment: &Shipment,
         proof: contract::Receipt,
     ) -> Result<JobEnd, FlowError> {
-        let asked = AssertUnwindSafe(target.follow(shipment, &proof)).catch_unwind().await;
-        let answer = asked.unwrap_or_else(|_| Err(panicked()));
+        let answer = self.ask(target.follow(shipment, &proof)).await;
+        self.tell(target, &answer);
         let judged = receipt::judge_followed(answer, TAKEN, self.tried(shipment, 0), self.flow.patience.as_ref());
         let state = match judged.state {
             DeliveryState::Parked { reason, .. } => DeliveryState::Parked { reason, in_doubt: true },
@@ -115,17 +143,18 @@ impl Step<'_> {
     }
 
     /// The target took the shipment and decides later: ask where it stands.
-    async fn follow(self, target: &dyn Target) -> Result<JobEnd, FlowError> {
-        let DeliveryState::Submitted { code, .. } = &self.loaded.state else { return Ok(JobEnd::Done) };
-        let (Some(shipment), Some(receipt)) = (&self.loaded.last_shipment, &self.loaded.last_receipt) else {
+    async fn follow(mut self, target: &dyn Target) -> Result<JobEnd, FlowError> {
+        let DeliveryState::Submitted { code, .. } = self.loaded.state.clone() else { return Ok(JobEnd::Done) };
+        let last = (self.loaded.last_shipment.clone(), self.loaded.last_receipt.clone());
+        let (Some(shipment), Some(receipt)) = last else {
             return self.park("submitted without a stored shipment and receipt").await;
         };
-        let asked = AssertUnwindSafe(target.follow(shipment, receipt)).catch_unwind().await;
-        let answer = asked.unwrap_or_else(|_| Err(panicked()));
-        let judged = receipt::judge_followed(answer, code, self.tried(shipment, 0), self.flow.patience.as_ref());
+        let answer = self.ask(target.follow(&shipment, &receipt)).await;
+        self.tell(target, &answer);
+        let judged = receipt::judge_followed(answer, &code, self.tried(&shipment, 0), self.flow.patience.as_ref());
         let revision = shipment.revision;
         // The same proof is kept once.
-        let proof = judged.receipt.filter(|proof| proof != receipt);
+        let proof = judged.receipt.filter(|proof| *proof != receipt);
         match self.conclude(None, revision, judged.state, proof).await {
             // A newer revision became due meanwhile: where the older one stands matters no more.
             Err(FlowError::Storage(StorageError::Refused { .. })) => Ok(JobEnd::Done),
@@ -144,12 +173,7 @@ impl Step<'_> {
             return Ok(None);
         }
         let lane = self.lane(target).await?;
-        let admit = || target.admit(&self.loaded.unit, &self.loaded.members, &lane);
-        let admitted = std::panic::catch_unwind(AssertUnwindSafe(admit)).unwrap_or_else(|_| {
-            let reason = "la verifica dell'ordine dei passi si è interrotta su questo record".to_owned();
-            Err(NotYet { code: "mapping_stopped".to_owned(), reason })
-        });
-        Ok(admitted.err())
+        Ok(target.admit(&self.loaded.unit, &self.loaded.members, &lane).err())
     }
 
     /// Whether the body of the unit has the membership that the target asks for. An empty unit
@@ -192,7 +216,10 @@ impl Step<'_> {
             // Its members left before anything was sent: there is nothing to send, or to take back.
             return self.conclude(None, revision, DeliveryState::Acknowledged, None).await;
         }
-        if let Some(not_yet) = self.not_yet(adapter, target).await? {
+        let Ok(checked) = AssertUnwindSafe(self.not_yet(adapter, target)).catch_unwind().await else {
+            return self.park("the check of the order of steps stopped on this unit").await;
+        };
+        if let Some(not_yet) = checked? {
             let (now, patience) = (self.flow.clock.now(), self.flow.patience.as_ref());
             let is_held = matches!(self.loaded.state, DeliveryState::Held { .. });
             let since = if is_held { clock::between(self.loaded.state_since, now) } else { Duration::ZERO };
@@ -211,16 +238,49 @@ impl Step<'_> {
         self.send(target, shipment).await
     }
 
-    async fn send(self, target: &dyn Target, shipment: Shipment) -> Result<JobEnd, FlowError> {
+    async fn send(mut self, target: &dyn Target, shipment: Shipment) -> Result<JobEnd, FlowError> {
         let revision = shipment.revision;
         let intent = Intent { delivery: self.loaded.id, lease: self.lease, shipment: shipment.clone() };
         let Fenced::Done(attempt) = self.flow.store.begin_attempt(intent, self.flow.clock.now()).await? else {
             return Ok(JobEnd::Done);
         };
-        let answer: Result<Outcome, AdapterError> =
-            AssertUnwindSafe(target.send(&shipment)).catch_unwind().await.unwrap_or_else(|_| Err(panicked()));
-        let judged = receipt::judge(answer, self.tried(&shipment, 1), self.flow.patience.as_ref());
+        let answer = self.ask(target.send(&shipment)).await;
+        let is_locked_out = matches!(&answer, Err(error) if error.kind == ErrorKind::Authentication);
+        let not_before = self.tell(target, &answer);
+        let tried = self.tried_in_earnest(&shipment, &answer).await?;
+        let mut judged = receipt::judge(answer, tried, self.flow.patience.as_ref());
+        if let (true, Some(not_before), DeliveryState::Retry { at, .. }) =
+            (is_locked_out, not_before, &mut judged.state)
+        {
+            // It comes back when the target is tried again.
+            *at = not_before;
+        }
         self.conclude(Some(attempt), revision, judged.state, judged.receipt).await
+    }
+
+    /// How patient this shipment was so far, the attempt that has just failed included. Attempts
+    /// that ended with wrong credentials were never about the record, and do not count.
+    async fn tried_in_earnest(
+        &self,
+        shipment: &Shipment,
+        answer: &Result<Outcome, AdapterError>,
+    ) -> Result<receipt::Tried, FlowError> {
+        let tried = self.tried(shipment, 1);
+        let (true, true, Some(member)) = (answer.is_err(), tried.attempts > 1, self.loaded.members.first()) else {
+            return Ok(tried);
+        };
+        let trace = self.flow.store.trace(member.key().as_str()).await?;
+        let deliveries = trace.deliveries.into_iter().filter(|delivery| delivery.id == self.loaded.id);
+        let in_earnest = |attempt: &TracedAttempt| {
+            let locked_out = ErrorKind::Authentication.code();
+            let was_locked_out =
+                matches!(&attempt.outcome, Some(DeliveryState::Retry { code, .. }) if code == locked_out);
+            attempt.revision == shipment.revision && !was_locked_out
+        };
+        let attempts: Vec<_> = deliveries.flat_map(|delivery| delivery.attempts).filter(in_earnest).collect();
+        let Some(first) = attempts.iter().map(|attempt| attempt.started_at).min() else { return Ok(tried) };
+        let since = clock::between(first, tried.now);
+        Ok(receipt::Tried { attempts: u32::try_from(attempts.len()).unwrap_or(u32::MAX), since, now: tried.now })
     }
 
     /// The last shipment, with the receipt that the target gave before it.

@@ -137,7 +137,7 @@ impl Intake<'_> {
             return Ok(());
         }
         // What waits here holds up the channel, and the channel holds up the source.
-        self.flow.gate.pass(self.flow.store.as_ref(), self.flow.clock.as_ref()).await??;
+        self.flow.intake_gate.pass(self.flow.store.as_ref(), self.flow.clock.as_ref()).await??;
         let document =
             self.document.ok_or(FlowError::Interrupted { task: "a source that gave records of no document" })?;
         let now = self.flow.clock.now();

@@ -24,7 +24,7 @@ use contract::{Adapter, AdapterError};
 use self::route::filter::Filter;
 use self::route::ownership::Ownership;
 use crate::clock::Clock;
-use crate::pressure::{Gate, Hold};
+use crate::pressure::{Hold, IntakeGate};
 use crate::storage::{StorageError, Store};
 
 /// The systems that the flow works with, by configured name.
@@ -41,6 +41,8 @@ pub struct Flow {
     pub clock: Arc<dyn Clock>,
     /// How long to wait before trying again.
     pub patience: Arc<dyn Patience>,
+    /// Who may speak with a target now.
+    pub gates: Arc<dyn deliver::gate::Gate>,
     /// How long a unit may wait for more changes, in place of what its system asks for.
     pub collapse: Option<Duration>,
     /// Who is believed when several sources speak of the same thing.
@@ -48,13 +50,13 @@ pub struct Flow {
     /// What each target is given, by its name. Those that are not named are given everything.
     pub filters: Arc<BTreeMap<String, Filter>>,
     /// Holds intake while there is too much of it.
-    pub gate: Arc<Gate>,
+    pub intake_gate: Arc<IntakeGate>,
 }
 
 impl Flow {
     /// Whether intake is held now, and why.
     pub async fn hold(&self) -> Result<Option<Hold>, StorageError> {
-        self.gate.hold(self.store.as_ref(), self.clock.as_ref()).await
+        self.intake_gate.hold(self.store.as_ref(), self.clock.as_ref()).await
     }
 
     /// The system with this name.

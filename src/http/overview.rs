@@ -6,6 +6,7 @@ use contract::ContractStatus;
 
 use super::notice;
 use crate::flow::Flow;
+use crate::flow::deliver::gate::{HealthState, TargetHealth};
 use crate::pressure::Hold;
 use crate::storage::{Overview, Verdict};
 
@@ -42,6 +43,8 @@ struct Target {
     name: String,
     is_assumed: bool,
     is_observed: bool,
+    /// Why nothing is sent to it now, when it is so.
+    stopped: Option<String>,
     states: Vec<(&'static str, String)>,
     comparison: Option<Comparison>,
 }
@@ -164,6 +167,7 @@ pub(super) fn page(facts: &Overview, flow: &Flow, hold: Option<&Hold>) -> Result
 }
 
 fn targets(facts: &Overview, flow: &Flow) -> Vec<Target> {
+    let health = flow.gates.health();
     flow.systems
         .iter()
         .filter(|(_, adapter)| adapter.target().is_some())
@@ -191,9 +195,32 @@ fn targets(facts: &Overview, flow: &Flow) -> Vec<Target> {
             });
             let is_assumed = adapter.capability().status == ContractStatus::Assumed;
             let is_observed = adapter.observer().is_some();
-            Target { name: name.clone(), is_assumed, is_observed, states, comparison }
+            let stopped = health.iter().find(|health| health.target == *name).and_then(stopped);
+            Target { name: name.clone(), is_assumed, is_observed, stopped, states, comparison }
         })
         .collect()
+}
+
+/// Why nothing is sent to a target, in one sentence.
+fn stopped(health: &TargetHealth) -> Option<String> {
+    let why = match health.state {
+        HealthState::Open => return None,
+        HealthState::AskedForQuiet => "il sistema ha chiesto una pausa",
+        HealthState::Locked => "le credenziali non sono accettate: serve chi cura il collegamento",
+        HealthState::Shut | HealthState::Trying => match health.reason {
+            Some("unreachable") => "il sistema non è raggiungibile",
+            Some("timeout" | "broken") => "il sistema non risponde in tempo",
+            Some("rate_limited") => "il sistema riceve troppe richieste",
+            Some("unavailable") => "il sistema dice di non essere disponibile",
+            Some("not_understood") => "il sistema risponde fuori dal contratto",
+            _ => "il collegamento non funziona",
+        },
+    };
+    let since = italian(health.since);
+    Some(match health.next {
+        Some(next) => format!("Invii sospesi dal {since}: {why}. Si riprova il {}.", italian(next)),
+        None => format!("Invii sospesi dal {since}: {why}. Un tentativo è in corso, o parte con la prossima consegna."),
+    })
 }
 
 fn tile(label: &'static str, value: u64, note: &str) -> Tile {
@@ -339,6 +366,27 @@ mod tests {
         assert_eq!(number(999), "999");
         assert_eq!(number(1_234), "1.234");
         assert_eq!(number(1_234_567), "1.234.567");
+    }
+
+    #[test]
+    fn a_target_that_is_left_alone_says_why_and_until_when() {
+        let at = |text: &str| canonical::values::UtcInstant::parse(text).expect("an instant");
+        let health = |state, reason, next: Option<&str>| TargetHealth {
+            target: "pico".to_owned(),
+            state,
+            reason,
+            since: at("2026-01-15T11:00:00Z"),
+            next: next.map(at),
+            parallel_requests: 1,
+        };
+        let sentence = |state, reason, next| stopped(&health(state, reason, next));
+        assert_eq!(sentence(HealthState::Open, None, None), None);
+        assert_eq!(
+            sentence(HealthState::Shut, Some("unreachable"), Some("2026-01-15T11:10:00Z")).as_deref(),
+            Some("Invii sospesi dal 15/01/2026 12:00: il sistema non è raggiungibile. Si riprova il 15/01/2026 12:10.")
+        );
+        let locked = sentence(HealthState::Locked, Some("authentication"), None).expect("a sentence");
+        assert!(locked.contains("le credenziali non sono accettate"), "{locked}");
     }
 
     #[test]

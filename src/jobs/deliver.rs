@@ -13,11 +13,21 @@ use crate::storage::{ClaimedJob, DeliveryId, JobEnd, JobSubject, Lease, StorageE
 /// The pause after a failure of our own, of the database most of all: nothing was asked of a target.
 const AFTER_OWN_FAILURE: Duration = Duration::from_secs(5);
 
-/// Starts the workers of a flow: so many deliveries at the same time, under leases of this length.
+/// Starts the workers of a flow: so many deliveries at the same time, besides those that speak with
+/// a target or wait at its gate, under leases of this length.
 pub fn start(flow: &Flow, slots: usize, lease: Duration) -> Workers {
     let handler = Arc::new(FlowHandler(flow.clone()));
+    let slots = slots_beside_gates(flow, slots);
     let settings = WorkerSettings { slots, window: slots, lease, ..WorkerSettings::default() };
     Workers::start(flow.store.clone(), handler, flow.clock.clone(), settings)
+}
+
+/// Slots enough that all gates may be full, of callers who speak and of callers who wait, and as
+/// many are left for everything else: the pump claims only when half of them are free.
+fn slots_beside_gates(flow: &Flow, slots: usize) -> usize {
+    let targets = flow.systems.values().filter(|adapter| adapter.target().is_some());
+    let at_gates: usize = targets.map(|adapter| 2 * usize::from(adapter.capability().parallel_requests.max(1))).sum();
+    at_gates + slots.max(at_gates)
 }
 
 struct FlowHandler(Flow);
@@ -52,7 +62,7 @@ impl Handler for FlowHandler {
     }
 
     fn is_held(&self) -> bool {
-        !self.0.gate.may_deliver(self.0.store.as_ref())
+        !self.0.intake_gate.may_deliver(self.0.store.as_ref())
     }
 
     async fn panicked(&self, job: ClaimedJob, _message: String) -> JobEnd {

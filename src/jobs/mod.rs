@@ -6,6 +6,7 @@
 //! Retry is in [`retry`] and nowhere else.
 
 pub mod retry;
+pub mod gate;
 pub mod schedule;
 pub mod sweeper;
 mod apalis;

@@ -26,7 +26,7 @@ const RETRY_AFTER_CAP: Duration = Duration::from_hours(24);
 pub struct Chance(pub u64);
 
 impl Chance {
-    fn of(self, whole: Duration) -> Duration {
+    pub(super) fn of(self, whole: Duration) -> Duration {
         let micros = (whole.as_micros() * u128::from(self.0)) >> 64;
         Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
     }
@@ -44,9 +44,10 @@ pub enum Pause {
 /// The pause after a failed attempt. `attempt` counts from one; `since_first` is the time since the
 /// first attempt began; `asked` is what the system asked for, if it did: it is never undercut.
 pub fn pause(attempt: u32, since_first: Duration, asked: Option<Duration>, chance: Chance) -> Pause {
-    let wanted = match asked {
+    // To ask for nothing is not to ask: a system that says it again and again is not run at.
+    let wanted = match asked.filter(|asked| !asked.is_zero()) {
         Some(asked) => {
-            let asked = asked.min(RETRY_AFTER_CAP);
+            let asked = believed(asked);
             // Everybody was told the same: come back a little apart.
             asked + chance.of(asked / 10 + FIRST)
         }
@@ -66,17 +67,43 @@ pub fn follow(since: Duration) -> Duration {
     (since / 4).clamp(FOLLOW_FIRST, FOLLOW_CAP)
 }
 
+/// What of an asked pause is believed.
+pub(super) fn believed(asked: Duration) -> Duration {
+    asked.min(RETRY_AFTER_CAP)
+}
+
+/// How long a target that fails is left alone for the first time; doubled each time that the probe
+/// fails too.
+const SHUT_FIRST: Duration = Duration::from_secs(10);
+
+/// How long a target that fails is left alone, when it was so `openings` times before without
+/// getting well. Half of it is chance, so that several of us do not probe together.
+pub(super) fn shut(openings: u32, chance: Chance) -> Duration {
+    half_by_chance(doubled(SHUT_FIRST, openings, SHORT_CAP), chance)
+}
+
+/// The same after wrong credentials: asking often with them may lock the account.
+const LOCKED_FIRST: Duration = Duration::from_mins(1);
+const LOCKED_CAP: Duration = Duration::from_mins(30);
+
+/// How long a target that does not accept our credentials is left alone.
+pub(super) fn locked(openings: u32, chance: Chance) -> Duration {
+    half_by_chance(doubled(LOCKED_FIRST, openings, LOCKED_CAP), chance)
+}
+
+fn half_by_chance(ceiling: Duration, chance: Chance) -> Duration {
+    ceiling / 2 + chance.of(ceiling / 2)
+}
+
+fn doubled(first: Duration, times: u32, cap: Duration) -> Duration {
+    2_u32.checked_pow(times).and_then(|factor| first.checked_mul(factor)).unwrap_or(cap).min(cap)
+}
+
 fn own_pause(attempt: u32, chance: Chance) -> Duration {
-    let doubled = |first: Duration, times: u32, cap: Duration| {
-        2_u32.checked_pow(times).and_then(|factor| first.checked_mul(factor)).unwrap_or(cap).min(cap)
-    };
     let failed_before = attempt.saturating_sub(1);
     match failed_before.checked_sub(SHORT_ATTEMPTS) {
         None => chance.of(doubled(FIRST, failed_before, SHORT_CAP)),
-        Some(long) => {
-            let ceiling = doubled(LONG_FIRST, long, LONG_CAP);
-            ceiling / 2 + chance.of(ceiling / 2)
-        }
+        Some(long) => half_by_chance(doubled(LONG_FIRST, long, LONG_CAP), chance),
     }
 }
 
@@ -118,6 +145,21 @@ mod tests {
         assert_eq!(asked(120), Pause::For(Duration::from_mins(2)));
         assert_eq!(asked(0), Pause::For(Duration::ZERO));
         assert_eq!(asked(u64::MAX), Pause::For(Duration::from_hours(24)));
+    }
+
+    #[test]
+    fn to_ask_for_no_pause_at_all_does_not_end_our_own_pauses() {
+        assert_eq!(pause(9, Duration::ZERO, Some(Duration::ZERO), MOST), pause(9, Duration::ZERO, None, MOST));
+    }
+
+    #[test]
+    fn a_target_is_left_alone_for_longer_and_longer_up_to_ten_minutes_or_half_an_hour() {
+        assert_eq!(shut(0, LEAST), Duration::from_secs(5));
+        assert_eq!(shut(2, LEAST), Duration::from_secs(20));
+        assert_eq!(shut(u32::MAX, LEAST), Duration::from_mins(5));
+        assert!(shut(u32::MAX, MOST) <= Duration::from_mins(10));
+        assert_eq!(locked(0, LEAST), Duration::from_secs(30));
+        assert_eq!(locked(u32::MAX, LEAST), Duration::from_mins(15));
     }
 
     #[test]

@@ -139,7 +139,7 @@ async fn read_all(flow: Flow) {
 async fn read_when_admitted(flow: &Flow, name: &SourceName) -> Result<(), FlowError> {
     if let Some(why) = flow.hold().await? {
         tracing::warn!(source = %name, %why, "source waits to be read");
-        flow.gate.wait_while(flow.store.as_ref(), flow.clock.as_ref(), |_| true).await;
+        flow.intake_gate.wait_while(flow.store.as_ref(), flow.clock.as_ref(), |_| true).await;
     }
     intake::read_source(flow, name, RunKind::Sync, None, &|_| ()).await.map(|_| ())
 }
@@ -151,7 +151,7 @@ async fn reconcile_all(flow: Flow) {
         }
         // What is found must be written; a long queue is no reason not to look.
         let has_no_room = |hold: &Hold| !matches!(hold, Hold::Queue { .. });
-        flow.gate.wait_while(flow.store.as_ref(), flow.clock.as_ref(), has_no_room).await;
+        flow.intake_gate.wait_while(flow.store.as_ref(), flow.clock.as_ref(), has_no_room).await;
         if let Err(error) = reconcile::reconcile(&flow, name, false).await {
             tracing::error!(target_system = name, error = %chain(&error), "target not reconciled");
         }

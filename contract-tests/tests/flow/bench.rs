@@ -10,7 +10,8 @@ use contract::{Adapter, Received, UnitKey};
 use contract_tests::records::{at, cig};
 use raccordo::clock::{Clock, ManualClock};
 use raccordo::flow::{Flow, Patience, Systems, deliver, intake};
-use raccordo::pressure::Gate;
+use raccordo::jobs::gate::Gates;
+use raccordo::pressure::IntakeGate;
 use raccordo::storage::sqlite;
 use raccordo::storage::{ClaimRequest, JobSubject, RunKind, RunTotals, Settlement, TracedDelivery};
 use simulated::{Simulated, document};
@@ -55,11 +56,12 @@ impl TestFlow {
             store,
             systems: Arc::new(systems),
             clock: clock.clone(),
+            gates: Arc::new(Gates::new(clock.clone(), BTreeMap::new())),
             patience: Arc::new(Simple),
             collapse: None,
             ownership: Arc::default(),
             filters: Arc::default(),
-            gate: Arc::new(Gate::wide_open()),
+            intake_gate: Arc::new(IntakeGate::wide_open()),
         };
         Self { flow, clock, origin, target, _folder: folder }
     }

@@ -10,7 +10,7 @@ use raccordo::config::ScheduleConfig;
 use raccordo::flow::intake::{self, BATCH, IntakeReport};
 use raccordo::flow::{Flow, FlowError};
 use raccordo::jobs::{self, schedule};
-use raccordo::pressure::{Gate, Hold, PressureLimits};
+use raccordo::pressure::{Hold, IntakeGate, PressureLimits};
 use raccordo::storage::RunKind;
 use simulated::document;
 
@@ -37,21 +37,21 @@ impl Disk {
         self.free.store(free, Ordering::SeqCst);
     }
 
-    fn gate(&self, limits: PressureLimits) -> Gate {
+    fn gate(&self, limits: PressureLimits) -> IntakeGate {
         let free = Arc::clone(&self.free);
-        Gate::new(limits, Box::new(move || Ok(free.load(Ordering::SeqCst))))
+        IntakeGate::new(limits, Box::new(move || Ok(free.load(Ordering::SeqCst))))
     }
 }
 
 /// A gate whose disk has, at each look, the next of these bytes free, and then the last of them.
-fn gate_over_time(free: &'static [u64]) -> Gate {
+fn gate_over_time(free: &'static [u64]) -> IntakeGate {
     let looks = AtomicU64::new(0);
     let look = move || usize::try_from(looks.fetch_add(1, Ordering::SeqCst)).expect("few looks");
-    Gate::new(NO_QUEUE_LIMIT, Box::new(move || Ok(free[look().min(free.len() - 1)])))
+    IntakeGate::new(NO_QUEUE_LIMIT, Box::new(move || Ok(free[look().min(free.len() - 1)])))
 }
 
-fn with_gate(test: &TestFlow, gate: Gate) -> Flow {
-    Flow { gate: Arc::new(gate), ..test.flow.clone() }
+fn with_gate(test: &TestFlow, gate: IntakeGate) -> Flow {
+    Flow { intake_gate: Arc::new(gate), ..test.flow.clone() }
 }
 
 fn origin() -> SourceName {
