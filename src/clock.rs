@@ -1,7 +1,7 @@
 //! The clock, as a parameter: everything that needs the time is given one of these.
 
 use std::sync::Mutex;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use canonical::values::{CalendarDate, UtcInstant};
 
@@ -11,16 +11,37 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
     fn now(&self) -> UtcInstant;
 }
 
-/// The clock of the machine.
+/// The clock of the machine, as this process has seen it: it follows jumps forward, never goes back,
+/// and never stands still. What was to be done in a second is not to be done in an hour because
+/// somebody set the clock back; a start of the program asks the machine anew.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
+
+/// What the machine said when it was ahead of us last, and when that was.
+static SEEN: Mutex<Option<(i64, Instant)>> = Mutex::new(None);
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock of the machine")]
     fn now(&self) -> UtcInstant {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        instant(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
+        let said = i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX);
+        let mut seen = SEEN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (now, is_ahead) = follow(*seen, said, Instant::now());
+        if is_ahead {
+            *seen = Some((said, Instant::now()));
+        }
+        instant(now)
     }
+}
+
+/// The time, and whether it is what the machine says: the machine, or what it said before and what
+/// has passed since, whichever is later.
+fn follow(seen: Option<(i64, Instant)>, said: i64, at: Instant) -> (i64, bool) {
+    let expected = seen.map_or(i64::MIN, |(before, since)| {
+        let passed = at.saturating_duration_since(since).as_micros();
+        before.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX))
+    });
+    if said >= expected { (said, true) } else { (expected, false) }
 }
 
 /// A clock that moves only when it is told to.
@@ -79,6 +100,16 @@ pub fn between(earlier: UtcInstant, later: UtcInstant) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_clock_follows_jumps_forward_and_goes_on_when_the_machine_goes_back() {
+        const HOUR: i64 = 3_600_000_000;
+        let begun = Instant::now();
+        let later = begun + Duration::from_secs(1);
+        assert_eq!(follow(None, HOUR, begun), (HOUR, true));
+        assert_eq!(follow(Some((HOUR, begun)), 2 * HOUR, later), (2 * HOUR, true));
+        assert_eq!(follow(Some((2 * HOUR, begun)), HOUR, later), (2 * HOUR + 1_000_000, false));
+    }
 
     #[test]
     fn the_italian_day_begins_before_that_of_greenwich() {

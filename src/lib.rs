@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod delivery;
 pub mod storage;
+pub mod failpoints;
 pub mod pressure;
 pub mod flow;
 pub mod jobs;

@@ -1,41 +1,144 @@
-//! Our queue, apalis included, against the barest claim and acknowledge loop, on one file.
+//! Our queue, apalis included, against the barest claim and acknowledge loop, in one database.
 //!
-//! Both sides are durable (`synchronous = FULL`), share the file and its settings, and find as many
-//! finished rows as the rounds before have left. Sides alternate, so that a neighbour on the disk
-//! disturbs both.
+//! Both sides are durable (`synchronous = FULL`, or `fsync` and `synchronous_commit`), share the
+//! database and its settings, and find as many finished rows as the rounds before have left. Who
+//! measures lets the sides alternate, so that a neighbour on the disk disturbs all.
 
+use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use raccordo::clock::{Clock, SystemClock};
 use raccordo::jobs::{Handler, WorkerSettings, Workers};
-use raccordo::storage::sqlite;
-use raccordo::storage::sqlite::bare::BareQueue;
-use raccordo::storage::{ClaimedJob, JobEnd, JobSubject, NewJob, Queue, SqlStore};
+use raccordo::storage::{ClaimedJob, JobEnd, JobSubject, NewJob, Queue, SqlStore, postgres, sqlite};
 
-/// Jobs that the bare loop claims at once.
+/// Jobs that the bare loop claims at once. On `PostgreSQL` the best of several is found by trying.
 pub const BARE_BATCH: u32 = 1_000;
 /// Jobs that our workers hold at once: they claim when half of it is free.
 pub const OUR_WINDOW: usize = 2_000;
 /// Jobs that run at once on our side.
 pub const OUR_SLOTS: usize = 32;
-const ROUNDS: usize = 5;
 const ADDED_AT_ONCE: usize = 5_000;
+/// Between one job and the next while the time until it starts is measured.
+const APART: Duration = Duration::from_millis(20);
 
-/// What was measured.
-#[derive(Debug, Clone, PartialEq)]
-pub struct QueueBench {
-    /// Jobs of each side in each round.
-    pub jobs: u32,
-    /// Ours, median of the rounds.
-    pub ours_per_s: u64,
-    /// The bare loop, median of the rounds.
-    pub bare_per_s: u64,
-    /// Ours over the bare loop in hundredths, median of the rounds.
-    pub ratio_percent: u64,
+/// A database with our queue and the bare one in it.
+#[derive(Debug)]
+pub struct Place {
+    store: Arc<SqlStore>,
+    bare: Bare,
+}
+
+#[derive(Debug)]
+enum Bare {
+    Sqlite(sqlite::bare::BareQueue),
+    Postgres(postgres::bare::BareQueue),
+}
+
+impl Place {
+    /// A new file.
+    pub async fn on_sqlite(path: &Path) -> Self {
+        let store = sqlite::open(path).await.expect("the store opens");
+        let bare = sqlite::bare::BareQueue::open(path).await.expect("the bare queue opens");
+        Self { store, bare: Bare::Sqlite(bare) }
+    }
+
+    /// An empty database of a server.
+    pub async fn on_postgres(url: &str) -> Self {
+        let store = postgres::open(url, None).await.expect("the store opens");
+        let bare = postgres::bare::BareQueue::open(url).await.expect("the bare queue opens");
+        Self { store, bare: Bare::Postgres(bare) }
+    }
+
+    /// Jobs per second of the bare loop.
+    pub async fn bare(&mut self, jobs: u32, batch: u32) -> u64 {
+        let drained = match &mut self.bare {
+            Bare::Sqlite(bare) => {
+                bare.fill(jobs).await.expect("bare jobs are added");
+                bare.drain(batch).await
+            }
+            Bare::Postgres(bare) => {
+                bare.fill(jobs).await.expect("bare jobs are added");
+                bare.drain(batch).await
+            }
+        };
+        let (done, took) = drained.expect("the bare loop drains");
+        assert_eq!(done, jobs, "every job was done once");
+        per_second(jobs, took)
+    }
+
+    /// Jobs per second of ours.
+    pub async fn ours(&self, jobs: u32) -> u64 {
+        self.add(jobs).await;
+        let (done, took) = work(&self.store).await;
+        assert_eq!(done, jobs, "every job ran once");
+        per_second(jobs, took)
+    }
+
+    /// Adds jobs that are ready, each in a lane of its own.
+    pub async fn add(&self, jobs: u32) {
+        let now = SystemClock.now();
+        let all: Vec<_> = (0..jobs).map(|number| new(number, now)).collect();
+        for some in all.chunks(ADDED_AT_ONCE) {
+            self.store.enqueue(some, now).await.expect("jobs are added");
+        }
+    }
+
+    /// How long it takes from asking for a job to be added until it starts, with nothing else to do.
+    /// In ascending order.
+    pub async fn pickups(&self, jobs: u32) -> Vec<Duration> {
+        let starts = Arc::new(Starts::default());
+        let workers = Workers::start(
+            Arc::<SqlStore>::clone(&self.store),
+            Arc::<Starts>::clone(&starts),
+            Arc::new(SystemClock),
+            WorkerSettings::default(),
+        );
+        let mut asked = HashMap::new();
+        for number in 0..jobs {
+            tokio::time::sleep(APART).await;
+            let now = SystemClock.now();
+            asked.insert(i64::from(number), Instant::now());
+            self.store.enqueue(&[new(number, now)], now).await.expect("a job is added");
+        }
+        workers.until_quiet(Duration::ZERO).await;
+        workers.stop().await;
+        let starts = starts.0.lock().expect("nobody panicked");
+        let mut took: Vec<_> = asked.iter().map(|(number, asked)| starts[number] - *asked).collect();
+        took.sort_unstable();
+        took
+    }
+
+    /// Ends it.
+    pub async fn close(self) {
+        self.store.close().await;
+    }
+}
+
+/// Runs what is ready until nothing is. Gives how many and how long.
+pub async fn work(store: &Arc<SqlStore>) -> (u32, Duration) {
+    let handler = Arc::new(Count(AtomicU32::new(0)));
+    let settings = WorkerSettings { slots: OUR_SLOTS, window: OUR_WINDOW, ..WorkerSettings::default() };
+    let queue: Arc<dyn Queue> = Arc::<SqlStore>::clone(store);
+    let begun = Instant::now();
+    let workers = Workers::start(queue, Arc::<Count>::clone(&handler), Arc::new(SystemClock), settings);
+    workers.until_quiet(Duration::ZERO).await;
+    let took = begun.elapsed();
+    workers.stop().await;
+    (handler.0.load(Ordering::Relaxed), took)
+}
+
+/// Jobs per second.
+pub fn per_second(jobs: u32, took: Duration) -> u64 {
+    let per_second = u128::from(jobs) * 1_000_000 / took.as_micros().max(1);
+    u64::try_from(per_second).unwrap_or(u64::MAX)
+}
+
+fn new(number: u32, run_at: canonical::values::UtcInstant) -> NewJob {
+    NewJob { subject: JobSubject::Nothing(i64::from(number)), lane: Some(format!("lane-{number}")), run_at }
 }
 
 struct Count(AtomicU32);
@@ -52,59 +155,20 @@ impl Handler for Count {
     }
 }
 
-/// Measures in a new file inside a folder.
-pub async fn run(folder: &Path, jobs: u32) -> QueueBench {
-    let path = folder.join("queue.db");
-    let store = sqlite::open(&path).await.expect("the store opens");
-    let mut bare = BareQueue::open(&path).await.expect("the bare queue opens");
-    let mut rounds = Vec::new();
-    for _ in 0..ROUNDS {
-        bare.fill(jobs).await.expect("bare jobs are added");
-        let (done, bare_took) = bare.drain(BARE_BATCH).await.expect("the bare loop drains");
-        assert_eq!(done, jobs);
-        let ours_took = ours(&store, jobs).await;
-        rounds.push((per_second(jobs, ours_took), per_second(jobs, bare_took)));
-    }
-    store.close().await;
-    QueueBench {
-        jobs,
-        ours_per_s: median(rounds.iter().map(|(ours, _)| *ours)),
-        bare_per_s: median(rounds.iter().map(|(_, bare)| *bare)),
-        ratio_percent: median(rounds.iter().map(|(ours, bare)| ours * 100 / bare.max(&1))),
-    }
-}
+/// When each job started, by its number.
+#[derive(Default)]
+struct Starts(Mutex<HashMap<i64, Instant>>);
 
-async fn ours(store: &Arc<SqlStore>, jobs: u32) -> Duration {
-    let clock = Arc::new(SystemClock);
-    let now = clock.now();
-    let new = |number: u32| NewJob {
-        subject: JobSubject::Nothing(i64::from(number)),
-        lane: Some(format!("lane-{number}")),
-        run_at: now,
-    };
-    let all: Vec<_> = (0..jobs).map(new).collect();
-    for some in all.chunks(ADDED_AT_ONCE) {
-        store.enqueue(some, now).await.expect("jobs are added");
+#[async_trait]
+impl Handler for Starts {
+    async fn run(&self, job: ClaimedJob) -> JobEnd {
+        if let JobSubject::Nothing(number) = job.subject {
+            self.0.lock().expect("nobody panicked").insert(number, Instant::now());
+        }
+        JobEnd::Done
     }
-    let handler = Arc::new(Count(AtomicU32::new(0)));
-    let settings = WorkerSettings { slots: OUR_SLOTS, window: OUR_WINDOW, ..WorkerSettings::default() };
-    let queue: Arc<dyn Queue> = Arc::<SqlStore>::clone(store);
-    let begun = Instant::now();
-    let workers = Workers::start(queue, Arc::<Count>::clone(&handler), clock, settings);
-    workers.until_quiet(Duration::ZERO).await;
-    let took = begun.elapsed();
-    assert_eq!(handler.0.load(Ordering::Relaxed), jobs, "every job ran once");
-    workers.stop().await;
-    took
-}
 
-fn per_second(jobs: u32, took: Duration) -> u64 {
-    let per_second = u128::from(jobs) * 1_000_000 / took.as_micros().max(1);
-    u64::try_from(per_second).unwrap_or(u64::MAX)
-}
-
-fn median(values: impl Iterator<Item = u64>) -> u64 {
-    let mut values: Vec<_> = values.collect();
-    values.sort_unstable();
-    values.get(values.len() / 2).copied().unwrap_or_default()
+    async fn panicked(&self, _: ClaimedJob, _: String) -> JobEnd {
+        JobEnd::Parked
+    }
 }

@@ -2,12 +2,15 @@
 //!
 //! `adapter_suite` holds what every adapter promises, by role. `storage_suite` holds every promise of the storage traits, for each database. `bench_queue`
 //! measures the queue against the barest loop on the same file, `bench_store` the ledger against the
-//! barest upsert. `private_postgres` is a server of one's own for tests that stop, kill and restart it.
+//! barest upsert. `private_postgres` is a server of one's own for tests that stop, kill and restart it. `faults`
+//! makes the real program fail in every way, and judges it from outside.
 
 pub mod records;
 pub mod adapter_suite;
 pub mod storage_suite;
 pub mod bench_queue;
 pub mod bench_store;
+mod rest;
 pub mod private_postgres;
 pub mod shared_postgres;
+pub mod faults;

@@ -16,11 +16,13 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::rest::rest;
+
 /// The superuser of every private server.
 const USER: &str = "raccordo";
 
 /// How long a server may take to answer, or to stop.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What to say where the programs are missing.
 pub const REMEDY: &str = "PostgreSQL is not installed; on Debian: apt-get install postgresql";
@@ -120,7 +122,7 @@ impl PrivatePostgres {
         loop {
             match self.run() {
                 Err(error) if Instant::now() > end => return Err(error),
-                Err(_) => std::thread::sleep(Duration::from_millis(100)),
+                Err(_) => rest(Duration::from_millis(100)),
                 Ok(()) => return Ok(()),
             }
         }
@@ -179,7 +181,7 @@ impl PrivatePostgres {
                 server.wait()?;
                 return Err(Error::other("PostgreSQL did not answer"));
             }
-            std::thread::sleep(Duration::from_millis(20));
+            rest(Duration::from_millis(20));
         }
     }
 
@@ -195,7 +197,7 @@ impl PrivatePostgres {
                 server.wait()?;
                 return Err(Error::other(format!("PostgreSQL did not heed SIG{signal} and was killed")));
             }
-            std::thread::sleep(Duration::from_millis(10));
+            rest(Duration::from_millis(10));
         }
         Ok(())
     }

@@ -22,6 +22,7 @@ use super::route::membership::{Members, WITHOUT_MEMBERSHIP};
 use super::{Flow, FlowError, receipt};
 use crate::clock;
 use crate::delivery::DeliveryState;
+use crate::failpoints;
 use crate::storage::{
     AttemptId, Conclusion, DeliveryId, Fenced, Intent, JobEnd, Lease, LoadedDelivery, StorageError, TracedAttempt,
 };
@@ -241,10 +242,19 @@ impl Step<'_> {
     async fn send(mut self, target: &dyn Target, shipment: Shipment) -> Result<JobEnd, FlowError> {
         let revision = shipment.revision;
         let intent = Intent { delivery: self.loaded.id, lease: self.lease, shipment: shipment.clone() };
+        failpoints::pass("intent.before").await?;
         let Fenced::Done(attempt) = self.flow.store.begin_attempt(intent, self.flow.clock.now()).await? else {
             return Ok(JobEnd::Done);
         };
+        failpoints::pass("intent.after").await?;
+        let shipment = if failpoints::is_planted("attempt_number_in_key") {
+            let idempotency_key = format!("{}-{}", shipment.idempotency_key, self.loaded.attempts);
+            Shipment { idempotency_key, ..shipment }
+        } else {
+            shipment
+        };
         let answer = self.ask(target.send(&shipment)).await;
+        failpoints::pass("answer").await?;
         let is_locked_out = matches!(&answer, Err(error) if error.kind == ErrorKind::Authentication);
         let not_before = self.tell(target, &answer);
         let tried = self.tried_in_earnest(&shipment, &answer).await?;
@@ -340,14 +350,18 @@ impl Step<'_> {
         receipt: Option<contract::Receipt>,
     ) -> Result<Fenced<()>, FlowError> {
         let conclusion = Conclusion { delivery: self.loaded.id, attempt, lease: self.lease, revision, state, receipt };
-        Ok(self.flow.store.conclude(conclusion, self.flow.clock.now()).await?)
+        let written = self.flow.store.conclude(conclusion, self.flow.clock.now()).await?;
+        failpoints::pass("outcome.after").await?;
+        Ok(written)
     }
 }
 
 fn compose(target: &dyn Target, loaded: &LoadedDelivery, revision: u64) -> Result<Shipment, String> {
-    let composed =
-        std::panic::catch_unwind(AssertUnwindSafe(|| target.compose(&loaded.unit, revision, &loaded.members)))
-            .unwrap_or_else(|_| Err("the mapping stopped on this unit".to_owned()))?;
+    let composed = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        failpoints::stop_on("compose", loaded.unit.as_str());
+        target.compose(&loaded.unit, revision, &loaded.members)
+    }))
+    .unwrap_or_else(|_| Err("the mapping stopped on this unit".to_owned()))?;
     Ok(Shipment {
         unit: loaded.unit.clone(),
         revision,

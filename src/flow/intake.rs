@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use super::route::membership::Members;
 use super::{Flow, FlowError, normalize, route, version};
+use crate::failpoints;
 use crate::storage::{DocumentId, RunId, RunKind, RunTotals, Stored};
 
 /// Raw records per transaction.
@@ -125,7 +126,9 @@ impl Intake<'_> {
                 }
                 Received::Cursor(cursor) => {
                     self.flush().await?;
+                    failpoints::pass("cursor.before").await?;
                     self.flow.store.save_cursor(self.name, &cursor, self.flow.clock.now()).await?;
+                    failpoints::pass("cursor.after").await?;
                 }
             }
         }
@@ -141,7 +144,7 @@ impl Intake<'_> {
         let document =
             self.document.ok_or(FlowError::Interrupted { task: "a source that gave records of no document" })?;
         let now = self.flow.clock.now();
-        let arrivals = self
+        let arrivals: Vec<_> = self
             .batch
             .drain(..)
             .map(|raw| {
@@ -151,6 +154,14 @@ impl Intake<'_> {
                 })
             })
             .collect();
+        if failpoints::is_planted("answer_before_commit") {
+            let (store, run) = (Arc::clone(&self.flow.store), self.run);
+            tokio::spawn(async move {
+                tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+                store.store(run, arrivals, now).await
+            });
+            return Ok(());
+        }
         for stored in version::store(self.flow.store.as_ref(), self.run, arrivals, now).await? {
             let totals = &mut self.report.totals;
             totals.read += 1;

@@ -11,6 +11,8 @@ use canonical::values::{CalendarDate, UtcInstant};
 use canonical::{Finding, Provenance, Record, Rule, SourceName};
 use contract::{RawRecord, SetAside, Source};
 
+use crate::failpoints;
+
 /// A raw record, understood.
 #[derive(Debug, Clone)]
 pub struct Understood {
@@ -25,7 +27,10 @@ pub struct Understood {
 /// Understands one raw record of a source, and writes down where its values come from.
 pub fn understand(source: &dyn Source, name: &SourceName, raw: &RawRecord, read_at: UtcInstant) -> Understood {
     // The mapping only reads the record: nothing half-changed can outlive a panic.
-    let Ok(normalized) = catch_unwind(AssertUnwindSafe(|| source.normalize(raw))) else {
+    let Ok(normalized) = catch_unwind(AssertUnwindSafe(|| {
+        failpoints::stop_on("mapping", &raw.text);
+        source.normalize(raw)
+    })) else {
         let reason = "the mapping stopped on this record: the text is kept and can be replayed".to_owned();
         let set_aside = Some(SetAside { rule: Rule::N03, reason });
         return Understood { records: Vec::new(), findings: Vec::new(), set_aside };

@@ -13,6 +13,7 @@ use contract::{AdapterError, Advice, Followed, NotYet, Outcome, Phase, Receipt};
 use super::Patience;
 use crate::clock::after;
 use crate::delivery::DeliveryState;
+use crate::failpoints;
 
 /// What must be known of a delivery to judge an answer: how patient it has been so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +94,8 @@ pub fn in_doubt(error: &AdapterError, tried: Tried, patience: &dyn Patience) -> 
         Advice::FixConfiguration | Advice::AskPerson => None,
     };
     let at = after(tried.now, pause.unwrap_or_else(|| patience.longest()));
-    DeliveryState::InDoubt { code: error.kind.code().to_owned(), at }
+    let code = if failpoints::is_planted("outcome_without_reason") { "" } else { error.kind.code() };
+    DeliveryState::InDoubt { code: code.to_owned(), at }
 }
 
 fn again_or_parked(error: &AdapterError, tried: Tried, patience: &dyn Patience) -> DeliveryState {

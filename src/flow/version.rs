@@ -10,6 +10,7 @@ use canonical::values::UtcInstant;
 use contract::RawRecord;
 
 use super::normalize::Understood;
+use crate::failpoints;
 use crate::storage::{Arrival, DocumentId, Ledger, Route, RoutedRecord, RunId, StorageError, Stored};
 
 /// A raw record, understood and routed, ready to be stored. Records that stand aside go nowhere.
@@ -48,5 +49,8 @@ pub async fn store(
     arrivals: Vec<Arrival>,
     at: UtcInstant,
 ) -> Result<Vec<Stored>, StorageError> {
-    ledger.store(run, arrivals, at).await
+    failpoints::pass("version.before").await?;
+    let stored = ledger.store(run, arrivals, at).await?;
+    failpoints::pass("version.after").await?;
+    Ok(stored)
 }

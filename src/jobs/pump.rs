@@ -18,7 +18,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{Handler, WorkerSettings};
 use crate::clock::{Clock, after};
-use crate::storage::{ClaimRequest, ClaimedJob, JobEnd, Lease, Queue, Settlement, StorageError};
+use crate::failpoints;
+use crate::storage::{ClaimRequest, ClaimedJob, JobEnd, Lease, Queue, Round, Settlement, StorageError};
 
 const FIRST_BACK_OFF: Duration = Duration::from_millis(100);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(5);
@@ -129,7 +130,11 @@ impl Shared {
             if due.is_empty() {
                 continue;
             }
-            match self.queue.renew(&due, after(self.clock.now(), self.settings.lease)).await {
+            let renewed = match failpoints::pass("renew").await {
+                Ok(()) => self.queue.renew(&due, after(self.clock.now(), self.settings.lease)).await,
+                Err(error) => Err(error),
+            };
+            match renewed {
                 Ok(lost) => {
                     let mut leases = self.leases();
                     for lease in &due {
@@ -289,7 +294,7 @@ impl Pump {
             now,
             lease_until: after(now, self.shared.settings.lease),
         };
-        let round = match self.shared.queue.round(&self.settlements, claim).await {
+        let round = match self.round(claim).await {
             Ok(round) => round,
             Err(error) => return Turn::Failed(error),
         };
@@ -311,6 +316,13 @@ impl Pump {
         let until_next = next.map(|next| next.unix_micros().saturating_sub(self.shared.clock.now().unix_micros()));
         let until_next = until_next.map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or(0)));
         Turn::Rest(until_next.unwrap_or(self.shared.settings.poll).min(self.shared.settings.poll))
+    }
+
+    async fn round(&self, claim: ClaimRequest) -> Result<Round, StorageError> {
+        failpoints::pass("round.before").await?;
+        let round = self.shared.queue.round(&self.settlements, claim).await?;
+        failpoints::pass("round.after").await?;
+        Ok(round)
     }
 
     /// Tells those who wait for quiet what was seen.

@@ -32,7 +32,7 @@ pub struct Schedule {
     tasks: JoinSet<()>,
 }
 
-/// Starts it: one read of every source at once, then at every period. Where several processes share
+/// Starts it: a read of every source as soon as it is our turn, then at every period. Where several processes share
 /// the database, each round is done by one of them.
 pub fn start(flow: Flow, config: &ScheduleConfig) -> Schedule {
     let (stop, stopped) = watch::channel(false);

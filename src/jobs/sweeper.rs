@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::clock::{Clock, after};
+use crate::failpoints;
 use crate::storage::{StorageError, Store};
 
 /// Finished jobs removed by one statement: small, so that nobody waits behind it.
@@ -35,7 +36,7 @@ impl Default for SweeperSettings {
         Self {
             every: Duration::from_secs(5),
             wake_every: Duration::from_secs(1),
-            max_attempts: 5,
+            max_attempts: 12,
             keep_finished: Duration::from_hours(72),
         }
     }
@@ -54,11 +55,13 @@ pub struct Swept {
 
 /// Sweeps once.
 pub async fn sweep(store: &dyn Store, now: UtcInstant, settings: &SweeperSettings) -> Result<Swept, StorageError> {
+    failpoints::pass("sweep.before").await?;
     let mut swept = Swept {
         expired: store.expire(now, settings.max_attempts).await?,
         forgotten: store.sweep(now).await?,
         pruned: 0,
     };
+    failpoints::pass("sweep.after").await?;
     let keep = i64::try_from(settings.keep_finished.as_micros()).unwrap_or(i64::MAX);
     // Before the beginning of time there is nothing to remove.
     let Ok(before) = UtcInstant::from_unix_micros(now.unix_micros().saturating_sub(keep)) else {

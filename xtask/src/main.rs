@@ -1,4 +1,5 @@
-//! Developer commands: `cargo xtask test`, `cargo xtask schemas`, `cargo xtask bench`.
+//! Developer commands: `cargo xtask test`, `cargo xtask schemas`, `cargo xtask bench`,
+//! `cargo xtask faults`.
 //!
 //! Nothing here is part of the product. The commands say what they do, what they install and what
 //! they could not check; the exit code is 0 only when everything that was asked for is well.
@@ -6,6 +7,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool speaks to its terminal")]
 
 mod bench;
+mod faults;
 mod schemas;
 mod step;
 mod tables;
@@ -34,14 +36,21 @@ enum Command {
     /// Measure our code beside the bare library, in one run, and compare the ratio with its bar.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Make the real program fail in every way, and compare what it promised with what happened.
+    Faults(faults::Faults),
 }
 
 fn main() -> ExitCode {
+    #[cfg(feature = "bench")]
+    if let Some(code) = bench::processes::as_product() {
+        return code;
+    }
     let result = match Arguments::parse().command {
         Command::Test(test) => Ok(test.run()),
         Command::Schemas(schemas) => schemas.run(),
         Command::Tables => tables::run(),
         Command::Bench(bench) => bench.run(),
+        Command::Faults(faults) => faults.run(),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

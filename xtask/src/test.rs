@@ -19,14 +19,23 @@ pub(crate) struct Test {
     keep_going: bool,
 }
 
+/// Those that do not wait for a lease to end: a daemon that was killed is replaced on a shared database
+/// only then, and every kill would cost a minute.
+const FAULTS_ON_POSTGRES: &str =
+    "cargo run --quiet --locked --package xtask -- faults --database postgres --only F10,F12,F13,F14,F26,F28";
+
 impl Test {
     pub(crate) fn run(&self) -> bool {
         let steps: &[step::Step] = &[
             ("tools", tools),
-            ("PostgreSQL", postgres),
+            ("companions of the tests", companions),
             ("formatting", || step::passes("cargo fmt --all --check")),
             ("lints", || step::passes("cargo clippy --workspace --all-targets --all-features --locked -- -D warnings")),
             ("tests", || step::passes("cargo test --workspace --all-features --locked --no-fail-fast")),
+            ("faults on SQLite", || {
+                step::passes("cargo run --quiet --locked --package xtask -- faults --database sqlite")
+            }),
+            ("faults on PostgreSQL", || step::passes(FAULTS_ON_POSTGRES)),
             ("licences, bans, sources", licences),
             ("advisories", advisories),
         ];
@@ -56,32 +65,50 @@ fn tools() -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// Installs the Debian package where it is missing: the tests start servers of their own from it.
-fn postgres() -> Result<Outcome> {
-    if has_postgres() {
-        println!("PostgreSQL: there");
+/// What tests start beside our own program: its name, the Debian package, whether it is there.
+type Companion = (&'static str, &'static str, fn() -> bool);
+
+const COMPANIONS: &[Companion] =
+    &[("PostgreSQL", "postgresql", has_postgres), ("libfaketime", "faketime", has_faketime)];
+
+/// Installs the Debian packages of what is missing, and says so.
+fn companions() -> Result<Outcome> {
+    let mut missing = Vec::new();
+    for (name, package, is_there) in COMPANIONS {
+        if !is_there() && !installed(package, *is_there)? {
+            missing.push(*name);
+            continue;
+        }
+        println!("{name}: there");
+    }
+    if missing.is_empty() {
         return Ok(Outcome::Passed);
     }
-    const MISSING: &str = "PostgreSQL is not installed, and the tests that need one will fail";
+    let missing = missing.join(" and ");
+    Ok(not_done(&format!("{missing} could not be installed: what needs it will fail, or say that it was not done")))
+}
+
+fn installed(package: &str, is_there: fn() -> bool) -> Result<bool> {
     if !step::is_there("apt-get --version") {
-        return Ok(not_done(&format!("{MISSING}: install it, version 15 or later, with its server programs")));
+        return Ok(false);
     }
-    println!("PostgreSQL: missing; installing the Debian package, because the tests start servers from it");
+    println!("the Debian package {package} is missing; installing it, because tests need it");
     let is_root = step::says("id -u").is_some_and(|id| id == "0");
     let before = if is_root { "" } else { "sudo -n " };
-    let (updated, said) = step::overheard(&format!("{before}apt-get update -qq"))?;
-    let install = format!("{before}apt-get install -y -qq --no-install-recommends postgresql");
-    if updated && step::passes(&install)? == Outcome::Passed && has_postgres() {
-        return Ok(Outcome::Passed);
-    }
-    let why = if is_want_of_network(&said) { "there is no network to install it" } else { "it could not be installed" };
-    Ok(not_done(&format!("{MISSING}; {why}: `apt-get install postgresql`")))
+    step::passes(&format!("{before}apt-get update -qq"))?;
+    step::passes(&format!("{before}apt-get install -y -qq --no-install-recommends {package}"))?;
+    Ok(is_there())
 }
 
 fn has_postgres() -> bool {
     let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     debian.map(|entry| entry.path().join("bin/postgres")).any(|server| server.is_file())
         || step::is_there("postgres --version")
+}
+
+fn has_faketime() -> bool {
+    let machines = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    machines.map(|entry| entry.path().join("faketime/libfaketimeMT.so.1")).any(|library| library.is_file())
 }
 
 fn has_cargo_deny() -> bool {

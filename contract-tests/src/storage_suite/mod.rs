@@ -130,6 +130,7 @@ macro_rules! storage_suite {
                 a_renewed_lease_holds_and_a_lost_one_is_named
                 one_job_waits_for_a_delivery_and_a_leased_one_does_not_count
                 a_retry_beside_a_waiting_job_becomes_that_job
+                storing_beside_settling_never_fails
                 the_next_job_is_announced
                 finished_jobs_are_pruned_and_others_are_not
                 a_commit_that_makes_work_ready_wakes_the_workers

@@ -1,7 +1,7 @@
 //! Claims, leases, lanes.
 
 use raccordo::delivery::DeliveryState;
-use raccordo::storage::{ClaimedJob, DeliveryId, JobEnd, JobSubject, Lease, NewJob, Settlement};
+use raccordo::storage::{ClaimRequest, ClaimedJob, DeliveryId, JobEnd, JobSubject, Lease, NewJob, Settlement};
 
 use super::scene::{LEASE, routed_lotto, to_unit};
 use super::{Database, Scene};
@@ -269,4 +269,23 @@ pub async fn a_commit_that_makes_work_ready_wakes_the_workers(database: &dyn Dat
     wake_ups.mark_unchanged();
     scene.store.release(&[lease]).await.expect("it is released");
     assert!(wake_ups.has_changed().expect("the store lives"));
+}
+
+pub async fn storing_beside_settling_never_fails(database: &dyn Database) {
+    let scene = Scene::open(database).await;
+    let mut leases: Vec<Lease> = Vec::new();
+    for round in 0..150 {
+        let name = format!("document {round}");
+        let document = scene.document(&name, None).await;
+        let says = (1..=4).map(|number| routed_lotto(&document, number, &name)).collect();
+        let end = |number: usize| if number.is_multiple_of(2) { JobEnd::Done } else { JobEnd::RetryAt(at(round)) };
+        let settlement = |(number, lease): (usize, &Lease)| Settlement { lease: *lease, end: end(number) };
+        let settlements: Vec<_> = leases.iter().enumerate().map(settlement).collect();
+        let claim = ClaimRequest { limit: 10, now: at(round), lease_until: at(round + LEASE) };
+        let (_, settled) = tokio::join!(scene.store(says), scene.store.round(&settlements, claim));
+        // A round that met another may be asked to come again, as the workers do.
+        if let Ok(settled) = settled {
+            leases = settled.claimed.iter().map(|job| job.lease).collect();
+        }
+    }
 }

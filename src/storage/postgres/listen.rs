@@ -15,10 +15,12 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Listens until the task is ended.
-pub(super) async fn listen(options: PgConnectOptions, woken: Arc<watch::Sender<u64>>) {
+pub(super) async fn listen(options: PgConnectOptions, node: String, woken: Arc<watch::Sender<u64>>) {
+    let mut is_back = false;
     let mut pause = FIRST_PAUSE;
     loop {
-        let heard = hear(&options, &woken, &mut pause).await;
+        let heard = hear(&options, &node, &woken, &mut pause, is_back).await;
+        is_back = true;
         if let Err(error) = heard {
             tracing::debug!(%error, "not listening to the database, trying again");
         }
@@ -27,15 +29,27 @@ pub(super) async fn listen(options: PgConnectOptions, woken: Arc<watch::Sender<u
     }
 }
 
-async fn hear(options: &PgConnectOptions, woken: &watch::Sender<u64>, pause: &mut Duration) -> Result<(), sqlx::Error> {
+async fn hear(
+    options: &PgConnectOptions,
+    node: &str,
+    woken: &watch::Sender<u64>,
+    pause: &mut Duration,
+    is_back: bool,
+) -> Result<(), sqlx::Error> {
     let pool = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.listen(CHANNEL).await?;
     *pause = FIRST_PAUSE;
-    loop {
+    if is_back {
         wake(woken);
+    }
+    loop {
         // An answer of nothing means that the connection was lost and made anew.
-        listener.try_recv().await?;
+        let told = listener.try_recv().await?;
+        // Our own workers were woken at the commit itself.
+        if told.is_none_or(|notice| notice.payload() != node) {
+            wake(woken);
+        }
     }
 }
 

@@ -16,7 +16,8 @@ use tokio::sync::watch;
 use super::StorageError;
 use super::sql::SqlStore;
 use super::sql::connection::Readers;
-use super::sql::writer::{Desk, Home, Writer};
+use super::sql::desk::Desk;
+use super::sql::writer::{Home, Server, Writer};
 
 /// Opens the database at an address (`postgres://user@host/name`), with the password that stands in
 /// a file where the server asks for one, and brings its schema up to date.
@@ -26,9 +27,11 @@ pub async fn open(url: &str, password_file: Option<&Path>) -> Result<Arc<SqlStor
     let opened = open::open(url, password_file).await?;
     let (woken, wake_ups) = watch::channel(0);
     let woken = Arc::new(woken);
-    let ledger = Home::SharedLedger(opened.options.clone());
-    let jobs = Home::SharedJobs(opened.options.clone());
-    let listener = tokio::spawn(listen::listen(opened.options, Arc::clone(&woken))).abort_handle();
+    let node = format!("{:016x}", fastrand::u64(..));
+    let server = |options| Server { options, node: node.clone() };
+    let ledger = Home::SharedLedger(server(opened.options.clone()));
+    let jobs = Home::SharedJobs(server(opened.job_options));
+    let listener = tokio::spawn(listen::listen(opened.options, node.clone(), Arc::clone(&woken))).abort_handle();
     Ok(SqlStore::new(super::sql::Opened {
         name: opened.name,
         writer: Writer::start(Desk::shared(opened.ledger), ledger, Arc::clone(&woken)),

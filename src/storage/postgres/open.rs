@@ -4,7 +4,7 @@ use std::path::Path;
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions as _, Executor as _};
 
 use crate::storage::{StorageError, migrations};
@@ -15,8 +15,15 @@ const READERS: u32 = 4;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A process that was stopped in the middle of a transaction must not hold up all others. A write
 /// that waits for another one waits less than the lease of the job behind it.
-const LIMITS: [(&str, &str); 3] =
-    [("idle_in_transaction_session_timeout", "10s"), ("lock_timeout", "20s"), ("statement_timeout", "120s")];
+const LIMITS: [(&str, &str); 4] = [
+    ("synchronous_commit", "on"),
+    ("idle_in_transaction_session_timeout", "10s"),
+    ("lock_timeout", "20s"),
+    ("statement_timeout", "120s"),
+];
+/// Jobs are found by their ids and by small indexes, in the order of these: a planner that has seen
+/// the table when it was small, or never, is not asked.
+const BY_INDEX: [(&str, &str); 2] = [("enable_seqscan", "off"), ("enable_bitmapscan", "off")];
 /// Without these a server may lose what it has acknowledged.
 const DEMANDED: [&str; 3] = ["fsync", "full_page_writes", "synchronous_commit"];
 
@@ -25,6 +32,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "ledger", include_str!("migration
 pub(super) struct Opened {
     pub(super) name: String,
     pub(super) options: PgConnectOptions,
+    /// For the connection that claims and settles jobs.
+    pub(super) job_options: PgConnectOptions,
     pub(super) ledger: PgConnection,
     pub(super) jobs: PgConnection,
     pub(super) readers: PgPool,
@@ -39,7 +48,8 @@ pub(super) async fn open(url: &str, password_file: Option<&Path>) -> Result<Open
     check_durability(&mut ledger).await?;
     let done = migrations::of(MIGRATIONS).run_direct(None, &mut ledger, false).await;
     done.map_err(|error| migrations::refused(error, ATTEMPTED))?;
-    let jobs = options.connect().await.map_err(unavailable)?;
+    let job_options = options.clone().options(BY_INDEX);
+    let jobs = job_options.connect().await.map_err(unavailable)?;
     let readers = PgPoolOptions::new()
         .max_connections(READERS)
         .acquire_timeout(PATIENCE)
@@ -49,7 +59,7 @@ pub(super) async fn open(url: &str, password_file: Option<&Path>) -> Result<Open
         .await
         .map_err(unavailable)?;
     let name = format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or_default());
-    Ok(Opened { name, options, ledger, jobs, readers })
+    Ok(Opened { name, options, job_options, ledger, jobs, readers })
 }
 
 /// The options that hold for every connection. The address may hold a password and is never told.
@@ -57,7 +67,18 @@ pub(super) fn options(url: &str) -> Result<PgConnectOptions, StorageError> {
     let options = PgConnectOptions::from_str(url).map_err(|_| StorageError::Refused {
         problem: "its address is not understood: write postgres://user@host:5432/name".to_owned(),
     })?;
+    let options = if is_here(&options) || url.contains("sslmode=") {
+        options
+    } else {
+        // What travels to another machine is nobody else's: unless the address says otherwise.
+        options.ssl_mode(PgSslMode::VerifyFull)
+    };
     Ok(options.application_name("raccordo").options(LIMITS).disable_statement_logging())
+}
+
+/// Whether the server is on this machine.
+fn is_here(options: &PgConnectOptions) -> bool {
+    options.get_socket().is_some() || matches!(options.get_host(), "localhost" | "127.0.0.1" | "::1")
 }
 
 /// The password in a file, without the end of its line.

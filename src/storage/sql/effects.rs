@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::audit::Entry;
 use super::bulk::Bulk;
 use super::connection::query;
+use super::desk::Desk;
 use super::entries;
 use super::orders::{Order, lane_of};
 use super::rows::{json, state};
 use super::trouble::Trouble;
-use super::writer::Desk;
 use crate::delivery::DeliveryState;
 use crate::storage::{Destination, Route};
 

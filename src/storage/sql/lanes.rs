@@ -6,10 +6,10 @@ use canonical::Record;
 use contract::{Neighbour, UnitKey};
 
 use super::connection::{Connection, query};
+use super::desk::Desk;
 use super::orders::{Order, lane_of};
 use super::rows::record;
 use super::trouble::Trouble;
-use super::writer::Desk;
 use crate::storage::DeliveryId;
 
 /// Deliveries woken by one statement: the next look goes on.

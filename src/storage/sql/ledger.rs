@@ -8,10 +8,10 @@ use futures_util::FutureExt as _;
 
 use super::audit::Entry;
 use super::connection::{Row, query, query_scalar};
+use super::desk::Desk;
 use super::rows::{count, json, stored};
 use super::trouble::Trouble;
 use super::versions::Prepared;
-use super::writer::Desk;
 use super::{SqlStore, entries, reroute};
 use crate::storage::{Arrival, DocumentId, Ledger, RecordId, Route, RunId, RunKind, RunTotals, StorageError, Stored};
 

@@ -1,7 +1,7 @@
 //! The ledger over a database: the same logic for `SQLite` and for `PostgreSQL`.
 //!
-//! Read in this order: `connection` (how one statement runs on either), `writer` (who writes, with
-//! group commit), `ledger`, `versions`, `raw_records` and `effects` (what storing a record does),
+//! Read in this order: `connection` (how one statement runs on either), `desk` and
+//! `writer` (who writes, with group commit), `ledger`, `versions`, `raw_records` and `effects` (what storing a record does),
 //! `deliveries`, `queue`, `turns`, `views`, and `audit` (the chain). The statements stand beside the functions
 //! that use them. How a database is opened, and what is demanded of it, is in `sqlite` and `postgres`
 //! beside this folder.
@@ -9,6 +9,7 @@
 //! Absent on purpose: a clock, and retries.
 
 pub(in crate::storage) mod connection;
+pub(in crate::storage) mod desk;
 pub(in crate::storage) mod writer;
 pub(in crate::storage) mod trouble;
 mod rows;
@@ -41,8 +42,9 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use self::connection::{Connection, Readers};
+use self::desk::Desk;
 use self::trouble::Trouble;
-use self::writer::{Desk, Writer};
+use self::writer::Writer;
 use super::{StorageError, Store};
 
 /// A ledger in a database.
@@ -93,7 +95,7 @@ impl SqlStore {
     /// Why nothing can be written any more, when a commit has failed. Reads go on; only a restart
     /// finds out what reached the disk.
     pub fn failure(&self) -> Option<String> {
-        self.writer.failure()
+        self.writer.failure().or_else(|| self.settler.as_ref()?.failure())
     }
 
     /// Does some work inside the next transaction of the writer, and returns after its commit.

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use super::bulk::Bulk;
-use super::connection::{Text, query};
+use super::connection::query;
+use super::desk::Desk;
 use super::rows::json;
 use super::trouble::Trouble;
-use super::writer::Desk;
 
 /// A job to be added.
 #[derive(Debug)]
@@ -25,29 +25,13 @@ pub(super) fn lane_of(target: &str, lane: &str) -> String {
 static INSERT: Bulk =
     Bulk::new("insert into job (id, delivery, waits, number, lane, holds, behind, run_at, state)", 9, "");
 
-const TAKEN: Text = Text::Each {
-    sqlite: "select lane from job
-              where lane in (select value ->> 0 from json_each($1)) and holds = 1",
-    // A lane that is being passed on is looked at when that is done.
-    postgres: "select lane from job
-                where lane in (select value ->> 0 from json_each($1)) and holds = 1 order by id for update",
-};
-
-const WAITING: Text = Text::Each {
-    sqlite: "select j.delivery from json_each($1) d cross join job j
-              where j.delivery = cast(d.value as bigint) and j.waits = 1",
-    // What waits now must not be claimed before we commit what it waits for.
-    postgres: "select delivery from job
-                where delivery in (select cast(value as bigint) from json_each($1)) and waits = 1
-                order by id for update",
-};
-
 impl Desk {
     /// Adds jobs, in order. A job whose lane is taken waits behind the one that holds it.
     pub(super) async fn add_jobs(&mut self, orders: Vec<Order>) -> Result<(), Trouble> {
         if orders.is_empty() {
             return Ok(());
         }
+        self.take_jobs().await?;
         let mut taken = self.taken_lanes(&orders).await?;
         let mut rows = Vec::with_capacity(orders.len());
         for order in orders {
@@ -74,7 +58,10 @@ impl Desk {
         if lanes.is_empty() {
             return Ok(HashSet::new());
         }
-        let rows = query(TAKEN).bind(json(&lanes)?).fetch_all(&mut self.connection).await?;
+        let rows = query("select lane from job where lane in (select value ->> 0 from json_each($1)) and holds = 1")
+            .bind(json(&lanes)?)
+            .fetch_all(&mut self.connection)
+            .await?;
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
@@ -83,7 +70,14 @@ impl Desk {
         if deliveries.is_empty() {
             return Ok(HashSet::new());
         }
-        let rows = query(WAITING).bind(json(&deliveries)?).fetch_all(&mut self.connection).await?;
+        self.take_jobs().await?;
+        let rows = query(
+            "select j.delivery from json_each($1) d cross join job j
+              where j.delivery = cast(d.value as bigint) and j.waits = 1",
+        )
+        .bind(json(&deliveries)?)
+        .fetch_all(&mut self.connection)
+        .await?;
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 }

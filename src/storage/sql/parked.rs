@@ -11,10 +11,10 @@ use super::SqlStore;
 use super::audit::Entry;
 use super::connection::{Connection, Row, query};
 use super::deliveries::decided;
+use super::desk::Desk;
 use super::rows::{count, instant, json, state};
 use super::trouble::Trouble;
 use super::versions::Prepared;
-use super::writer::Desk;
 use crate::delivery::DeliveryState;
 use crate::storage::{
     Arrival, Decided, Decisions, DeliveryId, DocumentId, KeptRecord, ParkedFilter, ParkedId, ParkedItem, ParkedKind,

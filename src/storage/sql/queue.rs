@@ -4,27 +4,27 @@
 //! of the program begins above all tokens before it. A lane is held by its oldest open job until
 //! that job ends; the next one is made ready in the same transaction.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod leases;
+
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use canonical::values::UtcInstant;
 use futures_util::FutureExt as _;
 use tokio::sync::watch;
 
+use self::leases::{expire, release, renew, run_again, take_back};
 use super::SqlStore;
 use super::bulk::rows_of_json;
 use super::connection::{Row, Text, query, query_scalar};
+use super::desk::Desk;
 use super::entries;
 use super::orders::{Order, lane_of};
 use super::rows::{json, optional_instant, subject};
 use super::trouble::Trouble;
-use super::writer::Desk;
 use crate::storage::{
     ClaimRequest, ClaimedJob, JobEnd, JobId, JobSubject, Lease, NewJob, Queue, Round, Settlement, StorageError,
 };
-
-/// What a person reads on a delivery whose work ended the process, or never answered.
-const NEVER_ANSWERED: &str = "the work on it ended again and again without an answer";
 
 #[async_trait]
 impl Queue for SqlStore {
@@ -110,6 +110,7 @@ async fn round(desk: &mut Desk, settlements: Vec<Settlement>, claim: ClaimReques
 }
 
 async fn settle_all(desk: &mut Desk, settlements: Vec<Settlement>, now: i64) -> Result<u64, Trouble> {
+    desk.take_jobs().await?;
     settle(desk, &settlements, now).await
 }
 
@@ -147,8 +148,10 @@ async fn claim(desk: &mut Desk, claim: ClaimRequest) -> Result<Vec<ClaimedJob>, 
 /// A claim where other processes claim at the same time: what one of them is taking is passed over.
 async fn claim_beside_others(desk: &mut Desk, claim: ClaimRequest) -> Result<Vec<ClaimedJob>, Trouble> {
     let rows = query(
-        "update job set state = 'leased', token = t.token, lease_until = $1, attempts = attempts + 1, waits = null
-           from (select nextval('job_token') as token) t
+        // One token for the whole claim, however the planner joins.
+        "with t as materialized (select nextval('job_token') as token)
+         update job set state = 'leased', token = t.token, lease_until = $1, attempts = attempts + 1, waits = null
+           from t
           where id in (select id from job where state = 'ready' and run_at <= $2
                         order by run_at, id limit $3 for update skip locked)
          returning job.id, job.token, job.attempts, job.delivery, job.number",
@@ -163,18 +166,6 @@ async fn claim_beside_others(desk: &mut Desk, claim: ClaimRequest) -> Result<Vec
         Ok(ClaimedJob { lease, subject: subject(row.try_get(3)?, row.try_get(4)?)?, attempts: row.try_get(2)? })
     };
     rows.iter().map(claimed).collect()
-}
-
-/// Takes the rows of jobs in the order of their ids, where others settle at the same time, so that
-/// nobody waits for somebody who waits for him.
-async fn take_in_order(desk: &mut Desk, jobs: &str) -> Result<(), Trouble> {
-    if desk.connection.is_postgres() {
-        query("select 1 from job where id in (select cast(value as bigint) from json_each($1)) order by id for update")
-            .bind(jobs)
-            .execute(&mut desk.connection)
-            .await?;
-    }
-    Ok(())
 }
 
 /// Id, attempts, delivery, number.
@@ -205,47 +196,55 @@ async fn settle(desk: &mut Desk, settlements: &[Settlement], now: i64) -> Result
     Ok(lost)
 }
 
+/// Jobs end by their ids and the token of their claim, which no other claim has and which goes with
+/// the lease. `PostgreSQL` is not asked for the state: it believes that nothing is leased, and would
+/// walk the index of leases for every job.
+const END: Text = Text::Each {
+    sqlite: "update job set state = $3, token = null, lease_until = null, holds = null, ended_at = $4
+              where id in (select cast(value as bigint) from json_each($1)) and token = $2 and state = 'leased'",
+    postgres: "update job set state = $3, token = null, lease_until = null, holds = null, ended_at = $4
+                where id = any (array(select cast(value as bigint) from json_each($1))) and token = $2",
+};
+
 /// Ends jobs as done or parked, and makes the next of their lanes ready. Jobs that were claimed
 /// together share a token, and what was claimed together ends more or less together: there is a
 /// statement for each token.
 async fn finish(desk: &mut Desk, state: &str, pairs: Vec<(i64, i64)>, now: i64) -> Result<u64, Trouble> {
     let mut lost = pairs.len() as u64;
+    let all = json(&pairs.iter().map(|(job, _)| *job).collect::<Vec<_>>())?;
     let mut claims = BTreeMap::<i64, Vec<i64>>::new();
     for (job, token) in pairs {
         claims.entry(token).or_default().push(job);
     }
     for (token, jobs) in claims {
-        let jobs = json(&jobs)?;
-        take_in_order(desk, &jobs).await?;
-        let ended = query(
-            "update job set state = $3, token = null, lease_until = null, holds = null, ended_at = $4
-              where id in (select cast(value as bigint) from json_each($1)) and token = $2 and state = 'leased'",
-        )
-        .bind(&jobs)
-        .bind(token)
-        .bind(state)
-        .bind(now)
-        .execute(&mut desk.connection)
-        .await?;
-        lost -= ended.rows_affected();
-        if state == "parked" {
-            let rows = query(
-                "select j.id from json_each($1) e join job j on j.id = cast(e.value as bigint)
-                  where j.state = 'parked' and j.ended_at = $2",
-            );
-            let rows = rows.bind(&jobs).bind(now).fetch_all(&mut desk.connection).await?;
-            let parked = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<i64>, Trouble>>()?;
-            desk.audit(entries::list("jobs_parked", "jobs", parked)?.into_iter().collect(), now).await?;
-        }
-        pass_lanes_on(desk, jobs).await?;
+        let ended = query(END).bind(json(&jobs)?).bind(token).bind(state).bind(now);
+        lost -= ended.execute(&mut desk.connection).await?.rows_affected();
     }
+    if state == "parked" {
+        let rows = query(
+            "select j.id from json_each($1) e join job j on j.id = cast(e.value as bigint)
+              where j.state = 'parked' and j.ended_at = $2",
+        );
+        let rows = rows.bind(&all).bind(now).fetch_all(&mut desk.connection).await?;
+        let parked = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<i64>, Trouble>>()?;
+        desk.audit(entries::list("jobs_parked", "jobs", parked)?.into_iter().collect(), now).await?;
+    }
+    pass_lanes_on(desk, all).await?;
     Ok(lost)
 }
+
+const IS_ANY_BLOCKED: &str = "select exists (select 1 from job where behind = 1)";
 
 /// Makes ready the oldest blocked job of each lane that these jobs have left.
 async fn pass_lanes_on(desk: &mut Desk, jobs: String) -> Result<(), Trouble> {
     if !desk.memory.may_be_blocked {
         return Ok(());
+    }
+    if desk.connection.is_postgres() {
+        let is_any_blocked: bool = query_scalar(IS_ANY_BLOCKED).fetch_one(&mut desk.connection).await?;
+        if !is_any_blocked {
+            return Ok(());
+        }
     }
     let passed = query(
         "update job set state = 'ready', holds = 1, behind = null
@@ -260,169 +259,9 @@ async fn pass_lanes_on(desk: &mut Desk, jobs: String) -> Result<(), Trouble> {
     .rows_affected();
     if passed > 0 {
         desk.memory.has_woken = true;
-        desk.memory.may_be_blocked =
-            query_scalar("select exists (select 1 from job where behind = 1)").fetch_one(&mut desk.connection).await?;
+        desk.memory.may_be_blocked = query_scalar(IS_ANY_BLOCKED).fetch_one(&mut desk.connection).await?;
     }
     Ok(())
-}
-
-/// A leased job that is to run again, beside another job that waits for the same delivery.
-struct Leased {
-    id: i64,
-    token: i64,
-    attempts: u32,
-    delivery: Option<i64>,
-    other: Option<i64>,
-}
-
-/// Reads leased jobs. The condition names the row `j`, and the JSON array of the first parameter
-/// `e`.
-fn leased(row: &Row) -> Result<Leased, Trouble> {
-    Ok(Leased {
-        id: row.try_get(0)?,
-        token: row.try_get(1)?,
-        attempts: row.try_get(2)?,
-        delivery: row.try_get(3)?,
-        other: row.try_get(4)?,
-    })
-}
-
-async fn find_leased(desk: &mut Desk, pairs: &str) -> Result<Vec<Leased>, Trouble> {
-    const LEASED: Text = Text::Each {
-        sqlite: "select j.id, j.token, j.attempts, j.delivery,
-                        (select o.id from job o where o.delivery = j.delivery and o.waits = 1)
-                   from json_each($1) e cross join job j
-                  where j.id = cast(e.value ->> 0 as bigint) and j.token = cast(e.value ->> 1 as bigint)
-                    and j.state = 'leased'",
-        postgres: "select j.id, j.token, j.attempts, j.delivery,
-                          (select o.id from job o where o.delivery = j.delivery and o.waits = 1)
-                     from job j
-                    where (j.id, j.token) in (select cast(value ->> 0 as bigint), cast(value ->> 1 as bigint)
-                                                from json_each($1))
-                      and j.state = 'leased' order by j.id for update of j",
-    };
-    let rows = query(LEASED).bind(pairs).fetch_all(&mut desk.connection).await?;
-    rows.iter().map(leased).collect()
-}
-
-/// Makes jobs ready again at an instant. Where another job already waits for the same delivery,
-/// one is enough: this one is done and the other waits for the later of the two instants.
-async fn run_again(desk: &mut Desk, again: Vec<(i64, i64, i64)>, done: &mut Vec<(i64, i64)>) -> Result<u64, Trouble> {
-    let triples = json(&again)?;
-    let found = find_leased(desk, &triples).await?;
-    let lost = (again.len() - found.len()) as u64;
-    let merged: Vec<_> = found.iter().filter_map(|job| Some((job.id, job.other?))).collect();
-    if !merged.is_empty() {
-        query(
-            "update job set run_at = case when job.run_at < cast(e.value ->> 2 as bigint) then cast(e.value ->> 2 as bigint)
-                                     else job.run_at end
-               from json_each($1) e, json_each($2) m
-              where m.value ->> 0 = e.value ->> 0 and job.id = cast(m.value ->> 1 as bigint)",
-        )
-        .bind(&triples)
-        .bind(json(&merged)?)
-        .execute(&mut desk.connection)
-        .await?;
-        done.extend(found.iter().filter(|job| job.other.is_some()).map(|job| (job.id, job.token)));
-    }
-    let alone: Vec<_> = found.iter().filter(|job| job.other.is_none()).map(|job| job.id).collect();
-    query(
-        // It answered: what counts against it begins anew.
-        "update job set state = 'ready', run_at = cast(e.value ->> 2 as bigint), token = null, lease_until = null, attempts = 0,
-                waits = case when delivery is not null then 1 end
-           from json_each($1) e
-          where job.id = cast(e.value ->> 0 as bigint) and job.id in (select cast(value as bigint) from json_each($2))",
-    )
-    .bind(triples)
-    .bind(json(&alone)?)
-    .execute(&mut desk.connection)
-    .await?;
-    desk.memory.has_woken = true;
-    Ok(lost)
-}
-
-/// Gives leased jobs back, to run at once. Where another job already waits for the same delivery
-/// this one is done, and the other takes its place in time.
-async fn give_back(desk: &mut Desk, jobs: &[Leased], attempts_back: u32) -> Result<(), Trouble> {
-    let alone: Vec<_> = jobs.iter().filter(|job| job.other.is_none()).map(|job| job.id).collect();
-    query(
-        "update job set state = 'ready', token = null, lease_until = null, attempts = attempts - $2,
-                waits = case when delivery is not null then 1 end
-          where id in (select cast(value as bigint) from json_each($1))",
-    )
-    .bind(json(&alone)?)
-    .bind(attempts_back)
-    .execute(&mut desk.connection)
-    .await?;
-    for job in jobs {
-        if let Some(other) = job.other {
-            let run_at: i64 = query_scalar(
-                "update job set run_at = case when o.run_at < job.run_at then o.run_at else job.run_at end
-                   from job o where job.id = $1 and o.id = $2 returning job.run_at",
-            )
-            .bind(other)
-            .bind(job.id)
-            .fetch_one(&mut desk.connection)
-            .await?;
-            finish(desk, "done", vec![(job.id, job.token)], run_at).await?;
-        }
-    }
-    desk.memory.has_woken = true;
-    Ok(())
-}
-
-async fn release(desk: &mut Desk, leases: Vec<(i64, i64)>) -> Result<(), Trouble> {
-    let jobs = find_leased(desk, &json(&leases)?).await?;
-    give_back(desk, &jobs, 1).await
-}
-
-async fn renew(desk: &mut Desk, leases: Vec<Lease>, until: i64) -> Result<Vec<Lease>, Trouble> {
-    let rows = query(
-        "update job set lease_until = $2 from json_each($1) e
-          where job.id = cast(e.value ->> 0 as bigint) and job.token = cast(e.value ->> 1 as bigint) and job.state = 'leased'
-         returning job.id",
-    )
-    .bind(json(&pairs(&leases))?)
-    .bind(until)
-    .fetch_all(&mut desk.connection)
-    .await?;
-    let renewed = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<HashSet<i64>, Trouble>>()?;
-    Ok(leases.into_iter().filter(|lease| !renewed.contains(&lease.job.0)).collect())
-}
-
-async fn take_back(desk: &mut Desk, at: i64, max_attempts: u32) -> Result<u64, Trouble> {
-    query("delete from turn").execute(&mut desk.connection).await?;
-    expire(desk, i64::MAX, at, max_attempts).await
-}
-
-/// Ends the leases that run until `until` at the latest.
-async fn expire(desk: &mut Desk, until: i64, at: i64, max_attempts: u32) -> Result<u64, Trouble> {
-    const EXPIRED: Text = Text::Each {
-        sqlite: "select j.id, j.token, j.attempts, j.delivery,
-                        (select o.id from job o where o.delivery = j.delivery and o.waits = 1)
-                   from job j where j.state = 'leased' and j.lease_until <= $1",
-        // What is being settled or renewed just now is not expired: the next look will tell.
-        postgres: "select j.id, j.token, j.attempts, j.delivery,
-                          (select o.id from job o where o.delivery = j.delivery and o.waits = 1)
-                     from job j where j.state = 'leased' and j.lease_until <= $1
-                    order by j.id for update of j skip locked",
-    };
-    let rows = query(EXPIRED).bind(until).fetch_all(&mut desk.connection).await?;
-    let expired = rows.iter().map(leased).collect::<Result<Vec<_>, _>>()?;
-    let touched = expired.len() as u64;
-    if touched == 0 {
-        return Ok(0);
-    }
-    let (given_up, again): (Vec<_>, Vec<_>) =
-        expired.into_iter().partition(|job| job.attempts >= max_attempts && job.other.is_none());
-    give_back(desk, &again, 0).await?;
-    if !given_up.is_empty() {
-        let pairs = given_up.iter().map(|job| (job.id, job.token)).collect();
-        finish(desk, "parked", pairs, at).await?;
-        let deliveries: Vec<_> = given_up.iter().filter_map(|job| job.delivery).collect();
-        desk.park_deliveries(&deliveries, NEVER_ANSWERED, at).await?;
-    }
-    Ok(touched)
 }
 
 async fn enqueue(desk: &mut Desk, jobs: Vec<NewJob>) -> Result<(), Trouble> {

@@ -8,11 +8,11 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::audit::Entry;
 use super::bulk::Bulk;
 use super::connection::{query, query_scalar};
+use super::desk::Desk;
 use super::entries;
 use super::rows::json;
 use super::trouble::Trouble;
 use super::versions::{Place, Prepared};
-use super::writer::Desk;
 use crate::storage::Stored;
 
 static RAW_RECORDS: Bulk =

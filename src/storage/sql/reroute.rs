@@ -7,11 +7,11 @@ use canonical::{Kind, Record, SourceName};
 
 use super::audit::Entry;
 use super::connection::{Connection, query};
+use super::desk::Desk;
 use super::effects::Changed;
 use super::entries;
 use super::rows::{json, kind, record};
 use super::trouble::Trouble;
-use super::writer::Desk;
 use crate::storage::{Destination, RecordId, Route};
 
 /// Where a record is on one target: the key of its unit, or the code that withholds it.

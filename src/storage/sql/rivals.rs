@@ -8,10 +8,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::connection::query;
+use super::desk::Desk;
 use super::effects::Changed;
 use super::rows::json;
 use super::trouble::Trouble;
-use super::writer::Desk;
 use crate::storage::{Destination, Route};
 
 /// The code of what another source is believed about.

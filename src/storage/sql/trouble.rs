@@ -35,15 +35,22 @@ impl Trouble {
         const IO: u32 = 10;
         const CORRUPT: u32 = 11;
         const NOT_A_DATABASE: u32 = 26;
-        let Self::Database(sqlx::Error::Database(error)) = self else {
-            return false;
-        };
-        if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_none() {
-            // A server keeps its own disk in order, and ends the connection when it cannot.
-            return false;
-        }
-        let code = error.code().and_then(|code| code.parse::<u32>().ok());
-        code.is_some_and(|code| matches!(code & 0xff, IO | CORRUPT | NOT_A_DATABASE))
+        self.primary_code().is_some_and(|code| matches!(code, IO | CORRUPT | NOT_A_DATABASE))
+    }
+
+    /// Whether there was no room for a transaction, which is then certainly not there: its last page
+    /// was not even written.
+    pub(super) fn is_full(&self) -> bool {
+        const FULL: u32 = 13;
+        self.primary_code() == Some(FULL)
+    }
+
+    /// The primary result code of `SQLite`. A server keeps its own disk in order, and ends the
+    /// connection when it cannot.
+    fn primary_code(&self) -> Option<u32> {
+        let Self::Database(sqlx::Error::Database(error)) = self else { return None };
+        error.try_downcast_ref::<sqlx::sqlite::SqliteError>()?;
+        Some(error.code()?.parse::<u32>().ok()? & 0xff)
     }
 }
 

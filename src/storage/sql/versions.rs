@@ -14,10 +14,10 @@ use contract::SetAside;
 use super::audit::Entry;
 use super::bulk::{Bulk, rows_of_json};
 use super::connection::{Text, query_scalar};
+use super::desk::Desk;
 use super::effects::Changed;
 use super::rows::{count, hex, json, stored};
 use super::trouble::Trouble;
-use super::writer::Desk;
 use crate::storage::{Arrival, Route, RoutedRecord, RunTotals, Stored};
 
 /// An arrival with what can be computed outside the transaction.

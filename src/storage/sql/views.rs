@@ -10,10 +10,10 @@ use futures_util::FutureExt as _;
 use super::audit::Entry;
 use super::bulk::Bulk;
 use super::connection::{Connection, Row, query, query_scalar};
+use super::desk::Desk;
 use super::ledger::totals;
 use super::rows::{count, instant, json, optional_instant, record, state, stored};
 use super::trouble::Trouble;
-use super::writer::Desk;
 use super::{SqlStore, lanes, reroute, trace};
 use crate::storage::{
     DeliveryCount, DeliveryId, ExpectedUnit, Overview, Reconciliation, ReconciliationCounts, ReconciliationId,

@@ -18,12 +18,11 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use sqlx::ConnectOptions as _;
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::sqlite::SqliteConnection;
+use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::audit::Head;
-use super::connection::{Connection, Row, query, query_scalar};
+use super::connection::{Connection, query};
+use super::desk::{BEGIN_BESIDE_OTHERS, Desk, Memory};
 use super::trouble::Trouble;
 use crate::storage::StorageError;
 
@@ -34,145 +33,24 @@ const GROUP: usize = 64;
 /// After this long a transaction takes no more work, for the same reason.
 const PATIENCE: Duration = Duration::from_millis(20);
 /// Tells the other processes that work became ready. Listened to in `postgres`.
-const NOTIFY: &str = "select pg_notify('raccordo_jobs', '')";
-
-/// What a piece of work finds on the desk of the writer.
-pub(in crate::storage) struct Desk {
-    pub(super) connection: Connection,
-    pub(super) memory: Memory,
-}
+const NOTIFY: &str = "select pg_notify('raccordo_jobs', $1)";
 
 /// Whose desk it is: how its transactions begin and end.
 pub(in crate::storage) enum Home {
     /// The only writer of a file, which is locked as long as this stands.
     File(#[allow(dead_code, reason = "held for what happens when it is dropped")] File),
     /// One of the writers of a ledger that processes share.
-    SharedLedger(PgConnectOptions),
+    SharedLedger(Server),
     /// Claims and settles jobs beside the ledger.
-    SharedJobs(PgConnectOptions),
+    SharedJobs(Server),
 }
 
-/// What the writer remembers between transactions. It is taken back together with what failed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Memory {
-    pub(super) raw_record: Ids,
-    pub(super) record: Ids,
-    pub(super) record_version: Ids,
-    pub(super) delivery: Ids,
-    pub(super) quarantine: Ids,
-    pub(super) job: Ids,
-    pub(super) token: Ids,
-    pub(super) chain: Head,
-    /// False when certainly no job is blocked.
-    pub(super) may_be_blocked: bool,
-    /// Finished jobs are looked for after this one.
-    pub(super) prune_after: i64,
-    /// Work became ready in this transaction.
-    pub(super) has_woken: bool,
-}
-
-/// Ids in ascending order.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Ids(i64);
-
-impl Ids {
-    pub(super) fn next(&mut self) -> i64 {
-        self.0 += 1;
-        self.0
-    }
-}
-
-impl Desk {
-    /// A desk over a connection, from the highest ids in use.
-    fn new(connection: Connection, highest: &Row, starts: i64, chain: Head) -> Result<Self, Trouble> {
-        let ids = |column: usize| Ok::<_, Trouble>(Ids(highest.try_get::<Option<i64>>(column)?.unwrap_or_default()));
-        let memory = Memory {
-            raw_record: ids(0)?,
-            record: ids(1)?,
-            record_version: ids(2)?,
-            delivery: ids(3)?,
-            quarantine: ids(4)?,
-            job: ids(5)?,
-            // Tokens of an earlier start are lower than all of this one.
-            token: Ids(starts << 32),
-            chain,
-            may_be_blocked: highest.try_get(6)?,
-            prune_after: 0,
-            has_woken: false,
-        };
-        Ok(Self { connection, memory })
-    }
-
-    async fn command(&mut self, sql: &'static str) -> Result<(), Trouble> {
-        Ok(self.connection.command(sql).await?)
-    }
-
-    /// A desk over the only connection that writes to a file: what the writer must know before its
-    /// first transaction.
-    pub(in crate::storage) async fn of_file(connection: SqliteConnection) -> Result<Self, Trouble> {
-        let mut connection = Connection::Sqlite(connection);
-        let starts: i64 =
-            query_scalar("update program set starts = starts + 1 returning starts").fetch_one(&mut connection).await?;
-        let row = query(
-            "select (select max(id) from raw_record), (select max(id) from record),
-                    (select max(id) from record_version), (select max(id) from delivery),
-                    (select max(id) from quarantine), (select max(id) from job),
-                    exists (select 1 from job where behind = 1)",
-        )
-        .fetch_one(&mut connection)
-        .await?;
-        let head = Head::load(&mut connection).await?;
-        Self::new(connection, &row, starts, head)
-    }
-
-    /// A desk over a connection to a database that processes share.
-    pub(in crate::storage) fn shared(connection: PgConnection) -> Self {
-        let memory = Memory { may_be_blocked: true, ..Memory::default() };
-        Self { connection: Connection::Postgres(connection), memory }
-    }
-
-    /// Takes the row that every writer of a shared ledger must take first, and remembers it.
-    async fn take_ledger(&mut self) -> Result<(), Trouble> {
-        let row = query(
-            "select raw_record, record, record_version, delivery, quarantine, job, chain_seq, chain_hash
-               from program where id = 1 for update",
-        )
-        .fetch_one(&mut self.connection)
-        .await?;
-        let ids = |column| Ok::<_, Trouble>(Ids(row.try_get(column)?));
-        self.memory = Memory {
-            raw_record: ids(0)?,
-            record: ids(1)?,
-            record_version: ids(2)?,
-            delivery: ids(3)?,
-            quarantine: ids(4)?,
-            job: ids(5)?,
-            chain: Head::new(row.try_get(6)?, row.try_get(7)?)?,
-            ..self.memory
-        };
-        Ok(())
-    }
-
-    /// Leaves that row as this transaction made it.
-    async fn leave_ledger(&mut self) -> Result<(), Trouble> {
-        let Memory { raw_record, record, record_version, delivery, quarantine, job, chain, .. } = self.memory;
-        query(
-            "update program set raw_record = $1, record = $2, record_version = $3, delivery = $4, quarantine = $5,
-                    job = $6, chain_seq = $7, chain_hash = $8
-              where id = 1",
-        )
-        .bind(raw_record.0)
-        .bind(record.0)
-        .bind(record_version.0)
-        .bind(delivery.0)
-        .bind(quarantine.0)
-        .bind(job.0)
-        .bind(chain.seq())
-        .bind(chain.hash().to_vec())
-        .execute(&mut self.connection)
-        .await?;
-        Ok(())
-    }
+/// Where a shared database is, and who we are among those who use it.
+#[derive(Clone)]
+pub(in crate::storage) struct Server {
+    pub(in crate::storage) options: PgConnectOptions,
+    /// Told with every notice, so that nobody wakes himself twice.
+    pub(in crate::storage) node: String,
 }
 
 /// A piece of work: done on the desk and answered after the commit, or refused without being done.
@@ -379,8 +257,8 @@ impl WriterTask {
             return Ok(());
         }
         self.is_lost = true;
-        let (Home::SharedLedger(options) | Home::SharedJobs(options)) = &self.home else { return Ok(()) };
-        let connection = options.connect().await.map_err(|error| error.to_string())?;
+        let (Home::SharedLedger(server) | Home::SharedJobs(server)) = &self.home else { return Ok(()) };
+        let connection = server.options.connect().await.map_err(|error| error.to_string())?;
         self.desk.connection = Connection::Postgres(connection);
         self.is_lost = false;
         let begun = self.try_to_begin().await;
@@ -389,12 +267,13 @@ impl WriterTask {
     }
 
     async fn try_to_begin(&mut self) -> Result<(), Trouble> {
-        self.desk.command("begin").await?;
-        // Others may have blocked a job meanwhile.
-        self.desk.memory.may_be_blocked = true;
+        self.desk.forget_the_last_transaction();
         match self.home {
-            Home::SharedLedger(_) => self.desk.take_ledger().await,
-            Home::File(_) | Home::SharedJobs(_) => Ok(()),
+            Home::SharedJobs(_) => self.desk.command(BEGIN_BESIDE_OTHERS).await,
+            Home::File(_) | Home::SharedLedger(_) => {
+                self.desk.command("begin").await?;
+                self.desk.take_ledger().await
+            }
         }
     }
 
@@ -451,6 +330,10 @@ impl WriterTask {
             return self.commit_shared(before).await;
         }
         let Err(trouble) = self.desk.command("commit").await else { return Ok(()) };
+        if trouble.is_full() {
+            self.roll_back().await;
+            return Err(format!("there was no room on the disk: {}", describe(&trouble)));
+        }
         let why = format!("a commit failed: {}; nothing more is written until a restart", describe(&trouble));
         self.fail(&why).await;
         Err(why)
@@ -460,8 +343,10 @@ impl WriterTask {
     /// so, does nothing more under his lease, and finds out by looking.
     async fn commit_shared(&mut self, before: &Memory) -> Result<(), String> {
         let committed = async {
-            if self.desk.memory.has_woken {
-                self.desk.command(NOTIFY).await?;
+            if let (true, Home::SharedLedger(server) | Home::SharedJobs(server)) =
+                (self.desk.memory.has_woken, &self.home)
+            {
+                query(NOTIFY).bind(&server.node).execute(&mut self.desk.connection).await?;
             }
             if matches!(self.home, Home::SharedLedger(_)) && self.desk.memory != *before {
                 self.desk.leave_ledger().await?;

@@ -15,7 +15,7 @@ use sqlx::{ConnectOptions as _, Row as _};
 
 use crate::storage::StorageError;
 use crate::storage::migrations;
-use crate::storage::sql::writer::Desk;
+use crate::storage::sql::desk::Desk;
 
 const ATTEMPTED: &str = "open the database";
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

@@ -7,7 +7,11 @@
 #[cfg(feature = "bench")]
 mod l190;
 #[cfg(feature = "bench")]
+pub(crate) mod processes;
+#[cfg(feature = "bench")]
 mod queue;
+#[cfg(feature = "bench")]
+mod stock;
 #[cfg(feature = "bench")]
 mod xml;
 
@@ -27,11 +31,24 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
         pairs: u32,
     },
-    /// Claim, run and acknowledge jobs, beside a bare batched claim and acknowledge loop.
+    /// Claim, run and acknowledge jobs on both databases, beside a bare batched claim and
+    /// acknowledge loop and beside the stock storage of apalis.
     Queue {
-        /// How many jobs.
-        #[arg(long, default_value_t = 60_000)]
+        /// How many jobs a side and round.
+        #[arg(long, default_value_t = 60_000, value_parser = clap::value_parser!(u32).range(1..))]
         jobs: u32,
+        /// How many rounds; the medians count.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+        rounds: u32,
+        /// Succeed although a bar is missed.
+        #[arg(long)]
+        report_only: bool,
+    },
+    /// One process of several on a queue.
+    #[command(hide = true)]
+    QueueReplica {
+        /// The address of the database.
+        url: String,
     },
     /// One pass over a file, in a process of its own so that its memory is its own.
     #[command(hide = true)]
@@ -62,7 +79,8 @@ impl Bench {
         );
         match self {
             Self::Xml { size_mb, pairs } => xml::run(*size_mb, *pairs),
-            Self::Queue { jobs } => queue::run(*jobs),
+            Self::Queue { jobs, rounds, report_only } => queue::run(*jobs, *rounds, *report_only),
+            Self::QueueReplica { url } => processes::replica(url),
             Self::XmlPass { side, file } => xml::pass(*side, file),
         }
     }
