@@ -232,6 +232,8 @@ fn start_logging(command: &Command) {
     let default = if is_daemon { "info" } else { "error" };
     let filter = tracing_subscriber::EnvFilter::try_from_env("RACCORDO_LOG").unwrap_or_else(|_| default.into());
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A reader of the log that has left must not end the daemon.
+    let builder = builder.log_internal_errors(false);
     if is_daemon {
         builder.json().flatten_event(true).init();
     } else {

@@ -2,7 +2,7 @@
 #![allow(clippy::unused_self, reason = "whoever prints holds an output, and so knows its language and form")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what this module is for")]
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::time::Duration;
 
 use comfy_table::presets::UTF8_BORDERS_ONLY;
@@ -12,6 +12,11 @@ use serde::Serialize;
 
 use super::Language;
 use super::words::Words;
+
+/// A line on standard error. Whoever read it may have left: that is no reason to stop working.
+fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
 
 /// Where a command prints.
 #[derive(Debug)]
@@ -35,7 +40,7 @@ impl Output {
     pub(super) fn json(&self, value: &impl Serialize) {
         match serde_json::to_string(value) {
             Ok(line) => say(&line),
-            Err(error) => eprintln!("error: facts not printable as JSON: {error}"),
+            Err(error) => tell(&format!("error: facts not printable as JSON: {error}")),
         }
     }
 
@@ -46,7 +51,7 @@ impl Output {
 
     /// A message that is not data.
     pub(super) fn note(&self, line: &str) {
-        eprintln!("{line}");
+        tell(line);
     }
 
     /// A table for people. Columns from `numbers` on are aligned to the right.
@@ -76,13 +81,13 @@ impl Output {
     pub(super) fn problem(&self, error: &anyhow::Error) {
         if self.json {
             let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
-            eprintln!("{}", serde_json::json!({ "error": error.to_string(), "causes": causes }));
+            tell(&serde_json::json!({ "error": error.to_string(), "causes": causes }).to_string());
         } else {
-            eprintln!("error: {error}");
+            tell(&format!("error: {error}"));
             let mut last = error.to_string();
             for cause in error.chain().skip(1).map(ToString::to_string) {
                 if cause != last {
-                    eprintln!("  because: {cause}");
+                    tell(&format!("  because: {cause}"));
                 }
                 last = cause;
             }

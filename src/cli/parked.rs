@@ -113,7 +113,7 @@ pub(super) struct Replay {
     #[arg(long, requires = "reason")]
     not_sent: bool,
     /// Why, for the audit chain
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = some_words)]
     reason: Option<String>,
 }
 
@@ -123,8 +123,14 @@ pub(super) struct Discard {
     #[command(flatten)]
     change: Change,
     /// Why, for the audit chain
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = some_words)]
     reason: String,
+}
+
+/// A reason is for somebody who reads it in a year: blanks are none.
+fn some_words(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() { Err("write why, in a few words".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 pub(super) async fn list(store: Arc<dyn Store>, arguments: &List, output: &Output) -> anyhow::Result<Exit> {

@@ -15,8 +15,9 @@ const READERS: u32 = 4;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A process that was stopped in the middle of a transaction must not hold up all others. A write
 /// that waits for another one waits less than the lease of the job behind it.
-const LIMITS: [(&str, &str); 4] = [
+const LIMITS: [(&str, &str); 5] = [
     ("synchronous_commit", "on"),
+    ("client_min_messages", "error"),
     ("idle_in_transaction_session_timeout", "10s"),
     ("lock_timeout", "20s"),
     ("statement_timeout", "120s"),

@@ -5,6 +5,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -93,12 +94,20 @@ fn take_lock(path: &Path) -> Result<File, StorageError> {
         _ => unavailable(error),
     })?;
     match lock.try_lock() {
-        Ok(()) => Ok(lock),
+        Ok(()) => keep_private(path).map(|()| lock).map_err(unavailable),
         Err(TryLockError::WouldBlock) => Err(StorageError::Unavailable {
             attempted: "open it",
             source: format!("another process has {} open: stop it first (is the daemon running?), or name another folder with --folder", path.display()).into(),
         }),
         Err(TryLockError::Error(error)) => Err(unavailable(error)),
+    }
+}
+
+/// Records name persons: a new file is for its owner alone, and what SQLite puts beside it follows.
+fn keep_private(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().create_new(true).write(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
     }
 }
 
