@@ -1,9 +1,10 @@
 //! F12, F13 and F14: a target that fails, that asks for patience, and that does the work and loses
 //! its answer.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -120,61 +121,87 @@ fn http_date(unix: u64) -> String {
     at.and_then(|at| at.format(format).ok()).unwrap_or_default()
 }
 
-/// F13: each form of asking for patience, with 429 and with 503. Nobody comes early.
+/// F13: each form of asking for patience, with 429 and with 503. Nobody comes early, whatever it
+/// would bring: the pause is of the target.
 pub(super) fn rate_limits(plan: &Plan) -> Result<Ended> {
-    let each: usize = plan.ci_or_release(5, 20);
+    let each: usize = plan.ci_or_release(1, 10);
     let mut chance = plan.chance("F13");
-    let mut place = Place::new(plan)?;
     let mut figures = Figures::default();
-    let names: Vec<&str> = forms().into_iter().map(|(name, ..)| name).collect();
-    let ids = place.client.change(&mut chance, 0, each * names.len());
-    let form_of = |id: &str| ids.iter().position(|known| known == id).unwrap_or_default() % names.len();
-    let huge: Vec<String> = ids.iter().filter(|id| names[form_of(id)] == "huge").map(|id| unit(id)).collect();
-    let units: Vec<String> = ids.iter().map(|id| unit(id)).collect();
-    let kinds = names.len();
-    place.target.script(move |put, before| {
-        let Some(number) = units.iter().position(|unit| *unit == put.unit) else { return Fate::Take };
-        let status = if (number / kinds).is_multiple_of(2) { 429 } else { 503 };
-        if before > 0 { Fate::Take } else { Fate::Refuse(status, forms().swap_remove(number % kinds).1) }
+    let mut shortest = BTreeMap::new();
+    for (number, (name, ..)) in forms().into_iter().enumerate() {
+        for status in [429, 503].repeat(each) {
+            let waited = asked_once(plan, &mut chance, number, status, &mut figures)?;
+            let least = shortest.entry(name).or_insert(waited);
+            *least = waited.min(*least);
+        }
+    }
+    let told = shortest.iter().map(|(name, least)| match least {
+        Some(least) => format!("{name}: {} ms", least.as_millis()),
+        None => format!("{name}: not within this run"),
+    });
+    figures.remarks.push(format!("until the next request: {}", told.collect::<Vec<_>>().join(", ")));
+    Ok(Ended::Ran(figures))
+}
+
+/// A request that left before the answer was read arrives so much later at most.
+const UNDER_WAY: Duration = Duration::from_millis(250);
+
+/// The first request is asked for patience, in one form; the others would be taken. Gives how long
+/// after that answer the next one came, if it did.
+fn asked_once(
+    plan: &Plan,
+    chance: &mut fastrand::Rng,
+    form: usize,
+    status: u16,
+    figures: &mut Figures,
+) -> Result<Option<Duration>> {
+    let mut place = Place::new(plan)?;
+    let ids = place.client.change(chance, 0, 12);
+    let mut is_first = true;
+    place.target.script(move |_, _| {
+        if std::mem::take(&mut is_first) {
+            Fate::Refuse(status, forms().swap_remove(form).1)
+        } else {
+            Fate::TakeAfter(Duration::from_millis(20))
+        }
     });
     place.import(&ids, "first.ndjson")?;
-    let allowed = Allowed { open_units: huge.iter().cloned().collect(), may_take_long: Some("pauses were asked for") };
-    place.settle(&mut figures, &allowed)?;
-
+    let (name, _, pause) = forms().swap_remove(form);
+    figures.injected += 1;
+    if name == "huge" {
+        drop(place.run(&["sync", "file-drop", "--wait", "4"])?);
+        let open_units = ids.iter().map(|id| unit(id)).collect();
+        place.judge(figures, &Allowed { open_units, ..Allowed::default() })?;
+    } else {
+        place.settle(figures, &Allowed { may_take_long: Some("a pause was asked for"), ..Allowed::default() })?;
+    }
     let puts = place.target.puts();
-    let asked = forms();
-    let mut shortest: Vec<Option<Duration>> = vec![None; kinds];
-    for id in &ids {
-        let (number, unit) = (form_of(id), unit(id));
-        let of_unit: Vec<&Put> = puts.iter().filter(|put| put.unit == unit).collect();
-        figures.injected += 1;
-        let (name, _, pause) = &asked[number];
-        match of_unit.as_slice() {
-            [first, second, ..] => {
-                let waited = first.ended.map_or(Duration::ZERO, |ended| second.at.saturating_duration_since(ended));
-                shortest[number] = Some(shortest[number].map_or(waited, |least| least.min(waited)));
-                if waited < *pause {
-                    figures.violated(format!("I8: {name}: {unit} was sent again after {} ms", waited.as_millis()));
-                }
-            }
-            _ if *name == "huge" => {}
-            _ => figures.violated(format!("{name}: {unit} was not sent again")),
-        }
+    let first =
+        puts.iter().find(|put| matches!(put.fate, Fate::Refuse(..))).context("nobody was asked for patience")?;
+    let asked_at = first.ended.context("an answer that was given")?;
+    // What was under way when the target asked is not early.
+    let next = puts.iter().map(|put| put.at).filter(|at| *at > asked_at + UNDER_WAY).min();
+    let waited = next.map(|next| next.saturating_duration_since(asked_at));
+    if waited.is_some_and(|waited| waited < pause) {
+        let waited = waited.unwrap_or_default().as_millis();
+        figures.violated(format!("I8: {name} with {status}: the next request came after {waited} ms"));
     }
+    if name == "huge" {
+        comes_back_in_a_day(&place, &first.unit, figures)?;
+    }
+    Ok(waited)
+}
+
+/// What a target asks for beyond a day is not believed; a day is.
+fn comes_back_in_a_day(place: &Place, unit: &str, figures: &mut Figures) -> Result<()> {
     let reading = place.store.read()?;
-    for delivery in reading.deliveries.iter().filter(|delivery| huge.contains(&delivery.unit_key)) {
-        let ended = reading.attempts.iter().rfind(|attempt| attempt.delivery == delivery.id);
-        let pause = ended.and_then(|ended| Some(delivery.not_before? - ended.finished_at?)).unwrap_or_default();
-        // A day, and a tenth of it at most so that not everybody comes back together.
-        let day = 24 * 3600 * 1_000_000;
-        if !(day..day + day / 9).contains(&pause) {
-            figures.violated(format!("huge: {} comes back after {} s", delivery.unit_key, pause / 1_000_000));
-        }
+    let delivery = reading.deliveries.iter().find(|delivery| delivery.unit_key == unit).context("a delivery")?;
+    let ended = reading.attempts.iter().rfind(|attempt| attempt.delivery == delivery.id);
+    let pause = ended.and_then(|ended| Some(delivery.not_before? - ended.finished_at?)).unwrap_or_default();
+    // A day, and a tenth of it at most so that not everybody comes back together.
+    let day = 24 * 3600 * 1_000_000;
+    if !(day..day + day / 9).contains(&pause) {
+        figures.violated(format!("huge: {unit} comes back after {} s", pause / 1_000_000));
     }
-    let told = names.iter().zip(&shortest).map(|(name, least)| {
-        least
-            .map_or_else(|| format!("{name}: not within this run"), |least| format!("{name}: {} ms", least.as_millis()))
-    });
-    figures.remarks.push(format!("shortest pause by form: {}", told.collect::<Vec<_>>().join(", ")));
-    Ok(Ended::Ran(figures))
+    Ok(())
 }
