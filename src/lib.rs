@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod delivery;
+pub mod discrepancy;
 pub mod storage;
 pub mod failpoints;
 pub mod pressure;

@@ -63,20 +63,42 @@ rules! {
     R05 Warning "CIG null or absent";
     /// Same CIG more than once in one source and period.
     R06 Warning "CIG repeated in the same document";
+    /// CIG cancelled or replaced by another.
+    R07 Error "CIG cancelled or replaced";
+    /// The child of a framework agreement: amounts are those of the child.
+    R08 Info "child of a framework agreement";
     /// SmartCIG: never expected in PCP or on execution platforms.
     R09 Info "SmartCIG";
+    /// The person in charge differs.
+    R10 Warning "RUP differs";
+    /// Two codes for one operator, or two operators.
+    R11 Warning "operator code differs";
     /// Normalised texts differ.
     R12 Warning "text differs";
     /// Sets of CUP differ.
     R13 Warning "set of CUP differs";
     /// Codes differ after the crosswalk.
     R14 Error "code differs";
+    /// A later snapshot with an earlier phase.
+    R15 Warning "phase went back";
+    /// Two platforms send events of one phase for one contract.
+    R16 Error "two owners of one phase";
     /// Paid more than awarded.
     R17 Warning "paid amount above awarded amount";
+    /// Awarded above the base of the lot.
+    R18 Warning "awarded amount above base amount";
     /// A winner that is not among the participants.
     R19 Warning "winner not among the participants";
+    /// The code of a territory changed.
+    R20 Info "territory code changed";
+    /// A snapshot older than its period.
+    R21 Warning "source is stale";
     /// A masked value: the comparison is skipped.
     R22 Info "masked value";
+    /// An event that was not admissible when it took place.
+    R23 Error "events out of order";
+    /// A body that was not qualified for the procedure on its day.
+    R24 Warning "body not qualified";
     /// End before start: both dates are kept.
     R25 Error "end date before start date";
     /// Same identifier with and without zero padding.
