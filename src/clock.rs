@@ -1,6 +1,6 @@
 //! The clock, as a parameter: everything that needs the time is given one of these.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, Once};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use canonical::values::{CalendarDate, UtcInstant};
@@ -9,11 +9,15 @@ use canonical::values::{CalendarDate, UtcInstant};
 pub trait Clock: Send + Sync + std::fmt::Debug {
     /// Now.
     fn now(&self) -> UtcInstant;
+
+    /// Hears what a server of ours says the time is. A clock that follows it never lags behind.
+    fn hear(&self, _said: UtcInstant) {}
 }
 
 /// The clock of the machine, as this process has seen it: it follows jumps forward, never goes back,
 /// and never stands still. What was to be done in a second is not to be done in an hour because
-/// somebody set the clock back; a start of the program asks the machine anew.
+/// somebody set the clock back; a start of the program asks the machine anew. Behind a server that
+/// it has heard it does not lag.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -32,7 +36,30 @@ impl Clock for SystemClock {
         }
         instant(now)
     }
+
+    fn hear(&self, said: UtcInstant) {
+        static TOLD: Once = Once::new();
+        let now = self.now();
+        let difference = between(now, said).max(between(said, now));
+        if difference > TOLD_ABOVE {
+            TOLD.call_once(|| {
+                tracing::warn!(
+                    here = %now,
+                    server = %said,
+                    seconds = difference.as_secs(),
+                    "the clocks of this machine and of the database server differ: keep both by NTP"
+                );
+            });
+        }
+        if said > now {
+            let mut seen = SEEN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            *seen = Some((said.unix_micros(), Instant::now()));
+        }
+    }
 }
+
+/// A difference above this is told: leases and dates go by the clock.
+const TOLD_ABOVE: Duration = Duration::from_secs(5);
 
 /// The time, and whether it is what the machine says: the machine, or what it said before and what
 /// has passed since, whichever is later.
@@ -109,6 +136,15 @@ mod tests {
         assert_eq!(follow(None, HOUR, begun), (HOUR, true));
         assert_eq!(follow(Some((HOUR, begun)), 2 * HOUR, later), (2 * HOUR, true));
         assert_eq!(follow(Some((2 * HOUR, begun)), HOUR, later), (2 * HOUR + 1_000_000, false));
+    }
+
+    #[test]
+    fn the_clock_does_not_lag_behind_a_server_that_it_has_heard() {
+        let said = after(SystemClock.now(), Duration::from_millis(300));
+        SystemClock.hear(said);
+        assert!(SystemClock.now() >= said);
+        SystemClock.hear(instant(0));
+        assert!(SystemClock.now() >= said, "an earlier time changes nothing");
     }
 
     #[test]

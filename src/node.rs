@@ -18,7 +18,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, StorageConfig, SystemConfig};
 use crate::flow::route::ownership::{Order, Ownership};
 use crate::flow::{Flow, FlowError, Systems, route};
-use crate::jobs::sweeper::{Sweeper, SweeperSettings};
+use crate::jobs::sweeper::{self, Sweeper, SweeperSettings};
 use crate::jobs::{self, Workers};
 use crate::pressure::{IntakeGate, free_space_of};
 use crate::storage::{StorageError, Store, log_head};
@@ -169,6 +169,7 @@ impl Node {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         check_names(parts, &config)?;
         let store = (parts.open_store)(config.storage.clone()).await?;
+        sweeper::hear(store.as_ref(), clock.as_ref()).await;
         let taken_back = store.take_back(clock.now(), SweeperSettings::default().max_attempts).await?;
         if taken_back > 0 {
             tracing::info!(jobs = taken_back, "work of an earlier process taken back");

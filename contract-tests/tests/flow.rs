@@ -1,5 +1,7 @@
 //! Promises of the whole flow, on a system in memory, with a clock that moves by hand.
 
+#[path = "flow/answers.rs"]
+mod answers;
 #[path = "flow/bench.rs"]
 mod bench;
 #[path = "flow/gates.rs"]

@@ -45,6 +45,10 @@ impl Database for SqliteFile {
         }
     }
 
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     async fn execute(&self, sql: &str) -> Result<u64, String> {
         bare::execute(&self.path(), sql).await
     }
@@ -98,6 +102,10 @@ impl Database for PostgresDatabase {
         if let Some(store) = store {
             store.close().await;
         }
+    }
+
+    fn is_shared(&self) -> bool {
+        true
     }
 
     async fn execute(&self, sql: &str) -> Result<u64, String> {

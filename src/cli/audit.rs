@@ -6,7 +6,7 @@ use canonical::Digest;
 
 use super::Exit;
 use super::output::Output;
-use crate::storage::{AuditHead, Store};
+use crate::storage::{AuditHead, KeptHead, Store};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -28,15 +28,20 @@ The daemon writes the head into its log after every reconciliation and when it s
 #[derive(Debug, clap::Args)]
 pub(super) struct Verify {
     /// A head kept earlier, as `audit head` prints it (or its hash alone): the chain must still
-    /// hold that entry
+    /// hold that entry, under its number
     #[arg(long, value_name = "HEAD", value_parser = kept_head)]
-    head: Option<Digest>,
+    head: Option<KeptHead>,
 }
 
 /// The hash of a head, with or without its number before it.
-fn kept_head(text: &str) -> Result<Digest, String> {
-    let hash = text.trim().rsplit(':').next().unwrap_or_default();
-    Digest::from_hex(&hash.to_lowercase()).ok_or_else(|| "write it as `audit head` prints it".to_owned())
+fn kept_head(text: &str) -> Result<KeptHead, String> {
+    let wrong = |()| "write it as `audit head` prints it".to_owned();
+    let (number, hash) = match text.trim().split_once(':') {
+        Some((number, hash)) => (Some(number.parse().map_err(|_| wrong(()))?), hash),
+        None => (None, text.trim()),
+    };
+    let hash = Digest::from_hex(&hash.to_lowercase()).ok_or(()).map_err(wrong)?;
+    Ok(KeptHead { number, hash })
 }
 
 pub(super) async fn run(store: Arc<dyn Store>, command: &Command, output: &Output) -> anyhow::Result<Exit> {
@@ -91,8 +96,11 @@ mod tests {
     fn a_kept_head_is_read_as_it_was_printed_or_as_its_hash() {
         let hash = Digest::of(b"x").to_string();
         let printed = AuditHead { entries: 12, head: hash.clone() }.to_string();
-        assert_eq!(kept_head(&printed).expect("a head"), Digest::of(b"x"));
-        assert_eq!(kept_head(&format!(" {}\n", hash.to_uppercase())).expect("a hash"), Digest::of(b"x"));
-        assert!(kept_head("12").is_err());
+        let hashed = KeptHead::from(Digest::of(b"x"));
+        assert_eq!(kept_head(&printed).expect("a head"), KeptHead { number: Some(12), ..hashed });
+        assert_eq!(kept_head(&format!(" {}\n", hash.to_uppercase())).expect("a hash"), hashed);
+        for wrong in ["12", "12:", "x:12", &format!("x:{hash}"), &format!(":{hash}")] {
+            assert!(kept_head(wrong).is_err(), "{wrong}");
+        }
     }
 }

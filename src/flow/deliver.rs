@@ -27,6 +27,11 @@ use crate::storage::{
     AttemptId, Conclusion, DeliveryId, Fenced, Intent, JobEnd, Lease, LoadedDelivery, StorageError, TracedAttempt,
 };
 
+/// The pauses before an outcome is written once more, when the database did not take it: together
+/// far shorter than a lease.
+const WRITE_AGAIN_AFTER: &[Duration] =
+    &[Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(5)];
+
 /// Where a shipment stands that arrived, as long as the target has not said it.
 const TAKEN: &str = "taken";
 
@@ -350,9 +355,29 @@ impl Step<'_> {
         receipt: Option<contract::Receipt>,
     ) -> Result<Fenced<()>, FlowError> {
         let conclusion = Conclusion { delivery: self.loaded.id, attempt, lease: self.lease, revision, state, receipt };
-        let written = self.flow.store.conclude(conclusion, self.flow.clock.now()).await?;
+        let written = self.write_down(conclusion).await?;
         failpoints::pass("outcome.after").await?;
         Ok(written)
+    }
+
+    /// What a target has answered to an attempt is known, and is written again where the database
+    /// fails for a moment: otherwise the target would have to be asked. The lease is held meanwhile.
+    async fn write_down(&self, conclusion: Conclusion) -> Result<Fenced<()>, StorageError> {
+        let again = if conclusion.attempt.is_some() { WRITE_AGAIN_AFTER } else { &[] };
+        let mut pauses = again.iter();
+        loop {
+            let written = async {
+                failpoints::pass("outcome.before").await?;
+                self.flow.store.conclude(conclusion.clone(), self.flow.clock.now()).await
+            };
+            match (written.await, pauses.next()) {
+                (Err(error @ StorageError::Unavailable { .. }), Some(pause)) if self.flow.store.failure().is_none() => {
+                    tracing::warn!(delivery = %conclusion.delivery, %error, "outcome not written, trying again");
+                    tokio::time::sleep(*pause).await;
+                }
+                (written, _) => return written,
+            }
+        }
     }
 }
 

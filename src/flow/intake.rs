@@ -7,6 +7,7 @@
 //! So it ends too when the pressure does not fall while it waits between two batches.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use canonical::SourceName;
 use contract::{RawRecord, ReadRequest, Received, Source};
@@ -14,8 +15,9 @@ use tokio::sync::mpsc;
 
 use super::route::membership::Members;
 use super::{Flow, FlowError, normalize, route, version};
+use crate::clock::after;
 use crate::failpoints;
-use crate::storage::{DocumentId, RunId, RunKind, RunTotals, Stored};
+use crate::storage::{DocumentId, RunId, RunKind, RunTotals, Stored, Turn};
 
 /// Raw records per transaction.
 pub const BATCH: usize = 500;
@@ -32,6 +34,15 @@ pub struct IntakeReport {
     pub refused: Vec<(String, contract::Refusal)>,
 }
 
+/// The turn in which a source is read, where several processes share the ledger.
+#[derive(Debug, Clone, Copy)]
+pub struct InTurn<'a> {
+    /// The turn.
+    pub turn: &'a Turn,
+    /// How long it holds when it is held anew.
+    pub holds: Duration,
+}
+
 /// Reads one source to its end.
 pub async fn read_source(
     flow: &Flow,
@@ -39,6 +50,24 @@ pub async fn read_source(
     kind: RunKind,
     files: Option<Vec<std::path::PathBuf>>,
     progress: &(dyn Fn(RunTotals) + Send + Sync),
+) -> Result<IntakeReport, FlowError> {
+    read(flow, name, kind, files, progress, None).await
+}
+
+/// Reads one source to its end, as long as it is our turn: a process that was asleep saves no cursor
+/// over that of the one which went on. Records are stored whoever's turn it is: to read them twice
+/// says nothing new.
+pub async fn read_in_turn(flow: &Flow, name: &SourceName, turn: InTurn<'_>) -> Result<IntakeReport, FlowError> {
+    read(flow, name, RunKind::Sync, None, &|_| (), Some(turn)).await
+}
+
+async fn read(
+    flow: &Flow,
+    name: &SourceName,
+    kind: RunKind,
+    files: Option<Vec<std::path::PathBuf>>,
+    progress: &(dyn Fn(RunTotals) + Send + Sync),
+    turn: Option<InTurn<'_>>,
 ) -> Result<IntakeReport, FlowError> {
     let no_role = || FlowError::NoRole { system: name.to_string(), role: "source" };
     let adapter = Arc::clone(flow.system(name.as_str())?);
@@ -61,22 +90,24 @@ pub async fn read_source(
         })
     };
     let source = adapter.source().ok_or_else(no_role)?;
+    let members = Arc::new(Members::load(flow).await?);
     let mut intake = Intake {
         flow,
         name,
         source,
         run,
-        routes: route::Routes::of(flow, name, Arc::new(Members::load(flow).await?)),
+        routes: route::Routes::of(flow, name, Arc::clone(&members)),
         document: None,
         batch: Vec::with_capacity(BATCH),
         report: IntakeReport { totals: RunTotals::default(), refused: Vec::new() },
         progress,
+        turn,
     };
     intake.drain(receiver).await?;
     reading.await.map_err(|_| FlowError::Interrupted { task: "reading a source" })??;
     intake.report.totals = flow.store.finish_run(run, flow.clock.now()).await?;
     // A membership that came, or ended, moves what was stored before it.
-    route::route_again(flow).await?;
+    route::route_again_after(flow, &members).await?;
     let RunTotals { read, new, unchanged, quarantined, refused } = intake.report.totals;
     tracing::info!(source = %name, run = %run, read, new, unchanged, quarantined, refused, "source read");
     Ok(intake.report)
@@ -92,6 +123,7 @@ struct Intake<'a> {
     batch: Vec<RawRecord>,
     report: IntakeReport,
     progress: &'a (dyn Fn(RunTotals) + Send + Sync),
+    turn: Option<InTurn<'a>>,
 }
 
 impl Intake<'_> {
@@ -127,12 +159,22 @@ impl Intake<'_> {
                 Received::Cursor(cursor) => {
                     self.flush().await?;
                     failpoints::pass("cursor.before").await?;
+                    self.check_turn().await?;
                     self.flow.store.save_cursor(self.name, &cursor, self.flow.clock.now()).await?;
                     failpoints::pass("cursor.after").await?;
                 }
             }
         }
         self.flush().await
+    }
+
+    /// Whether it is our turn still. Between this look and the cursor lies one transaction.
+    async fn check_turn(&self) -> Result<(), FlowError> {
+        let Some(InTurn { turn, holds }) = self.turn else { return Ok(()) };
+        if self.flow.store.hold_turn(turn, after(self.flow.clock.now(), holds)).await? {
+            return Ok(());
+        }
+        Err(FlowError::Interrupted { task: "a read whose turn another process has taken" })
     }
 
     async fn flush(&mut self) -> Result<(), FlowError> {

@@ -22,7 +22,7 @@ use self::filter::Filter;
 use self::membership::{Members, WITHOUT_MEMBERSHIP};
 use super::{Flow, FlowError};
 use crate::clock::after;
-use crate::storage::{Destination, RecordId, Route};
+use crate::storage::{Destination, Route, StandingId};
 
 /// Standing records per transaction when all are routed again.
 const PAGE: u32 = 500;
@@ -31,9 +31,20 @@ const PAGE: u32 = 500;
 /// by which they were routed last: a target that is added later must hold what the others hold.
 /// Returns how many records moved.
 pub async fn route_again(flow: &Flow) -> Result<u64, FlowError> {
+    again(flow, None).await
+}
+
+/// As [`route_again`], after a read that went by these memberships. Where another process has
+/// stored others meanwhile, it has routed all that stood then, and not what this read has stored since.
+pub async fn route_again_after(flow: &Flow, used: &Members) -> Result<u64, FlowError> {
+    again(flow, Some(used)).await
+}
+
+async fn again(flow: &Flow, used: Option<&Members>) -> Result<u64, FlowError> {
     let members = Arc::new(Members::load(flow).await?);
     let today = routing(flow, &members);
-    if flow.store.routing().await?.as_deref() == Some(&today) {
+    let is_behind = used.is_some_and(|used| *used != *members);
+    if !is_behind && flow.store.routing().await?.as_deref() == Some(&today) {
         return route_vacated(flow, &members, &mut KnownRoutes::default()).await;
     }
     // First who is believed, for all; then where each record goes.
@@ -47,7 +58,7 @@ pub async fn route_again(flow: &Flow) -> Result<u64, FlowError> {
     loop {
         let page = flow.store.current_records(after, PAGE).await?;
         let Some((last, _)) = page.last() else { break };
-        after = Some(*last);
+        after = Some(last.record);
         let now = flow.clock.now();
         moved += flow.store.reroute(known.of_page(flow, &members, page, now), now).await?;
     }
@@ -81,9 +92,9 @@ impl KnownRoutes {
         &mut self,
         flow: &Flow,
         members: &Arc<Members>,
-        page: Vec<(RecordId, Record)>,
+        page: Vec<(StandingId, Record)>,
         now: UtcInstant,
-    ) -> Vec<(RecordId, Vec<Route>)> {
+    ) -> Vec<(StandingId, Vec<Route>)> {
         page.into_iter()
             .map(|(id, record)| {
                 let source = record.provenance.source.clone();

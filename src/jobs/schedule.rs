@@ -16,9 +16,10 @@ use tokio::task::JoinSet;
 
 use crate::clock::after;
 use crate::config::ScheduleConfig;
-use crate::flow::{Flow, FlowError, intake, reconcile};
+use crate::flow::intake::{self, InTurn};
+use crate::flow::{Flow, FlowError, reconcile};
 use crate::pressure::Hold;
-use crate::storage::{RunKind, Turn, log_head};
+use crate::storage::{Turn, log_head};
 
 /// How long a turn holds without being held anew: whoever falls silent is replaced after it.
 const TURN: Duration = Duration::from_mins(1);
@@ -39,10 +40,10 @@ pub fn start(flow: Flow, config: &ScheduleConfig) -> Schedule {
     let mut tasks = JoinSet::new();
     let (reads, compares) = (flow.clone(), flow.clone());
     let sync = Round { flow: flow.clone(), name: "sync", period: config.sync_every(), first: Duration::ZERO };
-    tasks.spawn(sync.repeat(stopped.clone(), move || read_all(reads.clone())));
+    tasks.spawn(sync.repeat(stopped.clone(), move |turn| read_all(reads.clone(), turn)));
     let period = config.reconcile_every();
     let reconcile = Round { flow, name: "reconcile", period, first: period };
-    tasks.spawn(reconcile.repeat(stopped, move || reconcile_all(compares.clone())));
+    tasks.spawn(reconcile.repeat(stopped, move |_| reconcile_all(compares.clone())));
     Schedule { stop, tasks }
 }
 
@@ -63,12 +64,12 @@ struct Round {
 }
 
 impl Round {
-    async fn repeat<F: Future<Output = ()>>(self, mut stopped: watch::Receiver<bool>, act: impl Fn() -> F) {
+    async fn repeat<F: Future<Output = ()>>(self, mut stopped: watch::Receiver<bool>, act: impl Fn(Turn) -> F) {
         let forever = async {
             tokio::time::sleep(self.first).await;
             loop {
                 match self.flow.store.take_turn(self.name, self.now(), self.later(TURN)).await {
-                    Ok(Some(turn)) => self.once(&turn, act()).await,
+                    Ok(Some(turn)) => self.once(&turn, act(turn.clone())).await,
                     Ok(None) => {}
                     Err(error) => tracing::warn!(%error, round = self.name, "turn not taken, trying again"),
                 }
@@ -123,11 +124,11 @@ impl Round {
     }
 }
 
-async fn read_all(flow: Flow) {
+async fn read_all(flow: Flow, turn: Turn) {
     for (name, adapter) in flow.systems.iter() {
         let Some(name) = adapter.source().and_then(|_| SourceName::parse(name)) else { continue };
         // Held half-way, it begins again where its last complete read ended.
-        while let Err(error) = read_when_admitted(&flow, &name).await {
+        while let Err(error) = read_when_admitted(&flow, &name, &turn).await {
             tracing::error!(source = %name, error = %chain(&error), "source not read");
             if !matches!(error, FlowError::Held(_)) {
                 break;
@@ -136,12 +137,12 @@ async fn read_all(flow: Flow) {
     }
 }
 
-async fn read_when_admitted(flow: &Flow, name: &SourceName) -> Result<(), FlowError> {
+async fn read_when_admitted(flow: &Flow, name: &SourceName, turn: &Turn) -> Result<(), FlowError> {
     if let Some(why) = flow.hold().await? {
         tracing::warn!(source = %name, %why, "source waits to be read");
         flow.intake_gate.wait_while(flow.store.as_ref(), flow.clock.as_ref(), |_| true).await;
     }
-    intake::read_source(flow, name, RunKind::Sync, None, &|_| ()).await.map(|_| ())
+    intake::read_in_turn(flow, name, InTurn { turn, holds: TURN }).await.map(|_| ())
 }
 
 async fn reconcile_all(flow: Flow) {

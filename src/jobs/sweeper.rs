@@ -77,6 +77,14 @@ pub async fn sweep(store: &dyn Store, now: UtcInstant, settings: &SweeperSetting
     Ok(swept)
 }
 
+/// Lets the clock hear what the server of the store says the time is.
+pub async fn hear(store: &dyn Store, clock: &dyn Clock) {
+    match store.time().await {
+        Ok(said) => said.into_iter().for_each(|said| clock.hear(said)),
+        Err(error) => tracing::warn!(%error, "the server was not asked for the time"),
+    }
+}
+
 /// A sweeper that is running.
 #[derive(Debug)]
 pub struct Sweeper {
@@ -109,6 +117,7 @@ impl Sweeper {
                     }
                     continue;
                 }
+                hear(&*store, &*clock).await;
                 match store.take_turn("sweep", clock.now(), after(clock.now(), settings.every * 4 / 5)).await {
                     Ok(Some(_)) => {}
                     Ok(None) => continue,

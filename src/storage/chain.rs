@@ -26,6 +26,21 @@ impl fmt::Display for AuditHead {
     }
 }
 
+/// A head as it was kept outside the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptHead {
+    /// Its number, when it was kept too.
+    pub number: Option<u64>,
+    /// Its hash.
+    pub hash: Digest,
+}
+
+impl From<Digest> for KeptHead {
+    fn from(hash: Digest) -> Self {
+        Self { number: None, hash }
+    }
+}
+
 /// What a recomputation of the chain found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AuditReport {
@@ -33,16 +48,17 @@ pub struct AuditReport {
     pub entries: u64,
     /// Hash of the last entry that stands, in hexadecimal.
     pub head: String,
-    /// The first entry that does not stand, and why; or that the kept head is not in the chain.
+    /// The first entry that does not stand, and why; or that its tail was cut off.
     pub broken: Option<String>,
 }
 
 /// The chain of everything that changed.
 #[async_trait]
 pub trait AuditChain: Send + Sync {
-    /// Recomputes the chain from its first entry. With the hash of an earlier head, the chain must
-    /// still hold that entry.
-    async fn verify_audit(&self, kept: Option<Digest>) -> Result<AuditReport, StorageError>;
+    /// Recomputes the chain from its first entry. With an earlier head, the chain must still hold that
+    /// entry, under its number. Where the database remembers the last entry beside the chain, the
+    /// chain must end with it.
+    async fn verify_audit(&self, kept: Option<KeptHead>) -> Result<AuditReport, StorageError>;
 
     /// The last entry, as it is stored.
     async fn audit_head(&self) -> Result<AuditHead, StorageError>;

@@ -21,7 +21,7 @@ use canonical::{Kind, Record, SourceName};
 use contract::{DocumentHeader, Neighbour, Refusal, UnitKey};
 use tokio::sync::watch;
 
-pub use chain::{AuditChain, AuditHead, AuditReport, log_head};
+pub use chain::{AuditChain, AuditHead, AuditReport, KeptHead, log_head};
 pub use model::*;
 pub use parked::{Decided, Decisions, KeptRecord, ParkedFilter, ParkedId, ParkedItem, ParkedKind, Person, Replay};
 pub use sql::SqlStore;
@@ -98,7 +98,9 @@ pub trait Ledger: Send + Sync {
     /// Here and in [`Ledger::store`], of the records of several sources with one kind and key only
     /// the one with the smallest rank is a member of a unit of a target; the others are withheld
     /// there with the code `owned_elsewhere`.
-    async fn reroute(&self, records: Vec<(RecordId, Vec<Route>)>, at: UtcInstant) -> Result<u64, StorageError>;
+    /// A record that has another version by now is left for the next time, on the list of
+    /// [`Views::records_to_route`].
+    async fn reroute(&self, records: Vec<(StandingId, Vec<Route>)>, at: UtcInstant) -> Result<u64, StorageError>;
 
     /// Sets the ranks of standing records, by kind and source. Those of other kinds and sources stay.
     async fn rank(&self, ranks: Vec<(Kind, SourceName, u16)>, at: UtcInstant) -> Result<(), StorageError>;
@@ -129,7 +131,8 @@ pub trait Deliveries: Send + Sync {
     async fn begin_attempt(&self, intent: Intent, at: UtcInstant) -> Result<Fenced<AttemptId>, StorageError>;
 
     /// Commits the outcome of an attempt: receipt, new state, audit entry. When newer changes
-    /// arrived meanwhile the delivery is due again. Refused when the lease is no longer ours.
+    /// arrived meanwhile the delivery is due again. Refused when the lease is no longer ours. The same
+    /// outcome of the same attempt may be written again, and changes nothing.
     async fn conclude(&self, conclusion: Conclusion, at: UtcInstant) -> Result<Fenced<()>, StorageError>;
 
     /// Makes a settled delivery due again as a new revision: repair, or a person's decision. The
@@ -163,7 +166,9 @@ pub trait Queue: Send + Sync {
     async fn renew(&self, leases: &[Lease], until: UtcInstant) -> Result<Vec<Lease>, StorageError>;
 
     /// Makes jobs whose lease expired ready again, or parks them after `max_attempts`. Returns how
-    /// many were touched.
+    /// many were touched. Where processes share the database, no lease expires before the server's
+    /// own clock says so; the leases of a process that is gone end at the second call that finds it
+    /// absent, some seconds after the first.
     async fn expire(&self, at: UtcInstant, max_attempts: u32) -> Result<u64, StorageError>;
 
     /// Ends every lease as [`Queue::expire`] does, where no other process can hold one: those of a
@@ -212,11 +217,11 @@ pub trait Views: Send + Sync {
         &self,
         after: Option<RecordId>,
         limit: u32,
-    ) -> Result<Vec<(RecordId, Record)>, StorageError>;
+    ) -> Result<Vec<(StandingId, Record)>, StorageError>;
 
     /// Records that may take a place which another source has left, to be given to
     /// [`Ledger::reroute`], which takes them off this list.
-    async fn records_to_route(&self, limit: u32) -> Result<Vec<(RecordId, Record)>, StorageError>;
+    async fn records_to_route(&self, limit: u32) -> Result<Vec<(StandingId, Record)>, StorageError>;
 
     /// Standing records of a source with this key, or whose keys begin with it and a slash, in the
     /// order of their keys.
@@ -252,4 +257,7 @@ pub trait Store: Ledger + Deliveries + Queue + Turns + Views + Decisions + Audit
 
     /// Why nothing can be written any more, after a commit failed; reads may go on.
     fn failure(&self) -> Option<String>;
+
+    /// The time of the server, where processes share one: none of them may lag behind it.
+    async fn time(&self) -> Result<Option<UtcInstant>, StorageError>;
 }

@@ -24,6 +24,15 @@ macro_rules! ids {
     )+ };
 }
 
+/// A standing record, at one of its versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct StandingId {
+    /// Which record.
+    pub record: RecordId,
+    /// The number of the version.
+    pub version: u32,
+}
+
 ids! {
     /// A run: one act of reading.
     RunId;

@@ -25,6 +25,7 @@ const POINTS: &[(&str, Work)] = &[
     ("intent.before", Work::Deliver),
     ("intent.after", Work::Deliver),
     ("answer", Work::Deliver),
+    ("outcome.before", Work::Deliver),
     ("outcome.after", Work::Deliver),
     ("round.before", Work::Deliver),
     ("round.after", Work::Deliver),

@@ -2,7 +2,7 @@
 
 use canonical::Digest;
 use raccordo::delivery::DeliveryState;
-use raccordo::storage::JobEnd;
+use raccordo::storage::{AuditHead, JobEnd, KeptHead};
 
 use super::scene::{nowhere, routed_lotto, to_unit, withheld};
 use super::{Database, Scene};
@@ -117,7 +117,7 @@ pub async fn a_thousand_tamperings_are_found(database: &dyn Database) {
     }
     scene.deliver("pico", cig(1).as_str(), DeliveryState::Acknowledged, 10).await;
     let head = scene.store.audit_head().await.expect("a head");
-    let kept = Digest::from_hex(&head.head);
+    let kept = Digest::from_hex(&head.head).map(KeptHead::from);
     let rows = i64::try_from(head.entries).expect("a few");
     assert!(rows > 20, "a chain to work on: {rows}");
     for guard in ["audit_is_append_only_u", "audit_is_append_only_d"] {
@@ -133,10 +133,11 @@ pub async fn a_thousand_tamperings_are_found(database: &dyn Database) {
         database.execute(&format!("begin; {mend}; {change}; commit;")).await.expect(&told);
         let report = scene.store.verify_audit(kept).await.expect(&told);
         assert!(report.broken.is_some(), "not found: {told}");
-        // Without a kept head a cut tail is the one thing that the chain alone cannot show.
+        // Without a kept head a cut tail is the one thing that the chain alone cannot show, unless
+        // the last entry is remembered beside it.
         let alone = scene.store.verify_audit(None).await.expect(&told).broken;
         let is_tail = name.ends_with("deleted") && report.broken.as_ref().is_some_and(|why| why.contains("kept head"));
-        assert_eq!(alone.is_none(), is_tail, "{told}");
+        assert_eq!(alone.is_none(), is_tail && !database.is_shared(), "{told}");
     }
     database.execute("delete from audit; insert into audit select * from untouched").await.expect("mended");
     assert_eq!(scene.store.verify_audit(kept).await.expect("a report").broken, None, "and it stands again");
@@ -151,13 +152,22 @@ pub async fn a_tail_that_was_cut_off_is_found_by_the_kept_head(database: &dyn Da
     }
     let late = scene.store.audit_head().await.expect("a head");
     assert_eq!((early.entries, late.entries), (2, 5));
-    let (early, late) = (Digest::from_hex(&early.head), Digest::from_hex(&late.head));
-    for kept in [None, early, late] {
+    let kept = |number, head: &AuditHead| Digest::from_hex(&head.head).map(|hash| KeptHead { number, hash });
+    let numbered = kept(Some(5), &late);
+    let misnumbered = kept(Some(4), &late);
+    let (early, late) = (kept(Some(2), &early), kept(None, &late));
+    let report = scene.store.verify_audit(misnumbered).await.expect("a report");
+    assert!(report.broken.is_some_and(|why| why.contains("entry 4 has another hash")));
+    for kept in [None, early, late, numbered] {
         assert_eq!(scene.store.verify_audit(kept).await.expect("a report").broken, None, "a chain may grow");
     }
     database.drop_trigger("audit", "audit_is_append_only_d").await;
     database.execute("delete from audit where seq >= 4").await.expect("the tail is cut off");
-    for (kept, stands) in [(None, true), (early, true), (late, false)] {
+    // A shared ledger remembers its last entry beside the chain.
+    let is_silent = !database.is_shared();
+    let shorter = scene.store.verify_audit(numbered).await.expect("a report").broken;
+    assert!(shorter.is_some_and(|why| why.contains("it was entry 5, and entry 3 is the last")));
+    for (kept, stands) in [(None, is_silent), (early, is_silent), (late, false)] {
         let report = scene.store.verify_audit(kept).await.expect("a report");
         assert_eq!((report.broken.is_none(), report.entries), (stands, 3), "{kept:?}");
     }

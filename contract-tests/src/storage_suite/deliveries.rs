@@ -58,6 +58,24 @@ pub async fn an_attempt_ends_with_a_receipt(database: &dyn Database) {
     assert!(scene.claim_at(10_000, 10).await.is_empty(), "nothing is left to do");
 }
 
+pub async fn an_outcome_that_is_written_again_changes_nothing(database: &dyn Database) {
+    let (scene, delivery, lease) = due(database).await;
+    let attempt = scene.begin(&delivery, lease, 2).await;
+    scene.conclude(&delivery, attempt, lease, DeliveryState::Acknowledged, 3).await;
+    let (entries, _) = database.audit().await;
+    // Whoever wrote it was not told that it is there.
+    scene.conclude(&delivery, attempt, lease, DeliveryState::Acknowledged, 4).await;
+    assert_eq!(database.audit().await, (entries, None));
+    let trace = scene.store.trace(cig(KEY).as_str()).await.expect("a trace");
+    assert_eq!(trace.deliveries[0].attempts[0].finished_at, Some(at(3)));
+    assert_eq!(database.number("select count(*) from receipt").await, 1);
+    let state = DeliveryState::Refused { code: "x".to_owned(), message: "another".to_owned() };
+    let (attempt, revision) = (Some(attempt), delivery.desired_revision);
+    let other = Conclusion { delivery: delivery.id, attempt, lease, revision, state, receipt: None };
+    let refused = scene.store.conclude(other, at(5)).await;
+    assert!(matches!(refused, Err(StorageError::Refused { .. })), "another outcome is refused: {refused:?}");
+}
+
 pub async fn without_the_lease_nothing_is_written(database: &dyn Database) {
     let (scene, delivery, lost) = due(database).await;
     let attempt = scene.begin(&delivery, lost, 2).await;

@@ -32,6 +32,9 @@ pub trait Database: Send + Sync {
     /// Lets go of what is open, as the end of a process does: nothing is tidied up.
     async fn end(&self);
 
+    /// Whether several processes may have it open at the same time.
+    fn is_shared(&self) -> bool;
+
     /// Runs a statement behind the back of the store. The error is the answer of the database.
     async fn execute(&self, sql: &str) -> Result<u64, String>;
 
@@ -83,6 +86,7 @@ macro_rules! storage_suite {
             ]
             deliveries: [
                 an_attempt_ends_with_a_receipt
+                an_outcome_that_is_written_again_changes_nothing
                 without_the_lease_nothing_is_written
                 the_bytes_of_a_revision_never_change
                 changes_during_an_attempt_make_it_due_again
@@ -113,6 +117,7 @@ macro_rules! storage_suite {
                 new_ranks_and_routes_change_who_is_believed
                 an_owner_that_is_withheld_does_not_silence_the_others
                 a_seat_that_the_owner_leaves_is_offered_to_those_who_waited
+                routes_found_for_an_older_version_are_not_taken_and_are_found_again
             ]
             queue: [
                 a_job_is_not_claimed_before_its_time

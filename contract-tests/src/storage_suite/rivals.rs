@@ -118,3 +118,23 @@ pub async fn a_seat_that_the_owner_leaves_is_offered_to_those_who_waited(databas
     assert_eq!(said(&scene, "pico", "2024").await, (Some("open data".to_owned()), 1));
     assert!(scene.store.records_to_route(10).await.expect("a list").is_empty());
 }
+
+pub async fn routes_found_for_an_older_version_are_not_taken_and_are_found_again(database: &dyn Database) {
+    let scene = Scene::open(database).await;
+    let first = scene.document("a", Some("2024-01-31")).await;
+    let second = scene.document("b", Some("2024-02-29")).await;
+    scene.store(vec![first.says_to(1, lotto(1, "first"), vec![to_unit("pico", "2024")])]).await;
+    let read = scene.store.current_records(None, 10).await.expect("records");
+    // Another process stores a version that goes elsewhere, before the routes are written.
+    scene.store(vec![second.says_to(1, lotto(1, "second"), vec![to_unit("pico", "2025")])]).await;
+    let late = read.iter().map(|(standing, _)| (*standing, vec![to_unit("pico", "2023")])).collect();
+    assert_eq!(scene.store.reroute(late, at(6)).await.expect("an answer"), 0);
+    assert_eq!(said(&scene, "pico", "2025").await.0, Some("second".to_owned()));
+    let again = scene.store.records_to_route(10).await.expect("a list");
+    assert_eq!(again.len(), 1, "it is looked at again");
+    assert_eq!((again[0].0.record, again[0].0.version), (read[0].0.record, 2));
+    let routed = again.into_iter().map(|(standing, _)| (standing, vec![to_unit("pico", "2023")])).collect();
+    assert_eq!(scene.store.reroute(routed, at(7)).await.expect("routed"), 1);
+    assert_eq!(said(&scene, "pico", "2023").await.0, Some("second".to_owned()));
+    assert!(scene.store.records_to_route(10).await.expect("a list").is_empty());
+}

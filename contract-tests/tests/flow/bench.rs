@@ -39,7 +39,7 @@ pub(crate) struct TestFlow {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) origin: Simulated,
     pub(crate) target: Simulated,
-    pub(crate) _folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl TestFlow {
@@ -63,7 +63,7 @@ impl TestFlow {
             filters: Arc::default(),
             intake_gate: Arc::new(IntakeGate::wide_open()),
         };
-        Self { flow, clock, origin, target, _folder: folder }
+        Self { flow, clock, origin, target, folder }
     }
 
     /// The same ledger with another set of systems.

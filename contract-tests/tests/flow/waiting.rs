@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::bench::{TestFlow, lotto, unit};
@@ -219,4 +220,28 @@ async fn what_the_target_tells_by_itself_opens_the_way_to_the_next_step() {
     test.read("a", &[contratto(1)]).await;
     test.work().await;
     assert!(test.effects().contains(&(format!("contratto/{}/1", cig(1)), 1)), "{:?}", test.effects());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_read_stored_by_the_memberships_of_before_is_routed_by_those_of_today() {
+    const COMO: &str = "80004650133";
+    let test = TestFlow::new().await;
+    test.target.ask_for_membership();
+    test.target.give(simulated::document("own", &[adesione(COMO, StatoAdesione::Attiva)]));
+    let mut items = simulated::document("a", &[lotto_of(1, COMO)]);
+    items.extend(simulated::document("b", &[lotto_of(2, COMO)]));
+    test.origin.give(items);
+    let [origin, own] = ["origin", "target"].map(|name| SourceName::parse(name).expect("a name"));
+    let is_told = AtomicBool::new(false);
+    // Between the two lots another process reads the membership, and routes what stands by then.
+    let meanwhile = |_| {
+        if !is_told.swap(true, Ordering::SeqCst) {
+            let other = intake::read_source(&test.flow, &own, RunKind::Sync, None, &|_| ());
+            let read = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(other));
+            assert_eq!(read.expect("read").totals.new, 1);
+        }
+    };
+    intake::read_source(&test.flow, &origin, RunKind::Sync, None, &meanwhile).await.expect("read");
+    test.work().await;
+    assert_eq!(test.effects().len(), 2, "{:?}", test.effects());
 }

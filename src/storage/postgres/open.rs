@@ -7,6 +7,8 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions as _, Executor as _};
 
+use crate::storage::sql::deadlines::connect;
+use crate::storage::sql::presence::HOLD;
 use crate::storage::{StorageError, migrations};
 
 const ATTEMPTED: &str = "open the database";
@@ -15,12 +17,16 @@ const READERS: u32 = 4;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A process that was stopped in the middle of a transaction must not hold up all others. A write
 /// that waits for another one waits less than the lease of the job behind it.
-const LIMITS: [(&str, &str); 5] = [
+const LIMITS: [(&str, &str); 8] = [
     ("synchronous_commit", "on"),
     ("client_min_messages", "error"),
     ("idle_in_transaction_session_timeout", "10s"),
     ("lock_timeout", "20s"),
     ("statement_timeout", "120s"),
+    // A machine that is gone without a word is noticed, and what it held is free.
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
 ];
 /// Jobs are found by their ids and by small indexes, in the order of these: a planner that has seen
 /// the table when it was small, or never, is not asked.
@@ -28,7 +34,10 @@ const BY_INDEX: [(&str, &str); 2] = [("enable_seqscan", "off"), ("enable_bitmaps
 /// Without these a server may lose what it has acknowledged.
 const DEMANDED: [&str; 3] = ["fsync", "full_page_writes", "synchronous_commit"];
 
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "ledger", include_str!("migrations/0001_ledger.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "ledger", include_str!("migrations/0001_ledger.sql")),
+    (2, "starts", include_str!("migrations/0002_starts.sql")),
+];
 
 pub(super) struct Opened {
     pub(super) name: String,
@@ -37,6 +46,8 @@ pub(super) struct Opened {
     pub(super) job_options: PgConnectOptions,
     pub(super) ledger: PgConnection,
     pub(super) jobs: PgConnection,
+    /// Which start of the program this is.
+    pub(super) start: i64,
     pub(super) readers: PgPool,
 }
 
@@ -45,22 +56,30 @@ pub(super) async fn open(url: &str, password_file: Option<&Path>) -> Result<Open
     if let Some(file) = password_file {
         options = options.password(&password(file)?);
     }
-    let mut ledger = options.connect().await.map_err(unavailable)?;
+    let mut ledger = connect(&options).await.map_err(unavailable)?;
     check_durability(&mut ledger).await?;
     let done = migrations::of(MIGRATIONS).run_direct(None, &mut ledger, false).await;
     done.map_err(|error| migrations::refused(error, ATTEMPTED))?;
     let job_options = options.clone().options(BY_INDEX);
-    let jobs = job_options.connect().await.map_err(unavailable)?;
+    let start = sqlx::query_scalar("update program set starts = starts + 1 where id = 1 returning starts");
+    let start: i64 = start.fetch_one(&mut ledger).await.map_err(unavailable)?;
+    let mut jobs = connect(&job_options).await.map_err(unavailable)?;
+    sqlx::query(HOLD).bind(start).execute(&mut jobs).await.map_err(unavailable)?;
     let readers = PgPoolOptions::new()
         .max_connections(READERS)
         .acquire_timeout(PATIENCE)
         // A transaction that was dropped half-way must not live on in the next one.
-        .after_release(|connection, _| Box::pin(async move { connection.execute("rollback").await.map(|_| true) }))
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                let ended = tokio::time::timeout(PATIENCE, connection.execute("rollback")).await;
+                ended.map_or(Ok(false), |ended| ended.map(|_| true))
+            })
+        })
         .connect_with(options.clone())
         .await
         .map_err(unavailable)?;
     let name = format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or_default());
-    Ok(Opened { name, options, job_options, ledger, jobs, readers })
+    Ok(Opened { name, options, job_options, ledger, jobs, start, readers })
 }
 
 /// The options that hold for every connection. The address may hold a password and is never told.

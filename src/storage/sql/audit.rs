@@ -10,7 +10,7 @@ use super::connection::{Connection, Row, query};
 use super::desk::Desk;
 use super::rows::hex;
 use super::trouble::Trouble;
-use crate::storage::{AuditChain, AuditHead, AuditReport, StorageError};
+use crate::storage::{AuditChain, AuditHead, AuditReport, KeptHead, StorageError};
 
 /// The last entry of the chain. The default is the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -97,7 +97,7 @@ fn hash_of(previous: &[u8; 32], seq: i64, at: i64, kind: &str, subject: &str, de
 
 #[async_trait]
 impl AuditChain for SqlStore {
-    async fn verify_audit(&self, kept: Option<Digest>) -> Result<AuditReport, StorageError> {
+    async fn verify_audit(&self, kept: Option<KeptHead>) -> Result<AuditReport, StorageError> {
         let verified = async { verify(&mut self.readers.snapshot().await?, kept).await };
         verified.await.map_err(|trouble: Trouble| trouble.during("verify the audit chain"))
     }
@@ -112,9 +112,9 @@ impl AuditChain for SqlStore {
 /// Entries recomputed after each look: bounded memory, however long the chain.
 const LOOKED_AT_ONCE: u32 = 10_000;
 
-async fn verify(connection: &mut Connection, kept: Option<Digest>) -> Result<AuditReport, Trouble> {
+async fn verify(connection: &mut Connection, kept: Option<KeptHead>) -> Result<AuditReport, Trouble> {
     let mut head = Head::START;
-    let mut is_kept = kept.is_none_or(|kept| *kept.as_bytes() == head.hash);
+    let mut is_kept = kept.is_none_or(|kept| is_that(kept, head));
     let mut broken = loop {
         let rows = query(
             "select seq, at, kind, subject, detail, previous, hash from audit where seq > $1 order by seq limit $2",
@@ -137,19 +137,50 @@ async fn verify(connection: &mut Connection, kept: Option<Digest>) -> Result<Aud
             if problem.is_some() {
                 break;
             }
-            is_kept |= kept.is_some_and(|kept| *kept.as_bytes() == head.hash);
+            is_kept |= kept.is_some_and(|kept| is_that(kept, head));
         }
         if problem.is_some() {
             break problem;
         }
     };
     if broken.is_none() && !is_kept {
-        let entries = head.seq;
-        broken = Some(format!(
-            "the kept head is not in the chain: what followed entry {entries} was cut off, or all was written anew"
-        ));
+        broken = Some(lost(kept.and_then(|kept| kept.number), head.seq));
+    }
+    if broken.is_none() {
+        broken = remembered(connection).await?.filter(|last| *last != head).map(|last| {
+            format!(
+                "the ledger wrote entry {} last, and the chain ends at {}: its tail is not its own",
+                last.seq, head.seq
+            )
+        });
     }
     Ok(AuditReport { entries: head.seq.unsigned_abs(), head: hex(&head.hash), broken })
+}
+
+fn is_that(kept: KeptHead, head: Head) -> bool {
+    *kept.hash.as_bytes() == head.hash && kept.number.is_none_or(|number| number == head.seq.unsigned_abs())
+}
+
+/// What is said when a kept head is not in a chain that ends with this entry.
+fn lost(number: Option<u64>, last: i64) -> String {
+    let why = match number {
+        Some(number) if number > last.unsigned_abs() => {
+            format!("it was entry {number}, and entry {last} is the last: what followed was cut off")
+        }
+        Some(number) => format!("entry {number} has another hash: it was written anew"),
+        None => format!("what followed entry {last} was cut off, or all was written anew"),
+    };
+    format!("the kept head is not in the chain: {why}")
+}
+
+/// The last entry as a shared ledger remembers it beside the chain. The one writer of a file finds it
+/// in the chain itself.
+async fn remembered(connection: &mut Connection) -> Result<Option<Head>, Trouble> {
+    if !connection.is_postgres() {
+        return Ok(None);
+    }
+    let row = query("select chain_seq, chain_hash from program where id = 1").fetch_one(connection).await?;
+    Ok(Some(Head::new(row.try_get(0)?, row.try_get(1)?)?))
 }
 
 /// The head after one more entry, or why the entry does not stand.

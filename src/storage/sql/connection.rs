@@ -8,10 +8,14 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::DerefMut;
+use std::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow};
 use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, Postgres, Row as _, SqlSafeStr as _, SqlStr, Sqlite};
+use tokio::time::timeout;
+
+use super::deadlines::{CLOSING, READING, WRITING, unanswered};
 
 /// A connection to either database: owned by a writer, or lent by a pool.
 pub(in crate::storage) enum Connection {
@@ -19,11 +23,14 @@ pub(in crate::storage) enum Connection {
     SqliteLent(Box<dyn DerefMut<Target = SqliteConnection> + Send>),
     Postgres(PgConnection),
     PostgresLent(Box<dyn DerefMut<Target = PgConnection> + Send>),
+    /// The server did not answer in time: whatever it says later is not listened to.
+    Gone,
 }
 
 enum Raw<'c> {
     Sqlite(&'c mut SqliteConnection),
     Postgres(&'c mut PgConnection),
+    Gone,
 }
 
 impl Connection {
@@ -33,19 +40,36 @@ impl Connection {
             Self::SqliteLent(connection) => Raw::Sqlite(connection),
             Self::Postgres(connection) => Raw::Postgres(connection),
             Self::PostgresLent(connection) => Raw::Postgres(connection),
+            Self::Gone => Raw::Gone,
         }
     }
 
+    /// How long the server may take for one statement.
+    fn patience(&self) -> Duration {
+        if matches!(self, Self::Postgres(_)) { WRITING } else { READING }
+    }
+
+    /// Ends a connection whose server did not answer. What was under way may have been done.
+    fn give_up(&mut self) -> sqlx::Error {
+        *self = Self::Gone;
+        unanswered()
+    }
+
     pub(in crate::storage) fn is_postgres(&self) -> bool {
-        matches!(self, Self::Postgres(_) | Self::PostgresLent(_))
+        matches!(self, Self::Postgres(_) | Self::PostgresLent(_) | Self::Gone)
     }
 
     /// Runs a command that returns nothing and is not worth preparing.
     pub(in crate::storage) async fn command(&mut self, text: &'static str) -> Result<(), sqlx::Error> {
-        match self.raw() {
-            Raw::Sqlite(connection) => sqlx::query(text).execute(connection).await.map(drop),
-            Raw::Postgres(connection) => sqlx::raw_sql(text).execute(connection).await.map(drop),
-        }
+        let patience = self.patience();
+        let answered = match self.raw() {
+            Raw::Sqlite(connection) => Ok(sqlx::query(text).execute(connection).await.map(drop)),
+            Raw::Postgres(connection) => {
+                timeout(patience, sqlx::raw_sql(text).execute(connection)).await.map(|answer| answer.map(drop))
+            }
+            Raw::Gone => Ok(Err(unanswered())),
+        };
+        answered.unwrap_or_else(|_| Err(self.give_up()))
     }
 
     /// Runs a statement whose text was made for this database.
@@ -54,23 +78,29 @@ impl Connection {
         text: SqlStr,
         arguments: Arguments,
     ) -> Result<(), sqlx::Error> {
-        match (self.raw(), arguments) {
+        let patience = self.patience();
+        let answered = match (self.raw(), arguments) {
             (Raw::Sqlite(raw), Arguments::Sqlite(arguments)) => {
-                sqlx::query_with::<Sqlite, _>(text, arguments).execute(raw).await.map(drop)
+                Ok(sqlx::query_with::<Sqlite, _>(text, arguments).execute(raw).await.map(drop))
             }
             (Raw::Postgres(raw), Arguments::Postgres(arguments)) => {
-                sqlx::query_with::<Postgres, _>(text, arguments).execute(raw).await.map(drop)
+                let answer = timeout(patience, sqlx::query_with::<Postgres, _>(text, arguments).execute(raw));
+                answer.await.map(|answer| answer.map(drop))
             }
-            _ => Err(sqlx::Error::Protocol("values for another database".to_owned())),
-        }
+            (Raw::Gone, _) => Ok(Err(unanswered())),
+            _ => Ok(Err(sqlx::Error::Protocol("values for another database".to_owned()))),
+        };
+        answered.unwrap_or_else(|_| Err(self.give_up()))
     }
 
     /// Says good-bye, where the connection is ours to end.
     pub(in crate::storage) async fn close(self) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(connection) => connection.close().await,
-            Self::Postgres(connection) => connection.close().await,
-            Self::SqliteLent(_) | Self::PostgresLent(_) => Ok(()),
+            Self::Postgres(connection) => {
+                timeout(CLOSING, connection.close()).await.unwrap_or_else(|_| Err(unanswered()))
+            }
+            Self::SqliteLent(_) | Self::PostgresLent(_) | Self::Gone => Ok(()),
         }
     }
 }
@@ -94,7 +124,10 @@ impl Readers {
         const UNCHANGING: &str = "begin isolation level repeatable read read only";
         Ok(match self {
             Self::Sqlite(pool) => Connection::SqliteLent(Box::new(pool.begin().await?)),
-            Self::Postgres(pool) => Connection::PostgresLent(Box::new(pool.begin_with(UNCHANGING).await?)),
+            Self::Postgres(pool) => {
+                let begun = timeout(READING, pool.begin_with(UNCHANGING)).await;
+                Connection::PostgresLent(Box::new(begun.unwrap_or_else(|_| Err(unanswered()))?))
+            }
         })
     }
 
@@ -276,17 +309,20 @@ macro_rules! on_either {
         for value in values {
             arguments.add(value)?;
         }
-        match ($connection.raw(), arguments) {
+        let patience = $connection.patience();
+        let answered = match ($connection.raw(), arguments) {
             (Raw::Sqlite($raw), Arguments::Sqlite(arguments)) => {
                 let $prepared = sqlx::query_with::<Sqlite, _>(text.for_sqlite(), arguments);
-                $sqlite
+                Ok($sqlite)
             }
             (Raw::Postgres($raw), Arguments::Postgres(arguments)) => {
                 let $prepared = sqlx::query_with::<Postgres, _>(text.for_postgres(), arguments);
-                $postgres
+                timeout(patience, async { $postgres }).await
             }
-            _ => Err(sqlx::Error::Protocol("values for another database".to_owned())),
-        }
+            (Raw::Gone, _) => Ok(Err(unanswered())),
+            _ => Ok(Err(sqlx::Error::Protocol("values for another database".to_owned()))),
+        };
+        answered.unwrap_or_else(|_| Err($connection.give_up()))
     }};
 }
 
@@ -310,8 +346,8 @@ impl<'q> Query<'q> {
         on_either!(
             self,
             connection,
-            |prepared, raw| Ok(prepared.fetch_all(raw).await?.into_iter().map(Row::Sqlite).collect()),
-            Ok(prepared.fetch_all(raw).await?.into_iter().map(Row::Postgres).collect())
+            |prepared, raw| prepared.fetch_all(raw).await.map(|rows| rows.into_iter().map(Row::Sqlite).collect()),
+            prepared.fetch_all(raw).await.map(|rows| rows.into_iter().map(Row::Postgres).collect())
         )
     }
 
@@ -322,8 +358,8 @@ impl<'q> Query<'q> {
         on_either!(
             self,
             connection,
-            |prepared, raw| Ok(prepared.fetch_optional(raw).await?.map(Row::Sqlite)),
-            Ok(prepared.fetch_optional(raw).await?.map(Row::Postgres))
+            |prepared, raw| prepared.fetch_optional(raw).await.map(|row| row.map(Row::Sqlite)),
+            prepared.fetch_optional(raw).await.map(|row| row.map(Row::Postgres))
         )
     }
 

@@ -277,6 +277,12 @@ async fn conclude(desk: &mut Desk, conclusion: Conclusion, at: i64) -> Result<Fe
         return Ok(Fenced::LeaseLost);
     }
     let standing = standing(desk, delivery).await?;
+    if let (Some(attempt), true) = (attempt, standing.state != DeliveryState::Sent)
+        && has_outcome(desk, attempt, lease, state.name()).await?
+    {
+        // It was written before, and the answer of that commit was lost.
+        return Ok(Fenced::Done(()));
+    }
     let state = standing.state.to(state)?;
     let revision = stored(revision);
     if revision > standing.desired {
@@ -364,6 +370,17 @@ async fn put_outcome(
         return Ok(());
     }
     Err(Trouble::Refused(format!("attempt {attempt} of delivery {delivery} does not exist, or has its outcome")))
+}
+
+async fn has_outcome(desk: &mut Desk, attempt: AttemptId, lease: Lease, outcome: &str) -> Result<bool, Trouble> {
+    let found = query("select 1 from attempt where id = $1 and job = $2 and token = $3 and outcome = $4")
+        .bind(attempt.0)
+        .bind(lease.job.0)
+        .bind(lease.token)
+        .bind(outcome)
+        .fetch_optional(&mut desk.connection)
+        .await?;
+    Ok(found.is_some())
 }
 
 async fn last_attempt_without_outcome(desk: &mut Desk, delivery: DeliveryId) -> Result<Option<AttemptId>, Trouble> {

@@ -50,6 +50,25 @@ impl Ids {
         self.0 += 1;
         self.0
     }
+
+    /// The next token: the number of the start above, and the claims of this start below, which
+    /// begin anew rather than name another start.
+    pub(super) fn next_token(&mut self) -> i64 {
+        const CLAIMS: i64 = u32::MAX as i64;
+        self.0 = (self.0 & !CLAIMS) | (self.next() & CLAIMS);
+        self.0
+    }
+}
+
+impl Memory {
+    /// Takes back what failed. A token is never given again: nobody knows whether the server took it.
+    pub(super) fn go_back_to(&mut self, before: Self) {
+        *self = Self { token: self.token, ..before };
+    }
+}
+
+fn first_token(start: i64) -> Ids {
+    Ids(start << 32)
 }
 
 impl Desk {
@@ -64,7 +83,7 @@ impl Desk {
             quarantine: ids(4)?,
             job: ids(5)?,
             // Tokens of an earlier start are lower than all of this one.
-            token: Ids(starts << 32),
+            token: first_token(starts),
             chain,
             may_be_blocked: highest.try_get(6)?,
             prune_after: 0,
@@ -97,8 +116,8 @@ impl Desk {
     }
 
     /// A desk over a connection to a database that processes share.
-    pub(in crate::storage) fn shared(connection: PgConnection) -> Self {
-        let memory = Memory { may_be_blocked: true, ..Memory::default() };
+    pub(in crate::storage) fn shared(connection: PgConnection, start: i64) -> Self {
+        let memory = Memory { may_be_blocked: true, token: first_token(start), ..Memory::default() };
         Self { connection: Connection::Postgres(connection), memory }
     }
 

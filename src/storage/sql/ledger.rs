@@ -13,7 +13,7 @@ use super::rows::{count, json, stored};
 use super::trouble::Trouble;
 use super::versions::Prepared;
 use super::{SqlStore, entries, reroute};
-use crate::storage::{Arrival, DocumentId, Ledger, RecordId, Route, RunId, RunKind, RunTotals, StorageError, Stored};
+use crate::storage::{Arrival, DocumentId, Ledger, Route, RunId, RunKind, RunTotals, StandingId, StorageError, Stored};
 
 #[async_trait]
 impl Ledger for SqlStore {
@@ -68,7 +68,7 @@ impl Ledger for SqlStore {
         cursor.await.map_err(|trouble: Trouble| trouble.during("read the cursor of a source"))
     }
 
-    async fn reroute(&self, records: Vec<(RecordId, Vec<Route>)>, at: UtcInstant) -> Result<u64, StorageError> {
+    async fn reroute(&self, records: Vec<(StandingId, Vec<Route>)>, at: UtcInstant) -> Result<u64, StorageError> {
         let at = at.unix_micros();
         self.write("route records again", move |desk| reroute::reroute(desk, records, at).boxed()).await
     }

@@ -1,14 +1,16 @@
 //! The ledger over a database: the same logic for `SQLite` and for `PostgreSQL`.
 //!
-//! Read in this order: `connection` (how one statement runs on either), `desk` and
-//! `writer` (who writes, with group commit), `ledger`, `versions`, `raw_records` and `effects` (what storing a record does),
-//! `deliveries`, `queue`, `turns`, `views`, and `audit` (the chain). The statements stand beside the functions
-//! that use them. How a database is opened, and what is demanded of it, is in `sqlite` and `postgres`
-//! beside this folder.
+//! Read in this order: `connection` (how one statement runs on either; how long a server may take is in
+//! `deadlines`), `desk` and `writer` (who writes, with group commit), `ledger`, `versions`, `raw_records`
+//! and `effects` (what storing a record does), `deliveries`, `queue`, `presence` (which processes are
+//! there), `turns`, `views`, and `audit` (the chain). The statements stand beside the functions that use
+//! them. How a database is opened, and what is demanded of it, is in `sqlite` and `postgres` beside this
+//! folder.
 //!
 //! Absent on purpose: a clock, and retries.
 
 pub(in crate::storage) mod connection;
+pub(in crate::storage) mod deadlines;
 pub(in crate::storage) mod desk;
 pub(in crate::storage) mod writer;
 pub(in crate::storage) mod trouble;
@@ -24,6 +26,7 @@ mod deliveries;
 mod orders;
 mod lanes;
 mod queue;
+pub(in crate::storage) mod presence;
 mod turns;
 mod views;
 mod trace;
@@ -37,12 +40,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use canonical::values::UtcInstant;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use self::connection::{Connection, Readers};
+use self::connection::{Connection, Readers, query_scalar};
 use self::desk::Desk;
+use self::presence::Presence;
+use self::rows::optional_instant;
 use self::trouble::Trouble;
 use self::writer::Writer;
 use super::{StorageError, Store};
@@ -58,6 +64,8 @@ pub struct SqlStore {
     wake_ups: watch::Receiver<u64>,
     /// Whether other processes may be at work on it.
     is_shared: bool,
+    /// Which of them are there.
+    presence: Option<Presence>,
     listener: Option<AbortHandle>,
 }
 
@@ -69,14 +77,15 @@ pub(in crate::storage) struct Opened {
     pub(in crate::storage) settler: Option<Writer>,
     pub(in crate::storage) readers: Readers,
     pub(in crate::storage) wake_ups: watch::Receiver<u64>,
+    pub(in crate::storage) presence: Option<Presence>,
     pub(in crate::storage) listener: Option<AbortHandle>,
 }
 
 impl SqlStore {
     pub(in crate::storage) fn new(opened: Opened) -> Arc<Self> {
-        let Opened { name, writer, settler, readers, wake_ups, listener } = opened;
+        let Opened { name, writer, settler, readers, wake_ups, presence, listener } = opened;
         let is_shared = settler.is_some();
-        Arc::new(Self { name, writer, settler, readers, wake_ups, is_shared, listener })
+        Arc::new(Self { name, writer, settler, readers, wake_ups, is_shared, presence, listener })
     }
 
     /// Ends the writers after what they have already taken, and gives the database free. Later
@@ -138,6 +147,17 @@ impl Store for SqlStore {
 
     fn failure(&self) -> Option<String> {
         Self::failure(self)
+    }
+
+    async fn time(&self) -> Result<Option<UtcInstant>, StorageError> {
+        if !self.is_shared {
+            return Ok(None);
+        }
+        let time = async {
+            let time = query_scalar("select cast(extract(epoch from clock_timestamp()) * 1000000 as bigint)");
+            optional_instant(time.fetch_one(&mut self.readers.acquire().await?).await?)
+        };
+        time.await.map_err(|trouble: Trouble| trouble.during("ask the server for the time"))
     }
 }
 

@@ -13,7 +13,7 @@ use canonical::values::UtcInstant;
 use futures_util::FutureExt as _;
 use tokio::sync::watch;
 
-use self::leases::{expire, release, renew, run_again, take_back};
+use self::leases::{IS_ANY_EXPIRED, expire, release, renew, run_again, take_back};
 use super::SqlStore;
 use super::bulk::rows_of_json;
 use super::connection::{Row, Text, query, query_scalar};
@@ -54,17 +54,21 @@ impl Queue for SqlStore {
 
     async fn expire(&self, at: UtcInstant, max_attempts: u32) -> Result<u64, StorageError> {
         const ATTEMPTED: &str = "expire leases";
-        let expired = async {
-            query("select 1 from job where state = 'leased' and lease_until <= $1 limit 1")
-                .bind(at.unix_micros())
-                .fetch_optional(&mut self.readers.acquire().await?)
-                .await
+        let at = at.unix_micros();
+        let ended = async {
+            let mut connection = self.readers.acquire().await?;
+            let gone = match &self.presence {
+                Some(presence) => presence.gone(&mut connection, at).await?,
+                None => Vec::new(),
+            };
+            let expired = query(IS_ANY_EXPIRED).bind(at).fetch_optional(&mut connection).await?;
+            Ok((gone, expired.is_some()))
         };
-        if expired.await.map_err(|error| Trouble::from(error).during(ATTEMPTED))?.is_none() {
+        let (gone, is_any_expired) = ended.await.map_err(|trouble: Trouble| trouble.during(ATTEMPTED))?;
+        if gone.is_empty() && !is_any_expired {
             return Ok(0);
         }
-        let at = at.unix_micros();
-        self.write(ATTEMPTED, move |desk| expire(desk, at, at, max_attempts).boxed()).await
+        self.write(ATTEMPTED, move |desk| expire(desk, at, gone, at, max_attempts).boxed()).await
     }
 
     async fn take_back(&self, at: UtcInstant, max_attempts: u32) -> Result<u64, StorageError> {
@@ -118,7 +122,7 @@ async fn claim(desk: &mut Desk, claim: ClaimRequest) -> Result<Vec<ClaimedJob>, 
     if desk.connection.is_postgres() {
         return claim_beside_others(desk, claim).await;
     }
-    let token = desk.memory.token.next();
+    let token = desk.memory.token.next_token();
     let lease_until = claim.lease_until.unix_micros();
     let claimed = query(
         "update job set state = 'leased', token = $1, lease_until = $2, attempts = attempts + 1, waits = null
@@ -147,23 +151,22 @@ async fn claim(desk: &mut Desk, claim: ClaimRequest) -> Result<Vec<ClaimedJob>, 
 
 /// A claim where other processes claim at the same time: what one of them is taking is passed over.
 async fn claim_beside_others(desk: &mut Desk, claim: ClaimRequest) -> Result<Vec<ClaimedJob>, Trouble> {
+    let token = desk.memory.token.next_token();
     let rows = query(
-        // One token for the whole claim, however the planner joins.
-        "with t as materialized (select nextval('job_token') as token)
-         update job set state = 'leased', token = t.token, lease_until = $1, attempts = attempts + 1, waits = null
-           from t
+        "update job set state = 'leased', token = $4, lease_until = $1, attempts = attempts + 1, waits = null
           where id in (select id from job where state = 'ready' and run_at <= $2
                         order by run_at, id limit $3 for update skip locked)
-         returning job.id, job.token, job.attempts, job.delivery, job.number",
+         returning id, attempts, delivery, number",
     )
     .bind(claim.lease_until.unix_micros())
     .bind(claim.now.unix_micros())
     .bind(claim.limit)
+    .bind(token)
     .fetch_all(&mut desk.connection)
     .await?;
     let claimed = |row: &Row| {
-        let lease = Lease { job: JobId(row.try_get(0)?), token: row.try_get(1)? };
-        Ok(ClaimedJob { lease, subject: subject(row.try_get(3)?, row.try_get(4)?)?, attempts: row.try_get(2)? })
+        let lease = Lease { job: JobId(row.try_get(0)?), token };
+        Ok(ClaimedJob { lease, subject: subject(row.try_get(2)?, row.try_get(3)?)?, attempts: row.try_get(1)? })
     };
     rows.iter().map(claimed).collect()
 }

@@ -6,13 +6,13 @@ use std::collections::HashMap;
 use canonical::{Kind, Record, SourceName};
 
 use super::audit::Entry;
-use super::connection::{Connection, query};
+use super::connection::{Connection, Row, query};
 use super::desk::Desk;
 use super::effects::Changed;
 use super::entries;
 use super::rows::{json, kind, record};
 use super::trouble::Trouble;
-use crate::storage::{Destination, RecordId, Route};
+use crate::storage::{Destination, RecordId, Route, StandingId};
 
 /// Where a record is on one target: the key of its unit, or the code that withholds it.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,7 +36,8 @@ impl Place {
     }
 }
 
-pub(super) async fn reroute(desk: &mut Desk, records: Vec<(RecordId, Vec<Route>)>, at: i64) -> Result<u64, Trouble> {
+pub(super) async fn reroute(desk: &mut Desk, records: Vec<(StandingId, Vec<Route>)>, at: i64) -> Result<u64, Trouble> {
+    let records = as_they_stand(desk, records).await?;
     let ids: Vec<_> = records.iter().map(|(record, _)| record.0).collect();
     let ids = json(&ids)?;
     query("delete from to_route where record in (select cast(value as bigint) from json_each($1))")
@@ -60,6 +61,43 @@ pub(super) async fn reroute(desk: &mut Desk, records: Vec<(RecordId, Vec<Route>)
         desk.audit(entries, at).await?;
     }
     Ok(moved)
+}
+
+/// Those whose routes were found for the version that stands. The others were stored meanwhile by
+/// another process, perhaps by other rules: they are put on the list of those to be routed again.
+async fn as_they_stand(
+    desk: &mut Desk,
+    records: Vec<(StandingId, Vec<Route>)>,
+) -> Result<Vec<(RecordId, Vec<Route>)>, Trouble> {
+    let ids: Vec<_> = records.iter().map(|(standing, _)| standing.record.0).collect();
+    let rows =
+        query("select r.id, r.version from json_each($1) e cross join record r on r.id = cast(e.value as bigint)")
+            .bind(json(&ids)?)
+            .fetch_all(&mut desk.connection)
+            .await?;
+    let mut versions = HashMap::new();
+    for row in rows {
+        versions.insert(row.try_get::<i64>(0)?, row.try_get::<u32>(1)?);
+    }
+    let (standing, replaced): (Vec<_>, Vec<_>) =
+        records.into_iter().partition(|(standing, _)| versions.get(&standing.record.0) == Some(&standing.version));
+    if !replaced.is_empty() {
+        let replaced: Vec<_> = replaced.iter().map(|(standing, _)| standing.record.0).collect();
+        query(
+            "insert into to_route (record)
+             select r.id from json_each($1) e cross join record r on r.id = cast(e.value as bigint) where r.id > 0
+             on conflict do nothing",
+        )
+        .bind(json(&replaced)?)
+        .execute(&mut desk.connection)
+        .await?;
+    }
+    Ok(standing.into_iter().map(|(standing, routes)| (standing.record, routes)).collect())
+}
+
+/// A record with its version, from the columns of both.
+fn standing(row: &Row) -> Result<(StandingId, Record), Trouble> {
+    Ok((StandingId { record: RecordId(row.try_get(0)?), version: row.try_get(1)? }, record(row, 2)?))
 }
 
 async fn places(connection: &mut Connection, records: &str) -> Result<HashMap<(i64, String), Place>, Trouble> {
@@ -147,9 +185,9 @@ pub(super) async fn save_routing(desk: &mut Desk, routing: String, at: i64) -> R
 pub(super) async fn records_to_route(
     connection: &mut Connection,
     limit: u32,
-) -> Result<Vec<(RecordId, Record)>, Trouble> {
+) -> Result<Vec<(StandingId, Record)>, Trouble> {
     let rows = query(
-        "select r.id, r.kind, v.schema_version, v.body, v.provenance
+        "select r.id, r.version, r.kind, v.schema_version, v.body, v.provenance
            from to_route t
            cross join record r on r.id = t.record
            cross join record_version v on v.record = r.id and v.number = r.version
@@ -158,16 +196,16 @@ pub(super) async fn records_to_route(
     .bind(limit)
     .fetch_all(connection)
     .await?;
-    rows.iter().map(|row| Ok((RecordId(row.try_get(0)?), record(row, 1)?))).collect()
+    rows.iter().map(standing).collect()
 }
 
 pub(super) async fn current_records(
     connection: &mut Connection,
     after: Option<RecordId>,
     limit: u32,
-) -> Result<Vec<(RecordId, Record)>, Trouble> {
+) -> Result<Vec<(StandingId, Record)>, Trouble> {
     let rows = query(
-        "select r.id, r.kind, v.schema_version, v.body, v.provenance
+        "select r.id, r.version, r.kind, v.schema_version, v.body, v.provenance
            from record r join record_version v on v.record = r.id and v.number = r.version
           where r.id > $1 order by r.id limit $2",
     )
@@ -175,5 +213,5 @@ pub(super) async fn current_records(
     .bind(limit)
     .fetch_all(connection)
     .await?;
-    rows.iter().map(|row| Ok((RecordId(row.try_get(0)?), record(row, 1)?))).collect()
+    rows.iter().map(standing).collect()
 }

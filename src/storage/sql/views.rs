@@ -17,7 +17,7 @@ use super::trouble::Trouble;
 use super::{SqlStore, lanes, reroute, trace};
 use crate::storage::{
     DeliveryCount, DeliveryId, ExpectedUnit, Overview, Reconciliation, ReconciliationCounts, ReconciliationId,
-    ReconciliationView, RecordId, RunId, RunView, StorageError, Trace, Views,
+    ReconciliationView, RecordId, RunId, RunView, StandingId, StorageError, Trace, Views,
 };
 
 #[async_trait]
@@ -46,7 +46,7 @@ impl Views for SqlStore {
         &self,
         after: Option<RecordId>,
         limit: u32,
-    ) -> Result<Vec<(RecordId, Record)>, StorageError> {
+    ) -> Result<Vec<(StandingId, Record)>, StorageError> {
         let records = async { reroute::current_records(&mut self.readers.acquire().await?, after, limit).await };
         records.await.map_err(|trouble: Trouble| trouble.during("read the standing records"))
     }
@@ -61,7 +61,7 @@ impl Views for SqlStore {
         adesioni.await.map_err(|trouble: Trouble| trouble.during("read the memberships"))
     }
 
-    async fn records_to_route(&self, limit: u32) -> Result<Vec<(RecordId, Record)>, StorageError> {
+    async fn records_to_route(&self, limit: u32) -> Result<Vec<(StandingId, Record)>, StorageError> {
         let records = async { reroute::records_to_route(&mut self.readers.acquire().await?, limit).await };
         records.await.map_err(|trouble: Trouble| trouble.during("read the records to route again"))
     }

@@ -17,12 +17,13 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::connection::{Connection, query};
+use super::deadlines::connect;
 use super::desk::{BEGIN_BESIDE_OTHERS, Desk, Memory};
+use super::presence;
 use super::trouble::Trouble;
 use crate::storage::StorageError;
 
@@ -51,6 +52,8 @@ pub(in crate::storage) struct Server {
     pub(in crate::storage) options: PgConnectOptions,
     /// Told with every notice, so that nobody wakes himself twice.
     pub(in crate::storage) node: String,
+    /// Which start of the program we are.
+    pub(in crate::storage) start: i64,
 }
 
 /// A piece of work: done on the desk and answered after the commit, or refused without being done.
@@ -228,7 +231,7 @@ impl WriterTask {
             lost = self.commit(&before).await.err();
         }
         if lost.is_some() {
-            self.desk.memory = before;
+            self.desk.memory.go_back_to(before);
         }
         let has_woken = std::mem::take(&mut self.desk.memory.has_woken);
         if has_woken {
@@ -258,8 +261,12 @@ impl WriterTask {
         }
         self.is_lost = true;
         let (Home::SharedLedger(server) | Home::SharedJobs(server)) = &self.home else { return Ok(()) };
-        let connection = server.options.connect().await.map_err(|error| error.to_string())?;
+        let connection = connect(&server.options).await.map_err(|error| error.to_string())?;
         self.desk.connection = Connection::Postgres(connection);
+        if matches!(self.home, Home::SharedJobs(_)) {
+            let held = presence::hold(&mut self.desk.connection, server.start).await;
+            held.map_err(|error| error.to_string())?;
+        }
         self.is_lost = false;
         let begun = self.try_to_begin().await;
         self.is_lost = begun.is_err();
@@ -291,7 +298,7 @@ impl WriterTask {
         let Some(is_fatal) = failed else {
             return if is_first { Ok(()) } else { self.settle("release piece").await };
         };
-        self.desk.memory = before;
+        self.desk.memory.go_back_to(before);
         if is_fatal {
             self.fail("a write failed on the disk").await;
             return Err("a write failed on the disk: nothing more is written until a restart".to_owned());

@@ -27,6 +27,7 @@ pub async fn open(path: impl AsRef<Path>) -> Result<Arc<SqlStore>, StorageError>
         settler: None,
         readers: Readers::Sqlite(opened.readers),
         wake_ups,
+        presence: None,
         listener: None,
     }))
 }

@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::super::connection::{Row, query, query_scalar};
+use super::super::connection::{Row, Text, query, query_scalar};
 use super::super::desk::Desk;
+use super::super::presence;
 use super::super::rows::json;
 use super::super::trouble::Trouble;
 use super::{finish, pairs};
@@ -138,20 +139,43 @@ pub(super) async fn renew(desk: &mut Desk, leases: Vec<Lease>, until: i64) -> Re
 
 pub(super) async fn take_back(desk: &mut Desk, at: i64, max_attempts: u32) -> Result<u64, Trouble> {
     query("delete from turn").execute(&mut desk.connection).await?;
-    expire(desk, i64::MAX, at, max_attempts).await
+    expire(desk, i64::MAX, Vec::new(), at, max_attempts).await
 }
 
-/// Ends the leases that run until `until` at the latest.
-pub(super) async fn expire(desk: &mut Desk, until: i64, at: i64, max_attempts: u32) -> Result<u64, Trouble> {
+/// On a shared database no lease ends by time before the clock of the server says so too: one machine
+/// whose clock is ahead must not end the leases of all others.
+pub(super) const IS_ANY_EXPIRED: Text = Text::Each {
+    sqlite: "select 1 from job where state = 'leased' and lease_until <= $1 limit 1",
+    postgres:
+        "select 1 from job where state = 'leased'
+                  and lease_until <= least($1, cast(extract(epoch from clock_timestamp()) * 1000000 as bigint)) limit 1",
+};
+
+const ENDED: Text = Text::Each {
+    sqlite: "select j.id, j.token, j.attempts, j.delivery,
+                    (select o.id from job o where o.delivery = j.delivery and o.waits = 1)
+               from job j
+              where j.state = 'leased'
+                and (j.lease_until <= $1 or j.token >> 32 in (select cast(value as bigint) from json_each($2)))",
+    postgres: "select j.id, j.token, j.attempts, j.delivery,
+                      (select o.id from job o where o.delivery = j.delivery and o.waits = 1)
+                 from job j
+                where j.state = 'leased'
+                  and (j.lease_until <= least($1, cast(extract(epoch from clock_timestamp()) * 1000000 as bigint))
+                       or j.token >> 32 in (select cast(value as bigint) from json_each($2)))",
+};
+
+/// Ends the leases that run until `until` at the latest, and those of processes that are gone.
+pub(super) async fn expire(
+    desk: &mut Desk,
+    until: i64,
+    gone: Vec<i64>,
+    at: i64,
+    max_attempts: u32,
+) -> Result<u64, Trouble> {
     desk.take_jobs().await?;
-    let rows = query(
-        "select j.id, j.token, j.attempts, j.delivery,
-                (select o.id from job o where o.delivery = j.delivery and o.waits = 1)
-           from job j where j.state = 'leased' and j.lease_until <= $1",
-    )
-    .bind(until)
-    .fetch_all(&mut desk.connection)
-    .await?;
+    let gone = presence::keep_out(desk, &gone).await?;
+    let rows = query(ENDED).bind(until).bind(json(&gone)?).fetch_all(&mut desk.connection).await?;
     let expired = rows.iter().map(leased).collect::<Result<Vec<_>, _>>()?;
     let touched = expired.len() as u64;
     if touched == 0 {
