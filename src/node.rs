@@ -73,6 +73,15 @@ pub struct Inspected {
 /// Why a node could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
+    /// Something that the configuration says does not work.
+    #[error("configuration not usable: {place}")]
+    At {
+        /// The file, and the line where it says so.
+        place: String,
+        /// What does not work.
+        #[source]
+        source: Box<Self>,
+    },
     /// The configuration names an adapter that does not exist.
     #[error("system {system}: there is no adapter {adapter}; the adapters are {known}")]
     UnknownAdapter {
@@ -231,26 +240,34 @@ impl Node {
     }
 }
 
+impl NodeError {
+    /// The same, with the place in the configuration.
+    fn at(self, place: String) -> Self {
+        Self::At { place, source: Box::new(self) }
+    }
+}
+
 /// A misspelt name would silently give a target nothing, or believe nobody.
 fn check_names(parts: &Parts, config: &Config) -> Result<(), NodeError> {
     let systems: BTreeSet<&str> = config.systems.keys().map(String::as_str).collect();
     let adapters = parts.capabilities().into_iter().map(|capability| capability.system);
     let owners: BTreeSet<&str> = systems.iter().copied().chain(adapters).collect();
-    let check = |place: String, name: &str, known: &BTreeSet<&str>| {
+    let check = |path: &[&str], name: &str, known: &BTreeSet<&str>| {
         if known.contains(name) {
             return Ok(());
         }
         let known = known.iter().copied().collect::<Vec<_>>().join(", ");
-        Err(NodeError::UnknownName { place, name: name.to_owned(), known })
+        let unknown = NodeError::UnknownName { place: path.join("."), name: name.to_owned(), known };
+        Err(unknown.at(config.lines.place(path)))
     };
     for (system, settings) in &config.systems {
         for name in settings.deliver.from.iter().flatten() {
-            check(format!("systems.{system}.deliver.from"), name, &systems)?;
+            check(&["systems", system, "deliver", "from"], name, &systems)?;
         }
     }
     for (kind, names) in &config.ownership {
         for name in names {
-            check(format!("ownership.{kind}"), name, &owners)?;
+            check(&["ownership", &kind.to_string()], name, &owners)?;
         }
     }
     Ok(())
@@ -264,7 +281,9 @@ fn build(
     simulators: &mut Vec<RunningSimulator>,
 ) -> Result<Box<dyn Adapter>, NodeError> {
     let adapter = system.adapter.as_deref().unwrap_or(name);
-    let factory = parts.adapter(adapter).ok_or_else(|| parts.unknown(name, adapter))?;
+    let key = if system.adapter.is_some() { "adapter" } else { "settings" };
+    let unknown = || parts.unknown(name, adapter).at(config.lines.place(&["systems", name, key]));
+    let factory = parts.adapter(adapter).ok_or_else(unknown)?;
     let mut settings = system.settings(&config.folder);
     if system.simulated {
         let options = SimulatorOptions {
@@ -272,12 +291,18 @@ fn build(
             state: Some(config.folder.join("simulators").join(name)),
             faults: None,
         };
-        let simulator = parts.simulate(adapter, options)?;
+        let simulator = parts.simulate(adapter, options).map_err(|error| match error {
+            NodeError::NoSimulator { .. } => error.at(config.lines.place(&["systems", name, "simulated"])),
+            other => other,
+        })?;
         // The simulator knows its own address and key; what the configuration adds stays.
         if let (Some(settings), Some(theirs)) = (settings.as_object_mut(), simulator.settings.as_object()) {
             settings.extend(theirs.clone());
         }
         simulators.push(simulator);
     }
-    (factory.build)(settings).map_err(|source| NodeError::Settings { system: name.to_owned(), source })
+    (factory.build)(settings).map_err(|source| {
+        let place = config.lines.setting_place(name, &source.problem);
+        NodeError::Settings { system: name.to_owned(), source }.at(place)
+    })
 }

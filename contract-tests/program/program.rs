@@ -1,7 +1,17 @@
 //! Promises of the real program, run as a user runs it: processes, files, exit codes, kills.
 
+mod decisions;
+mod endings;
 mod limits;
+mod lost_server;
 mod parked;
+mod words;
+#[allow(dead_code, unreachable_pub, reason = "shared with the other suites, which need more of it")]
+#[path = "../src/private_postgres.rs"]
+mod private_postgres;
+#[allow(dead_code, unreachable_pub, reason = "shared with the other suites, which need more of it")]
+#[path = "../src/rest.rs"]
+mod rest;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};

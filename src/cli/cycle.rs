@@ -11,7 +11,7 @@ use crate::clock::after;
 use crate::flow::intake::IntakeReport;
 use crate::flow::report::Cycle;
 use crate::flow::{FlowError, Systems, intake, reconcile};
-use crate::http::withheld_title;
+use crate::http::{self, withheld_title};
 use crate::node::Node;
 use crate::storage::{DeliveryCount, DiscrepancyKind, Reconciliation, RunKind, RunTotals, StorageError};
 
@@ -50,7 +50,8 @@ pub(super) async fn read(
 /// Whether decisions of the other side are waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Decisions {
-    /// They may take weeks: what was taken is settled enough.
+    /// They may take weeks: those whose turn has come are asked for, and what was taken is settled
+    /// enough.
     Later,
     /// The other side is a simulator, which decides at once.
     Now,
@@ -59,6 +60,10 @@ pub(super) enum Decisions {
 /// How long a step that is held may stay so while nothing else moves, where decisions are waited
 /// for: longer than the sweeper takes to look at it again.
 const HELD_FOR_GOOD: Duration = Duration::from_secs(3);
+
+/// How long nothing may move before what waits for others is left to them, where decisions are not
+/// waited for: longer than the sweeper takes to have those asked about whose turn has come.
+const WAITS_FOR_GOOD: Duration = Duration::from_secs(3);
 
 /// How long nothing may move before what remains is taken to be far away: longer than a worker
 /// takes to compose what it has claimed.
@@ -77,6 +82,7 @@ pub(super) async fn deliver_until_quiet(
     let end = Instant::now() + patience;
     let mut held_since: Option<(u64, Instant)> = None;
     let mut far_since: Option<(Vec<DeliveryCount>, Instant)> = None;
+    let mut waits_since: Option<(Vec<DeliveryCount>, Instant)> = None;
     let quiet = loop {
         if let Some(problem) = node.flow.store.failure() {
             return Err(StorageError::Unavailable { attempted: "deliver", source: problem.into() }.into());
@@ -96,10 +102,19 @@ pub(super) async fn deliver_until_quiet(
                 open += held;
             }
         }
-        if open == 0 {
-            break true;
-        }
         let remaining = end.saturating_duration_since(Instant::now());
+        if open == 0 {
+            let is_moving = decisions == Decisions::Later && sum(&["submitted", "held"]) > 0 && {
+                let since = waits_since.take().filter(|(before, _)| *before == counts);
+                let (_, since) = waits_since.insert(since.unwrap_or_else(|| (counts.clone(), Instant::now())));
+                since.elapsed() < WAITS_FOR_GOOD
+            };
+            if !is_moving || remaining.is_zero() {
+                break true;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        }
         let horizon = after(node.flow.clock.now(), remaining);
         let next = node.flow.store.next_ready().await?;
         let in_hand = sum(if decisions == Decisions::Now { &["sent", "submitted", "held"] } else { &["sent"] }) > 0;
@@ -166,11 +181,39 @@ pub(super) fn show_refused(report: &IntakeReport, output: &Output) {
         .refused
         .iter()
         .map(|(document, refusal)| {
-            let line = refusal.line.map(|line| format!(" (line {line})")).unwrap_or_default();
-            vec![document.clone(), format!("{}{line} [{}]", refusal.message, refusal.code)]
+            let line = refusal.line.map(|line| format!(" ({} {line})", output.words.line)).unwrap_or_default();
+            let words = output.words;
+            let why = if words.are_italian() {
+                http::document(&refusal.code, &refusal.message)
+            } else {
+                refusal.message.clone()
+            };
+            vec![document.clone(), format!("[{}] {why}{line}", refusal.code)]
         })
         .collect();
     output.table(output.words.refused_documents, &[output.words.document, output.words.reason], rows, 2);
+}
+
+/// Why a row stands aside: in Italian the rule, in English what was told of it.
+pub(super) fn reason_aside(rule: &str, told: &str, output: &Output) -> String {
+    if output.words.are_italian() { http::aside(rule).to_owned() } else { told.to_owned() }
+}
+
+/// Says what is not finished yet and why, in the numbers of the table before it.
+pub(super) fn note_what_remains(cycle: &Cycle, output: &Output) {
+    let words = output.words;
+    let sum = |wanted: &[&str]| -> u64 {
+        let states = cycle.deliveries.values().flatten();
+        states.filter(|(state, _)| wanted.contains(&state.as_str())).map(|(_, count)| *count).sum()
+    };
+    let remaining = [
+        (sum(&["due", "sent", "retry", "in_doubt"]), words.still_open),
+        (sum(&["submitted"]), words.still_deciding),
+        (sum(&["held"]), words.still_held),
+    ];
+    for (count, what) in remaining.into_iter().filter(|(count, _)| *count > 0) {
+        output.note(&format!("{count} {what}"));
+    }
 }
 
 /// Shows where everything went.
@@ -182,7 +225,7 @@ pub(super) fn show_deliveries(cycle: &Cycle, output: &Output) {
         .flat_map(|(target, states)| {
             states
                 .iter()
-                .map(move |(state, count)| vec![target.clone(), words.state(state).to_owned(), count.to_string()])
+                .map(move |(state, count)| vec![target.clone(), words.states(state).to_owned(), count.to_string()])
         })
         .collect();
     output.table(words.where_it_went, &[words.target, words.state, words.deliveries], rows, 2);
@@ -284,7 +327,11 @@ pub(super) async fn show_aside(node: &Node, totals: RunTotals, output: &Output) 
     }
     let overview = node.flow.store.overview().await?;
     let rows = overview.newest_quarantined.iter().take(SHOWN).map(|aside| {
-        vec![format!("{} {}:{}", aside.source, aside.document, aside.line), aside.rule.clone(), aside.reason.clone()]
+        vec![
+            format!("{} {}:{}", aside.source, aside.document, aside.line),
+            aside.rule.clone(),
+            reason_aside(&aside.rule, &aside.reason, output),
+        ]
     });
     let words = output.words;
     output.table(words.aside_newest, &[words.origin, words.rule, words.reason], rows.collect(), 3);

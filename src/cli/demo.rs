@@ -11,9 +11,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::net::TcpListener;
 
 use super::cycle::Decisions;
+use super::exit::listen;
 use super::output::Output;
 use super::serve::stop_signal;
 use super::{Exit, cycle};
@@ -76,14 +76,14 @@ async fn work(node: &Node, arguments: &Arguments, output: &Output) -> anyhow::Re
         }
         totals.insert(source, report.totals);
     }
-    let quiet = cycle::deliver_until_quiet(node, wait, Decisions::Now, output).await?;
+    cycle::deliver_until_quiet(node, wait, Decisions::Now, output).await?;
     // What a target tells back, once it has what was delivered.
     for source in BOTH_WAYS {
         if let Some(totals) = totals.get_mut(*source) {
             *totals = totals.plus(cycle::read(node, source, RunKind::Sync, None, output).await?.totals);
         }
     }
-    let quiet = cycle::deliver_until_quiet(node, wait, Decisions::Now, output).await? && quiet;
+    cycle::deliver_until_quiet(node, wait, Decisions::Now, output).await?;
     let targets =
         cycle::names(&node.flow.systems, |adapter| adapter.target().is_some() && adapter.observer().is_some());
     if Stage::of(node) == Stage::Planting {
@@ -104,9 +104,7 @@ async fn work(node: &Node, arguments: &Arguments, output: &Output) -> anyhow::Re
         output.line(&format!("\n{}", output.words.before_planting));
         cycle::show_comparison(&results, output);
         show_not_compared(node, &targets, output);
-        if !quiet {
-            output.note(output.words.still_open);
-        }
+        cycle::note_what_remains(&facts, output);
     }
     let planted = find_and_mend(node, &targets, wait, output).await?;
     let is_well = facts.is_clean() && planted.is_well;
@@ -159,7 +157,8 @@ impl Stage {
 
     fn note(self, node: &Node) -> anyhow::Result<()> {
         let text = if self == Self::Mended { Self::MENDED } else { "piantate" };
-        std::fs::write(node.config.folder.join(Self::FILE), text).context("noting how far the demo has come")
+        data::write_private(&node.config.folder.join(Self::FILE), text.as_bytes())
+            .context("noting how far the demo has come")
     }
 }
 
@@ -217,7 +216,7 @@ fn show_not_compared(node: &Node, compared: &[String], output: &Output) {
 }
 
 async fn show_page(node: &Node, folder: &Path, output: &Output) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(node.config.http.listen).await.context("listening for the overview page")?;
+    let listener = listen(node.config.http.listen).await?;
     let address = listener.local_addr().context("asking for the own address")?;
     let pages = http::serve(listener, node.flow.clone());
     output.note(&format!("\n{}: {}", output.words.folder, folder.display()));

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::Exit;
 use super::output::Output;
+use crate::http;
 use crate::node::{Inspected, Parts};
 
 /// Say what a file is and what would be read from it; no database.
@@ -74,8 +75,10 @@ fn show(files: &[serde_json::Value], output: &Output) {
             rows.push(vec![format!("{} {rule} ({summary})", words.findings), count.to_string()]);
         }
         if let Some(refused) = facts["refused"].as_object() {
-            let line = refused["line"].as_u64().map(|line| format!(" (line {line})")).unwrap_or_default();
-            let message = refused["message"].as_str().unwrap_or_default();
+            let line = refused["line"].as_u64().map(|line| format!(" ({} {line})", words.line)).unwrap_or_default();
+            let (code, told) = (refused["code"].as_str(), refused["message"].as_str().unwrap_or_default());
+            let message =
+                if words.are_italian() { http::document(code.unwrap_or_default(), told) } else { told.to_owned() };
             rows.push(vec![words.refused.to_owned(), format!("{message}{line}")]);
         }
         output.table(&text("file"), &["", ""], rows, 2);

@@ -7,6 +7,7 @@ mod adapters;
 mod audit;
 mod cycle;
 mod demo;
+mod exit;
 mod import;
 mod map;
 mod inspect;
@@ -26,40 +27,12 @@ use std::sync::Arc;
 use anyhow::Error;
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::config::{Config, ConfigError};
-use crate::flow::FlowError;
+use crate::config::Config;
 use crate::node::{Node, NodeError, Parts};
-use crate::storage::{StorageError, Store};
+use crate::storage::Store;
+pub use exit::Exit;
+use exit::{EXIT_CODES, exit_of};
 use output::Output;
-
-/// How a command ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// Done.
-    Done = 0,
-    /// It failed, or something was refused.
-    Failed = 1,
-    /// The command line was not understood. Clap uses the same number.
-    Usage = 2,
-    /// The configuration was not understood.
-    Configuration = 3,
-    /// Something is unavailable, or a side could not be read completely.
-    Unavailable = 4,
-    /// Differences, or findings of severity error, were found.
-    Differences = 5,
-    /// The audit chain does not stand.
-    Broken = 6,
-}
-
-const EXIT_CODES: &str = "\
-Exit codes:
-  0  done
-  1  failed, or a file was refused
-  2  usage
-  3  configuration
-  4  unavailable, or a side could not be read completely
-  5  differences or errors found in the data
-  6  the audit chain is broken";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -162,6 +135,7 @@ async fn run(parts: &Parts, arguments: &Arguments, output: &Output) -> anyhow::R
         Command::Adapters(adapters) => Ok(adapters::run(parts, adapters, output)),
         Command::Simulate(simulate) => simulate::run(parts, simulate, output).await,
         Command::Serve => serve::run(open(parts, arguments).await?, output).await,
+        Command::Import(import) if !import::are_files(import, output) => Ok(Exit::Usage),
         Command::Import(import) => import::run(open(parts, arguments).await?, import, output).await,
         Command::Sync(sync) => sync::run(open(parts, arguments).await?, sync, output).await,
         Command::Reconcile(reconcile) => reconcile::run(open(parts, arguments).await?, reconcile, output).await,
@@ -186,44 +160,12 @@ async fn run(parts: &Parts, arguments: &Arguments, output: &Output) -> anyhow::R
 /// The records alone: nothing is built, taken back or written.
 async fn open_store(parts: &Parts, arguments: &Arguments) -> anyhow::Result<Arc<dyn Store>> {
     let config = Config::load(arguments.folder.as_deref().unwrap_or(Path::new(".")))?;
-    Ok((parts.open_store)(config.storage).await?)
+    Ok((parts.open_store)(config.storage).await.map_err(NodeError::Storage)?)
 }
 
 async fn open(parts: &Parts, arguments: &Arguments) -> anyhow::Result<Node> {
     let folder = arguments.folder.as_deref().unwrap_or(Path::new("."));
     Ok(Node::open(parts, Config::load(folder)?).await?)
-}
-
-/// The exit code that an error deserves.
-fn exit_of(error: &Error) -> Exit {
-    for cause in error.chain() {
-        if cause.is::<ConfigError>() {
-            return Exit::Configuration;
-        }
-        if let Some(node) = cause.downcast_ref::<NodeError>() {
-            return match node {
-                NodeError::Storage(StorageError::Unavailable { .. }) => Exit::Unavailable,
-                NodeError::UnknownAdapter { .. }
-                | NodeError::UnknownName { .. }
-                | NodeError::Settings { .. }
-                | NodeError::NoSimulator { .. } => Exit::Configuration,
-                _ => Exit::Failed,
-            };
-        }
-        if let Some(flow) = cause.downcast_ref::<FlowError>() {
-            return match flow {
-                FlowError::NoRole { .. } | FlowError::UnknownSystem { .. } => Exit::Configuration,
-                FlowError::Adapter(_) | FlowError::Held(_) | FlowError::Storage(StorageError::Unavailable { .. }) => {
-                    Exit::Unavailable
-                }
-                _ => Exit::Failed,
-            };
-        }
-        if let Some(StorageError::Unavailable { .. }) = cause.downcast_ref::<StorageError>() {
-            return Exit::Unavailable;
-        }
-    }
-    Exit::Failed
 }
 
 /// Logs go to standard error: JSON lines for the daemon, short lines for a person.
@@ -254,11 +196,5 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         <Arguments as clap::CommandFactory>::command().debug_assert();
-    }
-
-    #[test]
-    fn a_configuration_error_has_its_own_exit_code() {
-        let error = Config::load(std::path::Path::new("/nowhere/raccordo.toml")).expect_err("there is no such file");
-        assert_eq!(exit_of(&error.into()), Exit::Configuration);
     }
 }

@@ -77,6 +77,23 @@ impl Output {
         say(&format!("\n{title}\n{table}"));
     }
 
+    /// Lines that belong to a name, which stands before the first of them.
+    pub(super) fn item(&self, name: &str, widest: usize, lines: &[String]) {
+        let indent = widest + 2;
+        let wide = usize::from(told_width().unwrap_or(NARROW)).saturating_sub(indent);
+        let lines = lines.iter().flat_map(|line| wrapped(line, wide));
+        for (n, line) in lines.enumerate() {
+            say(&format!("{:indent$}{line}", if n == 0 { name } else { "" }));
+        }
+    }
+
+    /// A sentence, on as many lines as it needs.
+    pub(super) fn paragraph(&self, sentence: &str) {
+        for line in wrapped(sentence, told_width().unwrap_or(NARROW).into()) {
+            say(&line);
+        }
+    }
+
     /// The whole chain of an error, once.
     pub(super) fn problem(&self, error: &anyhow::Error) {
         if self.json {
@@ -138,4 +155,33 @@ fn told_width() -> Option<u16> {
 fn say(line: &str) {
     use std::io::Write as _;
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// The lines of a text that is broken between words; a word that is longer than a line stays whole.
+fn wrapped(text: &str, wide: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= wide => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_broken_between_words_and_nothing_of_it_is_lost() {
+        let text = "il sistema non è disponibile: rinuncia dopo 9 tentativi";
+        let lines = wrapped(text, 20);
+        assert!(lines.len() > 2 && lines.iter().all(|line| line.chars().count() <= 20), "{lines:?}");
+        assert_eq!(lines.join(" "), text);
+        assert_eq!(wrapped("una-chiave-lunga si", 4), ["una-chiave-lunga", "si"]);
+    }
 }

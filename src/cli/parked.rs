@@ -164,27 +164,25 @@ pub(super) async fn list(store: Arc<dyn Store>, arguments: &List, output: &Outpu
     Ok(Exit::Done)
 }
 
+/// Two lines for each, or more where the reason is long: a table has no room for reasons.
 fn show(items: &[ParkedItem], count: usize, output: &Output) {
     let words = output.words;
-    let rows = items.iter().map(|item| {
+    output.line(&format!("\n{} ({} / {count}, {})\n", words.waits_for_a_person, items.len(), words.italian_time));
+    let widest = items.iter().map(|item| item.id.to_string().len()).max().unwrap_or_default();
+    for item in items {
         let waiting = waiting(item);
-        vec![
-            item.id.to_string(),
-            what(item, output).to_owned(),
-            item.system.clone(),
-            item.key.clone(),
-            italian(item.since),
-            waiting.reason,
-            waiting.verbs.to_owned(),
-        ]
-    });
-    let headers =
-        [words.number, words.what, words.system, words.key_or_unit, words.since, words.reason, words.can_be_done];
-    let title = format!("{} ({} / {count})", words.waits_for_a_person, items.len());
-    output.narrow_table(&title, &headers, rows.collect());
+        let head = [what(item, output), &item.system, &item.key, &format!("{} {}", words.since, italian(item.since))];
+        let reason = if words.are_italian() { waiting.reason } else { format!("[{}] {}", item.code, item.message) };
+        let lines = [head.join(" · "), format!("{reason} → {}", waiting.verbs)];
+        output.item(&item.id.to_string(), widest, &lines);
+    }
+    output.line("");
     let remedies: BTreeSet<_> = items.iter().map(|item| waiting(item).remedy).collect();
     for remedy in remedies {
-        output.line(remedy);
+        output.paragraph(remedy);
+    }
+    if words.are_italian() {
+        output.paragraph(words.told_in_english);
     }
 }
 

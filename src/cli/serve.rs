@@ -3,21 +3,23 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Instant;
 
 use super::Exit;
+use super::exit::listen;
 use super::output::Output;
 use crate::http;
 use crate::jobs::schedule;
 use crate::node::Node;
 
-/// How often to look whether the database still takes writes.
+/// How often to look whether the database still answers and takes writes.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long it may think about the simplest question.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(mut node: Node, output: &Output) -> anyhow::Result<Exit> {
-    let listen = node.config.http.listen;
-    let listener = TcpListener::bind(listen).await.with_context(|| format!("listening on {listen}"))?;
+    let listener = listen(node.config.http.listen).await?;
     let address = listener.local_addr().context("asking for the own address")?;
     node.start_work().await?;
     let scheduled = schedule::start(node.flow.clone(), &node.config.schedule);
@@ -44,18 +46,40 @@ pub(super) async fn run(mut node: Node, output: &Output) -> anyhow::Result<Exit>
     }
 }
 
-/// Returns some time after the database could no longer be written: only a new start finds out what
-/// reached the disk. Until then nothing is read and nothing is sent, and the page says why.
+/// Returns some time after the database could no longer be written, or answered no more: only a new
+/// start finds out what reached the disk. Until then nothing is read and nothing is sent, and the
+/// page says why. A server that answers again in time is no reason to end.
 async fn storage_failed(node: &Node) {
-    let problem = loop {
+    let seconds = node.config.storage.exit_after_failure_seconds;
+    let patience = Duration::from_secs(seconds.into());
+    let mut silent_since: Option<Instant> = None;
+    loop {
+        let begun = Instant::now();
         if let Some(problem) = node.flow.store.failure() {
-            break problem;
+            tracing::error!(
+                problem,
+                seconds,
+                "the database can no longer be written: ending soon, to be started again"
+            );
+            let since = silent_since.unwrap_or(begun);
+            tokio::time::sleep(patience.saturating_sub(since.elapsed())).await;
+            break;
+        }
+        let answer = tokio::time::timeout(ANSWERS_WITHIN, node.flow.store.next_ready()).await;
+        if matches!(answer, Ok(Ok(_))) {
+            if silent_since.take().is_some() {
+                tracing::info!("the database answers again");
+            }
+        } else {
+            if silent_since.is_none() {
+                tracing::error!(seconds, "the database does not answer: ending soon, unless it answers again");
+            }
+            if silent_since.get_or_insert(begun).elapsed() >= patience {
+                break;
+            }
         }
         tokio::time::sleep(LOOK_EVERY).await;
-    };
-    let seconds = node.config.storage.exit_after_failure_seconds;
-    tracing::error!(problem, seconds, "the database can no longer be written: ending soon, to be started again");
-    tokio::time::sleep(Duration::from_secs(seconds.into())).await;
+    }
     tracing::error!("ending, to be started again");
 }
 

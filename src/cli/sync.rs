@@ -68,9 +68,7 @@ pub(super) async fn run(mut node: Node, arguments: &Arguments, output: &Output) 
         cycle::show_aside(&node, facts.totals, output).await?;
         cycle::show_deliveries(&facts, output);
         cycle::show_withheld(&node, output).await?;
-        if !quiet {
-            output.note(output.words.still_open);
-        }
+        cycle::note_what_remains(&facts, output);
     }
     node.close().await;
     let stopped =

@@ -1,10 +1,13 @@
 //! `raccordo trace`: the life of a record across systems, with every attempt.
 
-use super::Exit;
+use canonical::values::UtcInstant;
+
 use super::output::Output;
 use super::words::Words;
+use super::{Exit, cycle};
 use crate::delivery::DeliveryState;
 use crate::flow::FlowError;
+use crate::http::{self, italian};
 use crate::node::Node;
 use crate::storage::Trace;
 
@@ -48,14 +51,14 @@ fn show(trace: &Trace, output: &Output) {
                 version.kind.to_string(),
                 version.key.to_string(),
                 version.number.to_string(),
-                version.stored_at.to_string(),
+                italian(version.stored_at),
                 format!("{} {}{line}", version.source, from.remote_id),
                 findings.join(" "),
             ]
         })
         .collect();
     let headers = [words.kind, words.key, words.number, words.stored_at, words.origin, words.findings];
-    output.table(words.versions, &headers, rows, 6);
+    output.table(&format!("{} ({})", words.versions, words.italian_time), &headers, rows, 6);
 
     let mut rows = Vec::new();
     for delivery in &trace.deliveries {
@@ -64,7 +67,7 @@ fn show(trace: &Trace, output: &Output) {
             delivery.target.clone(),
             delivery.unit.to_string(),
             revisions,
-            explain(&delivery.state, words),
+            explain(&delivery.state, true, words),
             String::new(),
             String::new(),
         ]);
@@ -78,14 +81,14 @@ fn show(trace: &Trace, output: &Output) {
                 String::new(),
                 String::new(),
                 attempt.revision.to_string(),
-                attempt.outcome.as_ref().map(|outcome| explain(outcome, words)).unwrap_or_default(),
-                attempt.started_at.to_string(),
+                attempt.outcome.as_ref().map(|outcome| explain(outcome, false, words)).unwrap_or_default(),
+                italian(attempt.started_at),
                 receipt.unwrap_or_default(),
             ]);
         }
     }
     let headers = [words.target, words.unit, words.revision, words.outcome, words.started_at, words.receipt];
-    output.table(words.attempts, &headers, rows, 6);
+    output.table(&format!("{} ({})", words.attempts, words.italian_time), &headers, rows, 6);
 
     if !trace.quarantined.is_empty() {
         let rows = trace
@@ -95,7 +98,7 @@ fn show(trace: &Trace, output: &Output) {
                 vec![
                     format!("{} {}:{}", aside.source, aside.document, aside.line),
                     aside.rule.clone(),
-                    aside.reason.clone(),
+                    cycle::reason_aside(&aside.rule, &aside.reason, output),
                 ]
             })
             .collect();
@@ -103,16 +106,21 @@ fn show(trace: &Trace, output: &Output) {
     }
 }
 
-fn explain(state: &DeliveryState, words: &Words) -> String {
+/// A state in words. What is to be done when is told of the present alone.
+fn explain(state: &DeliveryState, is_present: bool, words: &Words) -> String {
     let name = words.state(state.name());
+    let told = |italian: String, english: &str| if words.are_italian() { italian } else { english.to_owned() };
+    let then = |code: &str, when: &str, at: UtcInstant| {
+        let when = if is_present { format!(", {when} {}", italian(at)) } else { String::new() };
+        format!("{name} – {}{when}", told(http::code(code).to_owned(), code))
+    };
     match state {
         DeliveryState::Refused { code, message } | DeliveryState::Held { code, message, .. } => {
-            format!("{name} – {code}: {message}")
+            format!("{name} – {code}: {}", told(http::refused(code, message), message))
         }
-        DeliveryState::InDoubt { code, at }
-        | DeliveryState::Retry { code, at }
-        | DeliveryState::Submitted { code, at } => format!("{name} – {code}, {at}"),
-        DeliveryState::Parked { reason, .. } => format!("{name} – {reason}"),
+        DeliveryState::InDoubt { code, at } | DeliveryState::Submitted { code, at } => then(code, words.asked_on, *at),
+        DeliveryState::Retry { code, at } => then(code, words.not_before, *at),
+        DeliveryState::Parked { reason, .. } => format!("{name} – {}", told(http::set_aside(reason), reason)),
         DeliveryState::Due | DeliveryState::Sent | DeliveryState::Acknowledged => name.to_owned(),
     }
 }

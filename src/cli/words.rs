@@ -1,15 +1,16 @@
 //! The words of tables and messages: Italian first, English on request.
 
 use super::Language;
+use crate::http;
 
 macro_rules! words {
     ($( $name:ident: $it:literal, $en:literal; )+) => {
         /// The words of one language.
         #[derive(Debug)]
-        pub(super) struct Words { $( pub(super) $name: &'static str, )+ }
+        pub(super) struct Words { language: Language, $( pub(super) $name: &'static str, )+ }
 
-        const ITALIAN: Words = Words { $( $name: $it, )+ };
-        const ENGLISH: Words = Words { $( $name: $en, )+ };
+        const ITALIAN: Words = Words { language: Language::It, $( $name: $it, )+ };
+        const ENGLISH: Words = Words { language: Language::En, $( $name: $en, )+ };
     };
 }
 
@@ -74,6 +75,7 @@ words! {
     rule: "Regola", "Rule";
     unit: "Unità", "Unit";
     row: "Riga", "Row";
+    line: "riga", "line";
     field: "Campo", "Field";
     ours: "Da noi", "Ours";
     theirs: "Da loro", "Theirs";
@@ -88,26 +90,20 @@ words! {
     what_it_is: "Che cos'è", "What it is";
     assumed_note: "ASSUMED: il sistema non pubblica un'interfaccia; il contratto v0 è una proposta di Raccordo, provata con un simulatore.",
         "ASSUMED: the system publishes no interface; contract v0 is Raccordo's proposal, tried on a simulator.";
-    due: "da inviare", "due";
-    sent: "inviata, senza ancora risposta", "sent, no answer yet";
-    acknowledged: "consegnata, con ricevuta", "acknowledged, with receipt";
-    submitted: "presa in carico, in attesa di decisione", "taken, waiting for a decision";
-    held: "trattenuta: passo non ancora ammesso", "held: step not admitted yet";
-    refused_there: "rifiutata dal destinatario", "refused by the target";
-    in_doubt: "in dubbio: si chiede al destinatario", "in doubt: the target is asked";
-    retry: "da ritentare", "to be tried again";
-    parked: "ferma: serve una persona", "parked: a person must look";
     nothing_known: "Nessuna informazione su", "Nothing is known about";
     versions: "Versioni", "Versions";
     kind: "Tipo", "Kind";
     key: "Chiave", "Key";
     number: "N.", "No.";
-    stored_at: "Registrata il (UTC)", "Stored at (UTC)";
+    stored_at: "Registrata il", "Stored at";
     origin: "Provenienza", "Origin";
     findings: "Rilievi", "Findings";
     attempts: "Tentativi", "Attempts";
     revision: "Revisione", "Revision";
-    started_at: "Iniziato il (UTC)", "Started at (UTC)";
+    started_at: "Iniziato il", "Started at";
+    italian_time: "ora italiana", "Italian time";
+    not_before: "non prima del", "not before";
+    asked_on: "si chiede il", "asked on";
     outcome: "Esito", "Outcome";
     receipt: "Ricevuta", "Receipt";
     aside: "In quarantena", "Set aside";
@@ -116,23 +112,31 @@ words! {
     stop_hint: "Ctrl+C per terminare", "Ctrl+C to stop";
     folder: "Cartella", "Folder";
     listening: "in ascolto su", "listening on";
-    still_open: "Consegne non ancora concluse allo scadere dell'attesa", "Deliveries still open when patience ended";
+    still_open: "consegne non ancora concluse: proseguono con il servizio, o con il prossimo «raccordo sync»",
+        "deliveries not finished yet: they go on with the daemon, or with the next `raccordo sync`";
+    still_deciding: "consegne prese in carico: il destinatario deve ancora decidere, e gli si chiede di nuovo a intervalli",
+        "deliveries taken: the target has yet to decide, and is asked again at intervals";
+    still_held: "consegne trattenute: partono quando è ammesso il passo che attendono («raccordo trace CHIAVE» dice quale)",
+        "deliveries held: they leave when the step they wait for is admitted (`raccordo trace KEY` says which)";
     not_a_demo: "la cartella ha già una sua configurazione; la demo scrive solo in cartelle nuove o sue",
         "the folder has a configuration of its own; the demo writes only in new folders or its own";
     no_systems: "La configurazione non nomina alcun sistema: vedi README.md, «Configuration»",
         "The configuration names no system: see README.md, Configuration";
-    not_yet: "Ci sono consegne ancora in viaggio: «raccordo sync» le porta a termine",
-        "Some deliveries are still on their way: `raccordo sync` brings them to their end";
+    not_yet: "Le righe «in viaggio» sono di consegne non ancora concluse: da inviare, in attesa di una decisione del destinatario, \
+              o trattenute fino al passo che attendono. Le segue il servizio, o un altro «raccordo sync»; quelle che \
+              attendono altri possono restare così a lungo.",
+        "Rows on their way are of deliveries not finished yet: to be sent, waiting for a decision of the target, or held \
+         until the step they wait for. The daemon follows them, or another `raccordo sync`; those that wait for \
+         others may stay so for long.";
+    told_in_english: "Il testo originale dei motivi è in --json.", "The original words of the reasons are in --json.";
     waits_for_a_person: "Che cosa aspetta una persona", "What waits for a person";
     nothing_waits: "Nulla aspetta una persona.", "Nothing waits for a person.";
     nothing_chosen: "Nulla di ciò che aspetta corrisponde alla scelta.", "Nothing that waits is of those chosen.";
     would_do: "Che cosa si farebbe (nulla è cambiato)", "What would be done (nothing was changed)";
     will_do: "Che cosa si sta per fare", "What is about to be done";
     was_done: "Che cosa è stato fatto", "What was done";
-    what: "Che cosa", "What";
     key_or_unit: "Chiave o unità", "Key or unit";
-    since: "Dal", "Since";
-    can_be_done: "Che cosa si può fare", "What can be done";
+    since: "dal", "since";
     result: "Risultato", "Result";
     a_delivery: "consegna", "delivery";
     a_doubtful_delivery: "consegna in dubbio", "delivery in doubt";
@@ -176,20 +180,21 @@ words! {
 }
 
 impl Words {
-    /// The state of a delivery, in words.
-    pub(super) fn state<'a>(&'a self, state: &'a str) -> &'a str {
-        match state {
-            "due" => self.due,
-            "sent" => self.sent,
-            "acknowledged" => self.acknowledged,
-            "refused" => self.refused_there,
-            "in_doubt" => self.in_doubt,
-            "retry" => self.retry,
-            "submitted" => self.submitted,
-            "held" => self.held,
-            "parked" => self.parked,
-            other => other,
-        }
+    /// Whether people read Italian.
+    pub(super) fn are_italian(&self) -> bool {
+        self.language == Language::It
+    }
+
+    /// The state of one delivery, in words.
+    pub(super) fn state(&self, state: &str) -> &'static str {
+        let words = http::state(state);
+        if self.are_italian() { words.one } else { words.english }
+    }
+
+    /// The state of several, in the words of the page.
+    pub(super) fn states(&self, state: &str) -> &'static str {
+        let words = http::state(state);
+        if self.are_italian() { words.many } else { words.english }
     }
 
     pub(super) fn of(language: Language) -> &'static Self {

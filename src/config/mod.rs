@@ -4,8 +4,11 @@
 //! none. Secrets never stand here: a setting that ends in `_file` names the file that holds one.
 //! Relative paths are relative to the folder of the configuration file.
 
+mod lines;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,6 +19,8 @@ use serde::Deserialize;
 use crate::flow::deliver::gate::Limits;
 use crate::flow::route::filter::Filter;
 use crate::pressure::PressureLimits;
+
+pub use lines::Lines;
 
 /// The name of the configuration file inside a folder.
 pub const FILE_NAME: &str = "raccordo.toml";
@@ -68,13 +73,16 @@ pub struct Config {
     /// The folder of the configuration file.
     #[serde(skip)]
     pub folder: PathBuf,
+    /// Where its keys stand.
+    #[serde(skip)]
+    pub lines: Lines,
 }
 
 /// Where the records are kept.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StorageConfig {
-    /// The SQLite database file, used by one process, when there is no `url`.
+    /// The SQLite database file, used by one process. There is this or a `url`, never both.
     pub path: PathBuf,
     /// The PostgreSQL database, which several processes may share: `postgres://user@host:5432/name`,
     /// without a password.
@@ -87,8 +95,8 @@ pub struct StorageConfig {
     /// They are read again when at least so many are free.
     pub resume_above_mebibytes: u32,
     /// Seconds for which the daemon still shows its page after the database could no longer be
-    /// written. Then it ends with exit code 4, to be started again: only a start finds out what
-    /// reached the disk.
+    /// written, or did not answer any more. Then it ends with exit code 4, to be started again: only
+    /// a start finds out what reached the disk.
     pub exit_after_failure_seconds: u16,
 }
 
@@ -203,53 +211,83 @@ impl Config {
         let text =
             std::fs::read_to_string(&file).map_err(|source| ConfigError::Unreadable { path: file.clone(), source })?;
         let folder = file.parent().map(Path::to_owned).unwrap_or_default();
-        Self::parse(&text, &folder).map_err(|problem| ConfigError::Invalid { path: file, problem })
+        let invalid = |problem| ConfigError::Invalid { path: file.clone(), problem };
+        let mut config = Self::parse(&text, &folder).map_err(invalid)?;
+        check_files(&config.storage, &config.lines).map_err(invalid)?;
+        config.lines = config.lines.in_file(&file);
+        Ok(config)
     }
 
     /// Understands the text of a configuration file that stands in `folder`.
     pub fn parse(text: &str, folder: &Path) -> Result<Self, String> {
         let mut config: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        config.lines = Lines::of(text);
         folder.clone_into(&mut config.folder);
         config.storage.path = folder.join(&config.storage.path);
         config.storage.password_file = config.storage.password_file.map(|file| folder.join(file));
-        check_storage(&config.storage)?;
-        for name in config.systems.keys() {
+        check_storage(&config.storage, &config.lines)?;
+        config.check_systems()?;
+        config.check_numbers()?;
+        Ok(config)
+    }
+
+    fn check_systems(&self) -> Result<(), String> {
+        let Self { lines, storage, .. } = self;
+        for (name, system) in &self.systems {
             if SourceName::parse(name).is_none() {
-                return Err(format!(
+                let problem = format!(
                     "system name `{name}`: use 1 to 64 lower-case letters, digits and hyphens, for instance `pad-provincia`"
-                ));
+                );
+                return Err(lines.at(&["systems", name], &problem));
             }
-        }
-        for (name, system) in &config.systems {
             if system.limits.parallel_requests == Some(0) {
-                return Err(format!(
+                let problem = format!(
                     "systems.{name}.limits.parallel_requests is 0: nothing would ever be delivered to it; write at least 1"
-                ));
+                );
+                return Err(lines.at(&["systems", name, "limits", "parallel_requests"], &problem));
+            }
+            if system.simulated && storage.url.is_some() {
+                let adapter = system.adapter.as_deref().unwrap_or(name);
+                let problem = format!(
+                    "systems.{name}.simulated together with storage.url: several processes may share that database, and \
+                     each would have a simulator of its own, which knows nothing of what the others delivered; start \
+                     one with `raccordo simulate {adapter}`, and write the settings that it prints here in place of \
+                     `simulated = true`, or take storage.url away"
+                );
+                return Err(lines.at(&["systems", name, "simulated"], &problem));
             }
         }
-        if config.work.slots == 0 {
-            return Err("work.slots is 0: nothing would ever be delivered; write at least 1".to_owned());
+        Ok(())
+    }
+
+    fn check_numbers(&self) -> Result<(), String> {
+        let Self { storage, work, lines, .. } = self;
+        if work.slots == 0 {
+            let problem = "work.slots is 0: nothing would ever be delivered; write at least 1";
+            return Err(lines.at(&["work", "slots"], problem));
         }
-        if config.work.lease_seconds <= 60 {
-            return Err(format!(
+        if work.lease_seconds <= 60 {
+            let problem = format!(
                 "work.lease_seconds is {}: a request may last 30 seconds, and a lease must be longer than two; write at least 61",
-                config.work.lease_seconds
-            ));
+                work.lease_seconds
+            );
+            return Err(lines.at(&["work", "lease_seconds"], &problem));
         }
-        let Self { storage, work, .. } = &config;
         if storage.resume_above_mebibytes < storage.hold_below_mebibytes {
-            return Err(format!(
+            let problem = format!(
                 "storage.resume_above_mebibytes is {}: reading would be held again at once; write at least {}",
                 storage.resume_above_mebibytes, storage.hold_below_mebibytes
-            ));
+            );
+            return Err(lines.at(&["storage", "resume_above_mebibytes"], &problem));
         }
         if !(1..=work.hold_above_open).contains(&work.resume_below_open) {
-            return Err(format!(
+            let problem = format!(
                 "work.resume_below_open is {}: write 1 to {}, which is work.hold_above_open",
                 work.resume_below_open, work.hold_above_open
-            ));
+            );
+            return Err(lines.at(&["work", "resume_below_open"], &problem));
         }
-        Ok(config)
+        Ok(())
     }
 
     /// When intake is held.
@@ -265,21 +303,46 @@ impl Config {
 }
 
 /// A password in the address would stand in a file that is shown and copied.
-fn check_storage(storage: &StorageConfig) -> Result<(), String> {
+fn check_storage(storage: &StorageConfig, lines: &Lines) -> Result<(), String> {
     let Some(url) = &storage.url else {
-        return match storage.password_file {
-            None => Ok(()),
-            Some(_) => Err("storage.password_file without storage.url: an SQLite file has no password".to_owned()),
-        };
+        if storage.password_file.is_some() {
+            let problem = "storage.password_file without storage.url: an SQLite file has no password";
+            return Err(lines.at(&["storage", "password_file"], problem));
+        }
+        return Ok(());
     };
+    let wrong = |problem: &str| Err(lines.at(&["storage", "url"], problem));
+    if lines.has(&["storage", "path"]) {
+        let problem = "storage.path and storage.url name two databases: keep `path` for an SQLite file, or `url` for \
+                       PostgreSQL, and take the other away";
+        return Err(lines.at(&["storage", "path"], problem));
+    }
     let Some(rest) = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://")) else {
-        return Err("storage.url is not of the form postgres://user@host:5432/name".to_owned());
+        return wrong("storage.url is not of the form postgres://user@host:5432/name");
     };
     let user = rest.split('/').next().unwrap_or_default().rsplit_once('@').map_or("", |(user, _)| user);
     if user.contains(':') || rest.contains("password=") {
-        return Err("storage.url holds a password: write it into a file and name that in storage.password_file".into());
+        return wrong("storage.url holds a password: write it into a file and name that in storage.password_file");
     }
     Ok(())
+}
+
+/// What the files that the configuration names must be, before a database is looked for.
+fn check_files(storage: &StorageConfig, lines: &Lines) -> Result<(), String> {
+    if storage.url.is_none() && storage.path.is_dir() {
+        let problem = format!("{} is a folder: name a file in it", storage.path.display());
+        return Err(lines.at(&["storage", "path"], &problem));
+    }
+    let Some(file) = &storage.password_file else { return Ok(()) };
+    let wrong = |problem: String| Err(lines.at(&["storage", "password_file"], &problem));
+    match std::fs::metadata(file) {
+        Err(error) => wrong(format!("the password file {} cannot be read: {error}", file.display())),
+        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => wrong(format!(
+            "the password file {} is open to others than its owner: set its mode to 0600",
+            file.display()
+        )),
+        Ok(_) => Ok(()),
+    }
 }
 
 impl SystemConfig {
@@ -321,6 +384,34 @@ mod tests {
         let config = parse("[storage]\nurl = \"postgres://utente@host/raccordo\"\npassword_file = \"segreto\"");
         let file = config.expect("valid").storage.password_file;
         assert_eq!(file.as_deref(), Some(Path::new("/srv/raccordo/segreto")));
+    }
+
+    #[test]
+    fn two_databases_are_refused_and_so_is_a_simulator_beside_a_shared_one() {
+        let both = parse("[storage]\npath = \"a.db\"\nurl = \"postgres://u@h/d\"").expect_err("two databases");
+        assert!(both.starts_with("line 2: ") && both.contains("take the other away"), "{both}");
+        let shared = "[storage]\nurl = \"postgres://u@h/d\"\n[systems.prova]\nadapter = \"pico\"\nsimulated = true";
+        let problem = parse(shared).expect_err("a simulator in every process");
+        assert!(problem.starts_with("line 5: ") && problem.contains("`raccordo simulate pico`"), "{problem}");
+        assert!(parse(&shared.replace("true", "false")).is_ok());
+    }
+
+    #[test]
+    fn a_password_file_is_there_and_its_owners_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        let load = || Config::load(folder.path()).map_err(|error| error.to_string());
+        let text = "[storage]\nurl = \"postgres://u@h/d\"\npassword_file = \"parola\"\n";
+        std::fs::write(path(FILE_NAME), text).expect("written");
+        let absent = load().expect_err("no file");
+        assert!(absent.contains("line 3: ") && absent.contains("cannot be read"), "{absent}");
+        std::fs::write(path("parola"), "segreta").expect("written");
+        let mode = |mode| std::fs::set_permissions(path("parola"), std::fs::Permissions::from_mode(mode)).expect("set");
+        mode(0o640);
+        let open = load().expect_err("open to the group");
+        assert!(open.contains("0600") && !open.contains("segreta"), "{open}");
+        mode(0o600);
+        assert!(load().is_ok());
     }
 
     #[test]

@@ -6,10 +6,12 @@ mod overview;
 mod notice;
 mod reasons;
 mod server;
+mod words;
 
 pub(crate) use overview::{italian, withheld_title};
-pub(crate) use reasons::waiting;
+pub(crate) use reasons::{aside, code, document, refused, set_aside, waiting};
 pub use server::Pages;
+pub(crate) use words::state;
 
 use std::sync::Arc;
 

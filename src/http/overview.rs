@@ -4,7 +4,7 @@ use askama::Template;
 use canonical::Rule;
 use contract::ContractStatus;
 
-use super::notice;
+use super::{notice, words};
 use crate::flow::Flow;
 use crate::flow::deliver::gate::{HealthState, TargetHealth};
 use crate::pressure::Hold;
@@ -176,7 +176,7 @@ fn targets(facts: &Overview, flow: &Flow) -> Vec<Target> {
                 .deliveries
                 .iter()
                 .filter(|count| count.target == *name)
-                .map(|count| (state_title(&count.state), number(count.count)))
+                .map(|count| (words::state(&count.state).many, number(count.count)))
                 .collect();
             let comparison = facts.reconciliations.iter().find(|result| result.target == *name).map(|result| {
                 let counts = &result.counts;
@@ -237,21 +237,6 @@ fn verdict_title(verdict: Verdict) -> &'static str {
         Verdict::Differ => "ci sono discordanze",
         Verdict::NotYet => "consegne ancora in viaggio",
         Verdict::Incomplete => "confronto incompleto: l'altra parte non è stata letta tutta",
-    }
-}
-
-fn state_title(state: &str) -> &'static str {
-    match state {
-        "due" => "da inviare",
-        "sent" => "inviate, in attesa di risposta",
-        "acknowledged" => "consegnate con ricevuta",
-        "refused" => "rifiutate dal destinatario",
-        "in_doubt" => "in dubbio: si chiede al destinatario",
-        "retry" => "da ritentare",
-        "submitted" => "prese in carico, in attesa di decisione",
-        "held" => "trattenute: passo non ancora ammesso",
-        "parked" => "ferme: serve una persona",
-        _ => "altro",
     }
 }
 

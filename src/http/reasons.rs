@@ -1,6 +1,7 @@
 //! Why something waits for a person, and what that person can do: in Italian, for pages and tables.
 
 use super::overview::rule_title;
+use super::words;
 use crate::storage::{ParkedItem, ParkedKind};
 
 /// The reason and the remedy of something that waits.
@@ -14,17 +15,62 @@ pub(crate) struct Waiting {
     pub(crate) remedy: &'static str,
 }
 
-/// Says why an item waits, and what can be done.
+/// Says why an item waits, and what can be done. What our own side said in English is told in
+/// Italian; what a target said, in its own words.
 pub(crate) fn waiting(item: &ParkedItem) -> Waiting {
-    let told = item.message.trim();
     let sentence = match (item.kind, item.state) {
-        (ParkedKind::Record, _) => with_words(rule_title(&item.code), told),
-        (ParkedKind::Delivery, Some("parked" | "in_doubt")) => parked(&item.code, told),
-        (ParkedKind::Delivery | ParkedKind::Document, _) => told.to_owned(),
+        (ParkedKind::Record, _) => rule_title(&item.code).to_owned(),
+        (ParkedKind::Document, _) => document(&item.code, &item.message),
+        (ParkedKind::Delivery, Some("refused")) => refused(&item.code, &item.message),
+        (ParkedKind::Delivery, _) => stopped(&item.code, &item.message),
     };
     let times = if item.times > 1 { format!(" ({} volte)", item.times) } else { String::new() };
     let (verbs, remedy) = remedy(item);
     Waiting { reason: format!("[{}] {sentence}{times}", item.code), verbs, remedy }
+}
+
+/// Why a document was refused.
+pub(crate) fn document(code: &str, told: &str) -> String {
+    words::document_reason(code).map_or_else(|| told.trim().to_owned(), str::to_owned)
+}
+
+/// Why a row stands aside.
+pub(crate) fn aside(rule: &str) -> &'static str {
+    rule_title(rule)
+}
+
+/// The words of whoever refused a delivery.
+pub(crate) fn refused(code: &str, told: &str) -> String {
+    let told = told.trim();
+    match (words::delivery_reason(code), words::delivery_sentence(told)) {
+        (Some(why), Some(sentence)) if why == sentence => sentence,
+        (Some(why), _) if told.is_empty() => why.to_owned(),
+        (_, Some(sentence)) => sentence,
+        (_, None) => told.to_owned(),
+    }
+}
+
+/// Why a delivery stopped, or is not sure: its code and what was told about it.
+pub(crate) fn stopped(code: &str, told: &str) -> String {
+    let why = words::delivery_reason(code).unwrap_or("messa da parte");
+    let told = told.trim();
+    match words::delivery_sentence(told) {
+        Some(sentence) => with_words(why, &sentence),
+        None => with_words(why, told),
+    }
+}
+
+/// The same, where code and words stand in one reason.
+pub(crate) fn set_aside(reason: &str) -> String {
+    match reason.split_once(": ") {
+        Some((code, told)) if words::delivery_reason(code).is_some() => stopped(code, told),
+        _ => words::delivery_sentence(reason).unwrap_or_else(|| reason.to_owned()),
+    }
+}
+
+/// A code of a state that goes on by itself; those of targets are in their own words.
+pub(crate) fn code(code: &str) -> &str {
+    words::delivery_reason(code).unwrap_or(code)
 }
 
 /// The verbs of the commands, and what comes before them.
@@ -46,30 +92,6 @@ fn remedy(item: &ParkedItem) -> (&'static str, &'static str) {
         (ParkedKind::Document, _) => {
             ("import, discard", "documento rifiutato: correggere il file e rileggerlo con «import»")
         }
-    }
-}
-
-fn parked(code: &str, told: &str) -> String {
-    let why = match code {
-        "unreachable" => "il sistema non si raggiunge",
-        "timeout" => "il sistema non ha risposto in tempo",
-        "broken" => "la connessione si è interrotta durante l'invio",
-        "authentication" => "le credenziali non sono accettate",
-        "permission" => "il sistema non permette l'operazione a questa utenza",
-        "rate_limited" => "il sistema chiede di rallentare",
-        "unavailable" => "il sistema non è disponibile",
-        "not_understood" => "la risposta del sistema non è comprensibile",
-        "local" => "un problema di questa installazione",
-        "interrupted" => "l'invio è stato interrotto",
-        "asked_again" | "reopened" | "changed" => "il destinatario è stato interrogato di nuovo",
-        "in_doubt" => "non si sa se l'invio è arrivato",
-        _ => "messa da parte",
-    };
-    let attempts = told.strip_prefix("given up after ").and_then(|rest| rest.strip_suffix(" attempts"));
-    match (attempts, told) {
-        (Some(attempts), _) => format!("{why}: rinuncia dopo {attempts} tentativi"),
-        (None, "a person must look") => format!("{why}: deve guardare una persona"),
-        (None, told) => with_words(why, told),
     }
 }
 
@@ -114,9 +136,20 @@ mod tests {
         );
         let refused = item(ParkedKind::Delivery, Some("refused"), "SC_007", "importo non coerente");
         check(refused, "[SC_007] importo non coerente");
-        check(item(ParkedKind::Record, None, "R05", "CIG null"), "[R05] CIG nullo o assente: CIG null");
-        let again = ParkedItem { times: 3, ..item(ParkedKind::Document, None, "not_xml", "non è XML") };
-        check(again, "[not_xml] non è XML (3 volte)");
+        check(item(ParkedKind::Record, None, "R05", "CIG null"), "[R05] CIG nullo o assente");
+        let again = ParkedItem { times: 3, ..item(ParkedKind::Document, None, "empty_file", "the file is empty") };
+        check(again, "[empty_file] il file è vuoto: scaricarlo di nuovo (3 volte)");
+        check(
+            parked("parked", "the mapping stopped on this unit"),
+            "[parked] messa da parte: la mappatura si è fermata su questa unità: serve uno sviluppatore",
+        );
+        let ours =
+            item(ParkedKind::Delivery, Some("refused"), "draft_gone", "the platform does not know the draft any more");
+        check(ours, "[draft_gone] la piattaforma non conosce più la bozza");
+        assert_eq!(
+            set_aside("timeout: a person must look"),
+            "il sistema non ha risposto in tempo: deve guardare una persona"
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod faults;
 mod journal;
+mod private;
 mod server;
 
 pub use faults::{Fault, FaultAnswer, Faults};

@@ -1,5 +1,8 @@
 //! What the demo works on: its files, and the systems it configures.
 
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use crate::config::FILE_NAME;
@@ -97,14 +100,20 @@ pub(super) fn prepare(folder: &Path) -> std::io::Result<()> {
     for (name, bytes) in configuration.iter().chain(FILES) {
         let path = folder.join(name);
         if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent)?;
+            DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
         }
         if !path.exists() {
             // Written aside and renamed: a run that is killed here leaves no half file behind.
             let aside = path.with_extension("part");
-            std::fs::write(&aside, bytes)?;
+            write_private(&aside, bytes)?;
             std::fs::rename(&aside, &path)?;
         }
     }
     Ok(())
+}
+
+/// Writes a file that is its owner's alone when it is new, as everything beside the records is.
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(bytes)
 }

@@ -34,10 +34,7 @@ const BY_INDEX: [(&str, &str); 2] = [("enable_seqscan", "off"), ("enable_bitmaps
 /// Without these a server may lose what it has acknowledged.
 const DEMANDED: [&str; 3] = ["fsync", "full_page_writes", "synchronous_commit"];
 
-const MIGRATIONS: &[(i64, &str, &str)] = &[
-    (1, "ledger", include_str!("migrations/0001_ledger.sql")),
-    (2, "starts", include_str!("migrations/0002_starts.sql")),
-];
+const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "ledger", include_str!("migrations/0001_ledger.sql"))];
 
 pub(super) struct Opened {
     pub(super) name: String,

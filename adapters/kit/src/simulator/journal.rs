@@ -3,13 +3,15 @@
 //! An effect is on disk before its answer leaves. A last line without its end was never answered:
 //! it is cut off when the journal opens. Any other unreadable line is an error, not a guess.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::marker::PhantomData;
 use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use super::private;
 
 /// An append-only journal of effects, in a file or nowhere.
 #[derive(Debug)]
@@ -29,9 +31,8 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
         let Some(folder) = folder else {
             return Ok((Self { file: None, is_broken: false, entries: PhantomData }, Vec::new()));
         };
-        fs::create_dir_all(folder)?;
-        let path = folder.join(Self::FILE_NAME);
-        let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+        private::create_folder(folder)?;
+        let mut file = private::open_for_append(&folder.join(Self::FILE_NAME))?;
         let mut content = Vec::new();
         file.read_to_end(&mut content)?;
         let complete = content.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
@@ -61,6 +62,8 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn open(folder: &Path) -> (Journal<u32>, Vec<u32>) {

@@ -2,7 +2,7 @@
 
 use std::future::pending;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, Write};
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use contract::{RunningSimulator, Settings, SimulatorOptions};
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::Fault;
+use super::{Fault, private};
 use crate::Secret;
 
 /// How long open exchanges may take to end after the server is told to stop.
@@ -79,10 +79,10 @@ impl Key {
     pub fn open(state: Option<&Path>) -> io::Result<Self> {
         let temporary = if state.is_none() { Some(tempfile::tempdir()?) } else { None };
         let folder = state.or(temporary.as_ref().map(tempfile::TempDir::path)).unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder)?;
+        private::create_folder(folder)?;
         let path = folder.join("key");
         if !path.exists() {
-            write_private(&path, &random_text())?;
+            private::write_new(&path, &random_text())?;
         }
         let secret = Secret::from_file(&path).map_err(io::Error::other)?;
         Ok(Self { path, secret, _folder: temporary })
@@ -112,14 +112,6 @@ pub fn problem(status: StatusCode, codice: &str, title: &str, dettagli: &[String
     });
     let headers = [(header::CONTENT_TYPE, "application/problem+json")];
     (status, headers, body.to_string()).into_response()
-}
-
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?.write_all(text.as_bytes())
 }
 
 /// Text that nobody guesses by chance: a stand-in on loopback needs no more.

@@ -22,6 +22,9 @@ create function refuse_change() returns trigger language plpgsql
 -- writes and leaves it with what it wrote: one writes at a time, whatever their number.
 create table program (
     id bigint primary key check (id = 1),
+    -- How often the program was started. The upper half of a token is the start of whoever claimed, so
+    -- that a lease says whose it is.
+    starts bigint not null,
     raw_record bigint not null,
     record bigint not null,
     record_version bigint not null,
@@ -31,10 +34,7 @@ create table program (
     chain_seq bigint not null,
     chain_hash bytea not null check (length(chain_hash) = 32)
 );
-insert into program values (1, 0, 0, 0, 0, 0, 0, 0, decode(repeat('00', 32), 'hex'));
-
--- A token belongs to one claim and is never given again.
-create sequence job_token;
+insert into program values (1, 0, 0, 0, 0, 0, 0, 0, 0, decode(repeat('00', 32), 'hex'));
 
 -- A run: one act of reading. A run that is finished balances.
 create table run (

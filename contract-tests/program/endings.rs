@@ -1,0 +1,111 @@
+//! How commands end: the configuration and what it names, what is away now, and what is left behind.
+
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use super::{code, raccordo};
+
+/// A folder with this configuration.
+fn configured(configuration: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("raccordo.toml"), configuration).expect("written");
+    folder
+}
+
+fn told(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The command ends so, and says all of this.
+fn check(configuration: &str, arguments: &[&str], exit: i32, expected: &[&str]) {
+    let folder = configured(configuration);
+    let output = raccordo(folder.path(), arguments);
+    let told = told(&output);
+    assert_eq!(code(&output), exit, "{configuration}\n{told}");
+    for expected in expected {
+        assert!(told.contains(expected), "`{expected}` is not in {told}");
+    }
+}
+
+#[test]
+fn what_the_configuration_says_wrongly_ends_with_3_and_its_line() {
+    let shared = "[storage]\nurl = \"postgres://u@127.0.0.1:9/x\"\n";
+    check(
+        &format!("{shared}\n[systems.pico]\nsimulated = true\n"),
+        &["serve"],
+        3,
+        &["line 5", "simulated", "raccordo simulate pico"],
+    );
+    check(&format!("{shared}path = \"a.db\"\n"), &["sync"], 3, &["line 3", "storage.path", "take the other away"]);
+    let settings = "[systems.file-drop]\nsettings = { folder = \".\", foldr = \"x\" }\n";
+    check(settings, &["sync"], 3, &["raccordo.toml, line 2", "foldr"]);
+    let settings = "[http]\n\n[systems.file-drop.settings]\nfolder = \".\"\nfoldr = \"x\"\n";
+    check(settings, &["sync"], 3, &["raccordo.toml, line 5", "foldr"]);
+    check("[systems.pcio]\n", &["sync"], 3, &["raccordo.toml, line 1", "pcio"]);
+    let unknown = "[systems.file-drop]\n[systems.pico]\nsimulated = true\ndeliver = { from = [\"flie\"] }\n";
+    check(unknown, &["sync"], 3, &["line 4", "flie"]);
+}
+
+#[test]
+fn what_the_configuration_names_and_cannot_be_used_ends_with_3() {
+    for command in [&["sync"][..], &["parked", "list"]] {
+        check("[storage]\npath = \"absent/raccordo.db\"\n", command, 3, &["absent", "does not exist"]);
+        check("[storage]\npath = \".\"\n", command, 3, &["line 2", "is a folder"]);
+    }
+    let shared = "[storage]\nurl = \"postgres://u@127.0.0.1:9/x\"\npassword_file = \"raccordo.toml\"\n";
+    check(shared, &["sync"], 3, &["line 3", "0600"]);
+    check(&shared.replace("raccordo.toml", "absent"), &["sync"], 3, &["line 3", "cannot be read"]);
+    let key = "[systems.pico]\nsettings = { base_url = \"http://127.0.0.1:9\", key_file = \"raccordo.toml\" }\n";
+    check(key, &["sync"], 3, &["line 2", "0600"]);
+    check("[http]\nlisten = \"203.0.113.9:8470\"\n", &["serve"], 3, &["203.0.113.9", "no such address"]);
+}
+
+#[test]
+fn what_is_away_now_ends_with_4() {
+    let port = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = port.local_addr().expect("an address");
+    check(&format!("[http]\nlisten = \"{address}\"\n"), &["serve"], 4, &[&address.to_string(), "another program"]);
+    check("[storage]\nurl = \"postgres://u@127.0.0.1:9/x\"\n", &["sync"], 4, &["not available"]);
+    check("[storage]\nurl = \"postgres://u@127.0.0.1:9/x\"\n", &["parked", "list"], 4, &["not available"]);
+}
+
+#[test]
+fn an_import_of_what_is_no_file_is_a_misuse_and_leaves_nothing_behind() {
+    let folder = configured("[systems.file-drop]\n");
+    for name in ["absent.xml", "."] {
+        let path = folder.path().join(name);
+        let output = raccordo(folder.path(), &["import", "file-drop", path.to_str().expect("a path")]);
+        assert_eq!(code(&output), 2, "{}", told(&output));
+        assert!(told(&output).contains("nothing was read"), "{}", told(&output));
+    }
+    let left: Vec<_> = std::fs::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("one")).collect();
+    assert_eq!(left.len(), 1, "only the configuration: {left:?}");
+}
+
+/// Everything below a folder.
+fn everything(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            everything(&path, found);
+        }
+        found.push(path);
+    }
+}
+
+#[test]
+fn what_the_program_writes_is_its_owners_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    assert_eq!(code(&raccordo(folder.path(), &["demo", "--once"])), 0);
+    let mut found = Vec::new();
+    everything(folder.path(), &mut found);
+    assert!(found.iter().any(|path| path.ends_with("simulators/pico/effects.ndjson")), "{found:?}");
+    // The lock holds nothing.
+    found.retain(|path| !path.ends_with("raccordo.db.lock"));
+    for path in found {
+        let mode = std::fs::metadata(&path).expect("there").permissions().mode() & 0o777;
+        assert_eq!(mode, if path.is_dir() { 0o700 } else { 0o600 }, "{}", path.display());
+    }
+}
