@@ -121,3 +121,36 @@ fn a_chain_is_recomputed_and_a_changed_entry_found() {
     gap.audit.remove(0);
     assert!(has(&violations(&client, &target, &gap), "I9", "entry 1 is missing"));
 }
+
+/// Asks whether a unit is held; the status that came back.
+fn look(target: &Target) -> u16 {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let url = format!("http://{}/v0/pubblicazioni/risorse/prova/r-1", target.address());
+    let asked = async { reqwest::Client::builder().no_proxy().build().expect("a client").get(url).send().await };
+    runtime.block_on(asked).expect("an answer").status().as_u16()
+}
+
+#[test]
+fn without_keys_what_comes_again_takes_effect_again_and_only_a_look_that_was_answered_allows_it() {
+    let target = Target::start().unwrap();
+    target.forget_keys();
+    target.script(|_, before| if before == 0 { Fate::TakeThen(504) } else { Fate::Take });
+    assert_eq!((publish(&target, "k", 1), publish(&target, "k", 1)), (Some(504), Some(201)));
+    let found = violations(&Client::default(), &target, &empty());
+    assert!(has(&found, "I4", "took effect 2 times") && has(&found, "I4", "without a look"), "{found:?}");
+
+    let target = Target::start().unwrap();
+    target.forget_keys();
+    target.script(|_, before| if before == 0 { Fate::Break } else { Fate::Take });
+    assert_eq!(publish(&target, "k", 1), None);
+    target.fail_looks(1);
+    assert_eq!(look(&target), 500, "a question without an answer is no look");
+    assert_eq!(publish(&target, "k", 1), Some(201));
+    assert!(has(&violations(&Client::default(), &target, &empty()), "I4", "without a look"));
+
+    let target = Target::start().unwrap();
+    target.forget_keys();
+    target.script(|_, before| if before == 0 { Fate::Break } else { Fate::Take });
+    assert_eq!((publish(&target, "k", 1), look(&target), publish(&target, "k", 1)), (None, 404, Some(201)));
+    assert!(!has(&violations(&Client::default(), &target, &empty()), "I4", ""));
+}

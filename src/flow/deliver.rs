@@ -54,6 +54,9 @@ pub async fn deliver(flow: &Flow, delivery: DeliveryId, lease: Lease) -> Result<
         Entry::Shut(until) => return Ok(JobEnd::RetryAt(until)),
     }
     match step.loaded.state {
+        DeliveryState::InDoubt { .. } if failpoints::is_planted("resend_without_look") => {
+            step.compose_and_send(adapter.as_ref(), target).await
+        }
         DeliveryState::Sent | DeliveryState::InDoubt { .. } => step.observe(adapter.as_ref(), target).await,
         DeliveryState::Submitted { .. } => step.follow(target).await,
         _ => step.compose_and_send(adapter.as_ref(), target).await,

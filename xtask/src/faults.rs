@@ -32,6 +32,9 @@ pub(crate) struct Faults {
     /// Only these, for instance F1,F14.
     #[arg(long, value_delimiter = ',', value_name = "ID")]
     only: Vec<String>,
+    /// How many kills F1 makes on each database; 20 at level ci and 500 at level release when absent.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    kills: Option<u64>,
     /// The database under the program.
     #[arg(long, value_enum, default_value = "both")]
     database: Database,
@@ -74,6 +77,7 @@ impl Faults {
             let plan = Plan {
                 level,
                 only: self.only.clone(),
+                kills: self.kills,
                 database: *database,
                 seed,
                 program: program.clone(),

@@ -1,10 +1,10 @@
 //! F12, F13 and F14: a target that fails, that asks for patience, and that does the work and loses
-//! its answer.
+//! its answer, with keys and without.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -65,6 +65,11 @@ fn faulty(puts: &[Put]) -> u64 {
     puts.iter().filter(|put| put.told != Told::Taken).count() as u64
 }
 
+/// Nothing is mended here: a target that fails three times in ten is left alone now and then.
+fn goes_on_failing() -> Allowed {
+    Allowed { may_take_long: Some("the target goes on failing, and is left alone in between"), ..Allowed::default() }
+}
+
 /// F14: of three in ten, the work is done and the answer says otherwise, or never comes; and what
 /// was done is not to be seen at once.
 pub(super) fn lost_answers(plan: &Plan) -> Result<Ended> {
@@ -81,15 +86,49 @@ pub(super) fn lost_answers(plan: &Plan) -> Result<Ended> {
     place.target.lag(Duration::from_millis(400));
     let ids = place.client.change(&mut chance, 0, records);
     place.import(&ids, "first.ndjson")?;
-    place.converge(&Allowed::default())?;
+    place.converge(&goes_on_failing())?;
     // And again with changes, so that revisions follow one another.
     let ids = place.client.change(&mut chance, records / 2, 0);
     place.import(&ids, "second.ndjson")?;
-    place.settle(&mut figures, &Allowed::default())?;
+    place.settle(&mut figures, &goes_on_failing())?;
     let puts = place.target.puts();
     figures.injected = faulty(&puts);
     let again = puts.len() - place.target.effects().len();
     figures.remarks.push(format!("{again} requests were repeated under their old key"));
+    Ok(Ended::Ran(figures))
+}
+
+/// F14 by a target without keys: of three in ten the work is done and the answer is 504, or the
+/// connection breaks; a second request would be a second effect, and now and then the question
+/// whether it arrived fails too.
+pub(super) fn lost_answers_without_keys(plan: &Plan) -> Result<Ended> {
+    let records = 1000;
+    let mut chance = plan.chance("F14b");
+    let mut place = Place::new(plan)?;
+    let mut figures = Figures::default();
+    let mut fates = chance.fork();
+    place.target.forget_keys();
+    place.target.fail_looks(20);
+    place.target.script(move |_, _| match fates.u8(0..100) {
+        0..20 => Fate::TakeThen(504),
+        20..30 => Fate::TakeAndBreak,
+        30..32 => Fate::Break,
+        _ => Fate::Take,
+    });
+    let ids = place.client.change(&mut chance, 0, records);
+    place.import(&ids, "first.ndjson")?;
+    place.settle(&mut figures, &goes_on_failing())?;
+    let (puts, effects) = (place.target.puts(), place.target.effects().len());
+    figures.injected = faulty(&puts);
+    let looks = place.target.looks();
+    let failed = looks.iter().filter(|look| !look.is_answer).count();
+    figures.remarks.push(format!(
+        "{records} records, {} requests, {effects} effects; {} looks, {failed} of them failed",
+        puts.len(),
+        looks.len()
+    ));
+    let lost = puts.iter().filter(|put| put.told != Told::Taken && !matches!(put.fate, Fate::Break)).count();
+    ensure!(lost * 5 > records, "only {lost} answers of {records} were lost");
     Ok(Ended::Ran(figures))
 }
 

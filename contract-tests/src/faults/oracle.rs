@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::client::{Client, hex, unit};
 use super::programme::Figures;
 use super::store::{Attempt, Entry, Reading};
-use super::target::{Effect, Put, Target, Told};
+use super::target::{Effect, Look, Put, Target, Told};
 
 /// What a fault leaves behind rightly.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +27,9 @@ pub fn judge(client: &Client, target: &Target, reading: &Reading, allowed: &Allo
     stored_came_from_an_input(client, reading, figures);
     nothing_disappears(reading, allowed, figures);
     one_effect(&puts, &effects, figures);
+    if !target.honours_keys() {
+        looked_before_repeating(&puts, &target.looks(), figures);
+    }
     delivered_has_its_receipt(reading, &held, figures);
     doubt_is_told(reading, &puts, figures);
     revisions_go_forward(&puts, &effects, figures);
@@ -115,8 +118,26 @@ fn nothing_disappears(reading: &Reading, allowed: &Allowed, figures: &mut Figure
     }
 }
 
+/// I4: where keys are not honoured, what may have taken effect is sent again only after a look at the
+/// unit that was asked and answered between the two.
+fn looked_before_repeating(puts: &[Put], looks: &[Look], figures: &mut Figures) {
+    let mut answered: HashMap<&str, Vec<&Look>> = HashMap::new();
+    for look in looks.iter().filter(|look| look.is_answer) {
+        answered.entry(&look.unit).or_default().push(look);
+    }
+    let mut last: HashMap<(&str, u64), &Put> = HashMap::new();
+    for put in puts {
+        let before = last.insert((&put.unit, put.revision), put);
+        let Some(before) = before.filter(|before| before.told != Told::Refused) else { continue };
+        let is_between = |look: &&Look| before.ended.is_some_and(|ended| look.at >= ended) && look.ended <= put.at;
+        if !answered.get(put.unit.as_str()).is_some_and(|looks| looks.iter().any(is_between)) {
+            figures.violated(format!("I4: {} revision {} was sent again without a look", put.unit, put.revision));
+        }
+    }
+}
+
 /// I4: one effect for each unit and revision; all its attempts have one key and the same bytes.
-fn one_effect(puts: &[Put], effects: &[Effect], figures: &mut Figures) {
+pub(super) fn one_effect(puts: &[Put], effects: &[Effect], figures: &mut Figures) {
     let mut done: BTreeMap<(&str, u64), u64> = BTreeMap::new();
     for effect in effects {
         *done.entry((&effect.unit, effect.revision)).or_default() += 1;
@@ -230,7 +251,7 @@ fn doubt_is_told(reading: &Reading, puts: &[Put], figures: &mut Figures) {
 }
 
 /// I7: revisions of a unit take effect in order, and one request is under way at a time.
-fn revisions_go_forward(puts: &[Put], effects: &[Effect], figures: &mut Figures) {
+pub(super) fn revisions_go_forward(puts: &[Put], effects: &[Effect], figures: &mut Figures) {
     let mut last: HashMap<&str, u64> = HashMap::new();
     for effect in effects {
         let before = last.insert(&effect.unit, effect.revision);

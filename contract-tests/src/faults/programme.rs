@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::{answers, clocks, input, kills, machine, points, replicas};
+use super::{answers, clocks, input, kills, machine, million, points, replicas};
 
 /// How much of everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub struct Plan {
     pub level: Level,
     /// Only these faults, by their ids; all when empty.
     pub only: Vec<String>,
+    /// How many kills F1 makes; by level when absent.
+    pub kills: Option<u64>,
     /// On which database.
     pub database: Database,
     /// From which everything that is drawn comes.
@@ -139,6 +141,7 @@ pub const FAULTS: &[(&str, &str, Inject)] = &[
     ("F12", "5xx, reset, refused, and one unit that always fails", answers::failing_target),
     ("F13", "rate limits, Retry-After in every form", answers::rate_limits),
     ("F14", "effect done, answer lost", answers::lost_answers),
+    ("F14b", "the same, by a target that honours no keys", answers::lost_answers_without_keys),
     ("F23", "wall clock jumps", clocks::jumps),
     ("F24", "records of another shape", input::drift),
     ("F25", "file twice, re-sorted, half-written, replaced", input::files),
@@ -146,6 +149,7 @@ pub const FAULTS: &[(&str, &str, Inject)] = &[
     ("F27", "worker stopped past its lease", clocks::stopped_past_the_lease),
     ("F28", "record that stops a mapping", input::poison),
     ("F31", "SIGTERM under load, once and twice", kills::terminate),
+    ("I14", "kill -9 over many stored records, a million at level release", million::ready_at_once),
 ];
 
 /// Those that spend their time waiting: they run beside the others.

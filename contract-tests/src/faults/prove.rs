@@ -12,6 +12,7 @@ use super::{answers, clocks, kills};
 /// invariant that it breaks.
 const IN_THE_PROGRAM: &[(&str, &str, Inject, &str)] = &[
     ("answer_before_commit", "F1", kills::random_kills, "I1"),
+    ("resend_without_look", "F14b", answers::lost_answers_without_keys, "I4"),
     ("attempt_number_in_key", "F14", answers::lost_answers, "I4"),
     ("outcome_without_reason", "F12", answers::failing_target, "I8"),
     ("no_fence", "F27", clocks::stopped_past_the_lease, "I7"),

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
+use super::lanes::Lanes;
 use super::oracle::Allowed;
 use super::place::Place;
 use super::program::{self, Running};
@@ -74,6 +75,7 @@ pub(super) fn three_daemons(plan: &Plan) -> Result<Ended> {
     let mut chance = plan.chance("F26");
     let mut server = PrivatePostgres::start()?;
     let mut place = Place::on_server(plan, &server.new_database("raccordo")?)?;
+    let mut lanes = Lanes::beside(&place)?;
     place.target.script(|_, _| Fate::TakeAfter(Duration::from_millis(15)));
     let mut figures = Figures::default();
     let mut daemons = Vec::new();
@@ -84,6 +86,7 @@ pub(super) fn three_daemons(plan: &Plan) -> Result<Ended> {
     for round in 0..rounds {
         let ids = place.client.change(&mut chance, 15, 10);
         place.import(&ids, &format!("{round:03}.ndjson"))?;
+        lanes.import(&mut place, &mut chance, &format!("{round:03}-steps.ndjson"))?;
         let one = chance.usize(0..daemons.len());
         let killed: Running = daemons.swap_remove(one);
         let (was_running, _) = killed.kill_after(Duration::from_millis(chance.u64(1500..4500)))?;
@@ -126,6 +129,8 @@ pub(super) fn three_daemons(plan: &Plan) -> Result<Ended> {
     }
     figures.remarks.push(format!("{rounds_of_the_schedule} rounds of the schedule by three daemons"));
     place.settle(&mut figures, &allowed)?;
+    lanes.settle(&place, &mut figures)?;
+    figures.remarks.push(lanes.told());
     Ok(Ended::Ran(figures))
 }
 

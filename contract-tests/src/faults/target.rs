@@ -4,6 +4,12 @@
 //! It honours idempotency keys and nothing else: whatever comes under a new key takes effect, older
 //! revisions included, so that the ledger can show a mistake instead of preventing it. What becomes
 //! of a request is decided by a script.
+//!
+//! [`Target::forget_keys`] makes it a system without keys: every request takes effect, also one that
+//! comes again, and only the question what it holds can prevent that. The product speaks with such
+//! systems by the very steps that it takes with this one: no adapter declares that keys are honoured,
+//! and what may have arrived is looked up before it is sent again whatever the target
+//! (`src/flow/deliver.rs`: `Sent` and `InDoubt` are observed, never composed and sent).
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
@@ -73,6 +79,19 @@ pub struct Put {
     pub fate: Fate,
 }
 
+/// One question whether the target holds a unit.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// When it arrived.
+    pub at: Instant,
+    /// When it was answered.
+    pub ended: Instant,
+    /// The unit.
+    pub unit: String,
+    /// Whether the answer said what is held.
+    pub is_answer: bool,
+}
+
 /// One thing that the target did.
 #[derive(Debug, Clone)]
 pub struct Effect {
@@ -92,6 +111,8 @@ pub type Script = Box<dyn FnMut(&Put, usize) -> Fate + Send>;
 struct Ledger {
     puts: Vec<Put>,
     effects: Vec<Effect>,
+    looked: Vec<Look>,
+    honours_keys: bool,
     answered: HashMap<String, (String, Bytes)>,
     held: BTreeMap<String, Effect>,
     script: Script,
@@ -126,6 +147,8 @@ impl Target {
         let ledger = Ledger {
             puts: Vec::new(),
             effects: Vec::new(),
+            looked: Vec::new(),
+            honours_keys: true,
             answered: HashMap::new(),
             held: BTreeMap::new(),
             script: Box::new(|_, _| Fate::Take),
@@ -150,6 +173,16 @@ impl Target {
     /// From now on these are the fates.
     pub fn script(&self, script: impl FnMut(&Put, usize) -> Fate + Send + 'static) {
         self.ledger().script = Box::new(script);
+    }
+
+    /// From now on keys mean nothing to it: what comes again takes effect again.
+    pub fn forget_keys(&self) {
+        self.ledger().honours_keys = false;
+    }
+
+    /// Whether what comes again under its key has no second effect.
+    pub fn honours_keys(&self) -> bool {
+        self.ledger().honours_keys
     }
 
     /// From now on everything goes well, and the door is open.
@@ -194,9 +227,19 @@ impl Target {
         self.serve(TcpListener::bind(self.address).context("opening the port of the target again")?)
     }
 
+    /// How many requests there were so far.
+    pub fn requests(&self) -> usize {
+        self.ledger().puts.len()
+    }
+
     /// Every request so far.
     pub fn puts(&self) -> Vec<Put> {
         self.ledger().puts.clone()
+    }
+
+    /// Every question so far whether it holds a unit.
+    pub fn looks(&self) -> Vec<Look> {
+        self.ledger().looked.clone()
     }
 
     /// Every effect so far.
@@ -303,10 +346,10 @@ async fn publish(State(ledger): Shared, Path(unit): Path<String>, headers: Heade
     }
 }
 
-/// Takes a request, once for each key. Gives the answer.
+/// Takes a request, once for each key where keys are honoured. Gives the answer.
 fn take(ledger: &mut Ledger, put: &Put, sent: &Value) -> (u16, Value) {
     let taken = json!({ "id": format!("P-{}", put.unit), "stato": "pubblicata", "revisione": put.revision });
-    if let Some((unit, body)) = ledger.answered.get(&put.key) {
+    if let Some((unit, body)) = ledger.answered.get(&put.key).filter(|_| ledger.honours_keys) {
         return if (unit, body) == (&put.unit, &put.body) {
             (200, taken)
         } else {
@@ -323,9 +366,12 @@ fn take(ledger: &mut Ledger, put: &Put, sent: &Value) -> (u16, Value) {
 }
 
 async fn held(State(ledger): Shared, Path(unit): Path<String>) -> Response<Body> {
+    let at = Instant::now();
     let mut ledger = lock(&ledger);
     ledger.looks += 1;
-    if ledger.bad_looks.is_some_and(|every| ledger.looks.is_multiple_of(every)) {
+    let is_answer = !ledger.bad_looks.is_some_and(|every| ledger.looks.is_multiple_of(every));
+    ledger.looked.push(Look { at, ended: Instant::now(), unit: unit.clone(), is_answer });
+    if !is_answer {
         return answer(500, &json!({ "status": 500, "title": "guasto simulato" }));
     }
     let is_hidden = ledger.since.get(&unit).is_some_and(|since| since.elapsed() < ledger.lag);
