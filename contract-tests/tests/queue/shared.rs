@@ -22,8 +22,10 @@ use raccordo::storage::{
 use super::{Diary, SETTINGS, eventually, jobs};
 
 const LATER: Duration = Duration::from_secs(5);
-/// How the lock of a start shows itself to the server.
-const LOCKS: &str = "from pg_locks where locktype = 'advisory' and classid = 1918985572 and granted";
+/// How the lock of a start shows itself to the server,
+/// in this database only: others on the same server have starts with the same numbers.
+const LOCKS: &str = "from pg_locks where locktype = 'advisory' and classid = 1918985572 and granted
+    and database = (select oid from pg_database where datname = current_database())";
 
 async fn two_stores() -> (SharedDatabase, Arc<SqlStore>, Arc<SqlStore>) {
     let database = SharedDatabase::fresh();
