@@ -119,6 +119,26 @@ pub fn italian_day(instant: UtcInstant) -> CalendarDate {
     day.unwrap_or_else(|| unreachable!("instants lie between 1970 and 9999, and the zone is part of the program"))
 }
 
+/// The first instant after the end of a day in Italy; none beyond the years that can be written.
+pub fn end_of_italian_day(day: CalendarDate) -> Option<UtcInstant> {
+    let date = day.to_date();
+    let month = i8::try_from(u8::from(date.month())).ok()?;
+    let civil = jiff::civil::Date::new(i16::try_from(date.year()).ok()?, month, i8::try_from(date.day()).ok()?).ok()?;
+    let zoned = civil.tomorrow().ok()?.in_tz("Europe/Rome").ok()?;
+    UtcInstant::from_unix_micros(zoned.timestamp().as_microsecond()).ok()
+}
+
+/// The next time, after an instant, that clocks in Italy show an hour and a minute. A time that a
+/// day leaves out is an hour later on that day.
+pub fn next_italian_time(after: UtcInstant, hour: u8, minute: u8) -> Option<UtcInstant> {
+    let now = jiff::Timestamp::from_microsecond(after.unix_micros()).ok()?.in_tz("Europe/Rome").ok()?;
+    let time = jiff::civil::Time::new(i8::try_from(hour).ok()?, i8::try_from(minute).ok()?, 0, 0).ok()?;
+    let on = |date: jiff::civil::Date| date.to_datetime(time).in_tz("Europe/Rome").ok();
+    let today = on(now.date()).filter(|at| *at > now);
+    let next = today.or_else(|| on(now.date().tomorrow().ok()?))?;
+    UtcInstant::from_unix_micros(next.timestamp().as_microsecond()).ok()
+}
+
 /// How long it is from one instant to a later one; zero when it is not later.
 pub fn between(earlier: UtcInstant, later: UtcInstant) -> Duration {
     Duration::from_micros(u64::try_from(later.unix_micros() - earlier.unix_micros()).unwrap_or(0))
@@ -136,6 +156,19 @@ mod tests {
         assert_eq!(follow(None, HOUR, begun), (HOUR, true));
         assert_eq!(follow(Some((HOUR, begun)), 2 * HOUR, later), (2 * HOUR, true));
         assert_eq!(follow(Some((2 * HOUR, begun)), HOUR, later), (2 * HOUR + 1_000_000, false));
+    }
+
+    #[test]
+    fn the_next_time_in_italy_is_found_in_winter_in_summer_and_between() {
+        let at = |text| UtcInstant::parse(text).expect("an instant");
+        let next = |text| next_italian_time(at(text), 2, 30).expect("a time").to_string();
+        assert_eq!(next("2026-01-10T01:29:59Z"), "2026-01-10T01:30:00Z");
+        assert_eq!(next("2026-01-10T01:30:00Z"), "2026-01-11T01:30:00Z");
+        assert_eq!(next("2026-07-10T12:00:00Z"), "2026-07-11T00:30:00Z");
+        // On the last Sunday of March there is no half past two.
+        assert_eq!(next("2026-03-28T12:00:00Z"), "2026-03-29T01:30:00Z");
+        let day = CalendarDate::parse("2026-07-10").expect("a day");
+        assert_eq!(end_of_italian_day(day), Some(at("2026-07-10T22:00:00Z")));
     }
 
     #[test]

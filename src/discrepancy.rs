@@ -5,6 +5,9 @@
 //! [`WorkItem`]: the same discrepancy over all runs that saw it, with its state, whose turn it is and
 //! what was decided. States change by functions that can refuse; both databases repeat the list.
 
+pub mod lifecycle;
+pub mod working_days;
+
 use canonical::values::{CalendarDate, Importo, UtcInstant};
 use canonical::{Digest, Rule, Severity};
 use serde::{Deserialize, Serialize};
@@ -24,6 +27,14 @@ pub enum Shape {
 }
 
 impl Shape {
+    /// Every shape.
+    pub const ALL: [Self; 4] = [Self::MissingThere, Self::MissingHere, Self::Differs, Self::Breaks];
+
+    /// The shape with a name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|shape| shape.name() == name)
+    }
+
     /// Stable name.
     pub fn name(self) -> &'static str {
         match self {
@@ -139,6 +150,21 @@ pub enum Act {
 }
 
 impl Act {
+    /// Every act.
+    pub const ALL: [Self; 6] = [
+        Self::Nothing,
+        Self::SendAgain,
+        Self::ReadAgain,
+        Self::CorrectAtSource,
+        Self::AskPartner,
+        Self::OpenSegnalazione,
+    ];
+
+    /// The act with a name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|act| act.name() == name)
+    }
+
     /// Stable name.
     pub fn name(self) -> &'static str {
         match self {

@@ -209,6 +209,7 @@ impl Node {
             ownership,
             filters: Arc::new(filters),
             intake_gate: Arc::new(IntakeGate::new(config.pressure_limits(), free_space)),
+            reconciliation: config.reconciliation.policy(),
         };
         Ok(Self { config, flow, work: None, simulators })
     }

@@ -14,6 +14,8 @@ mod pressure;
 mod replay;
 #[path = "flow/waiting.rs"]
 mod waiting;
+#[path = "flow/work_items.rs"]
+mod work_items;
 #[path = "flow/wrapped.rs"]
 mod wrapped;
 
@@ -25,8 +27,9 @@ use canonical::{Rule, SourceName};
 use contract::{FieldValue, RawRecord, Received, Row, UnitKey};
 use raccordo::clock::Clock;
 use raccordo::delivery::DeliveryState;
+use raccordo::discrepancy::Shape;
 use raccordo::flow::{deliver, intake, reconcile, route};
-use raccordo::storage::{ClaimRequest, DiscrepancyKind, Fenced, Intent, JobEnd, JobSubject, RunKind, Verdict};
+use raccordo::storage::{ClaimRequest, Fenced, Intent, JobEnd, JobSubject, RunKind, Verdict};
 use simulated::{Fault, PANIC, SET_ASIDE, document, header};
 
 #[tokio::test]
@@ -264,7 +267,7 @@ async fn what_was_refused_is_a_difference_and_repair_asks_again() {
     test.read("a", &[lotto(1, "una scuola")]).await;
     test.work().await;
     let result = reconcile::reconcile(&test.flow, "target", true).await.expect("compared");
-    assert_eq!(result.counts.verdict(result.complete), Verdict::Differ);
+    assert_eq!(result.verdict(), Verdict::Differ);
     test.work().await;
     assert_eq!(test.delivery(1).await.state, DeliveryState::Acknowledged);
 }
@@ -306,13 +309,14 @@ async fn what_was_changed_lost_or_added_there_is_found_with_its_rule_and_repaire
     test.target.plant(UnitKey("lotto/Z".to_owned()), vec![Row::new("Z")]);
 
     let result = reconcile::reconcile(&test.flow, "target", true).await.expect("compared");
-    let found: Vec<_> = result.discrepancies.iter().map(|found| (found.rule, found.kind, found.unit.clone())).collect();
+    let found: Vec<_> =
+        result.discrepancies.iter().map(|found| (found.rule, found.shape, UnitKey(found.unit.clone()))).collect();
     assert_eq!(
         found,
         [
-            (Rule::R12, DiscrepancyKind::Differs, unit(1)),
-            (Rule::R01, DiscrepancyKind::MissingThere, unit(2)),
-            (Rule::R01, DiscrepancyKind::MissingHere, UnitKey("lotto/Z".to_owned())),
+            (Rule::R12, Shape::Differs, unit(1)),
+            (Rule::R01, Shape::MissingThere, unit(2)),
+            (Rule::R01, Shape::MissingHere, UnitKey("lotto/Z".to_owned())),
         ]
     );
     test.work().await;

@@ -11,15 +11,17 @@ use serde_json::{Map, Value};
 use crate::finding::Finding;
 use crate::kinds::{Body, Kind};
 use crate::record::{Record, SCHEMA_VERSION};
+use crate::report::Report;
 
 /// Every schema: the name of its file and its text, ending with a line feed.
 ///
-/// First each kind of record, then the envelope (`record.schema.json`) and the findings
-/// (`finding.schema.json`). The same types always give the same bytes.
+/// First each kind of record, then the envelope (`record.schema.json`), the findings
+/// (`finding.schema.json`) and the report of a reconciliation (`report.schema.json`). The same types always give the same bytes.
 pub fn all() -> Vec<(String, String)> {
     let kinds =
         Kind::ALL.iter().map(|kind| document(kind.name(), Body::json_schema_of(*kind, SchemaSettings::draft2020_12())));
-    let envelope = [document("record", of::<Record>()), document("finding", of::<Finding>())];
+    let envelope =
+        [document("record", of::<Record>()), document("finding", of::<Finding>()), document("report", of::<Report>())];
     kinds.chain(envelope).collect()
 }
 
@@ -53,7 +55,7 @@ mod tests {
     #[test]
     fn every_kind_has_a_schema_that_names_itself() {
         let schemas = all();
-        assert_eq!(schemas.len(), Kind::ALL.len() + 2);
+        assert_eq!(schemas.len(), Kind::ALL.len() + 3);
         for (file_name, text) in schemas {
             let name = file_name.strip_suffix(".schema.json").unwrap();
             let schema: Value = serde_json::from_str(&text).unwrap();

@@ -7,6 +7,7 @@ pub mod kinds;
 pub mod finding;
 pub mod provenance;
 pub mod record;
+pub mod report;
 pub mod json_schema;
 
 pub use finding::{Finding, Rule, Severity};

@@ -8,12 +8,13 @@ use canonical::SourceName;
 
 use super::output::Output;
 use crate::clock::after;
+use crate::discrepancy::Shape;
 use crate::flow::intake::IntakeReport;
 use crate::flow::report::Cycle;
 use crate::flow::{FlowError, Systems, intake, reconcile};
 use crate::http::{self, withheld_title};
 use crate::node::Node;
-use crate::storage::{DeliveryCount, DiscrepancyKind, Reconciliation, RunKind, RunTotals, StorageError};
+use crate::storage::{DeliveryCount, Reconciliation, RunKind, RunTotals, StorageError};
 
 /// How many discrepancies a person is shown; the rest stands in the report.
 const SHOWN: usize = 20;
@@ -134,17 +135,29 @@ pub(super) async fn deliver_until_quiet(
     Ok(quiet)
 }
 
-/// Compares with some targets, one after the other.
+/// How long one waits for another run of the same comparison: one that was killed loses its turn
+/// sooner.
+const ITS_TURN: Duration = Duration::from_secs(45);
+
+/// Makes some comparisons, one after the other.
 pub(super) async fn compare(
     node: &Node,
-    targets: &[String],
+    comparisons: &[String],
     repair: bool,
     output: &Output,
 ) -> Result<Vec<Reconciliation>, FlowError> {
     let mut results = Vec::new();
-    for target in targets {
-        let bar = output.progress(&format!("{} {target}", output.words.comparing));
-        let result = reconcile::reconcile(&node.flow, target, repair).await;
+    for name in comparisons {
+        let bar = output.progress(&format!("{} {name}", output.words.comparing));
+        let end = Instant::now() + ITS_TURN;
+        let result = loop {
+            match reconcile::compare(&node.flow, name, repair).await {
+                Err(FlowError::UnderWay { .. }) if Instant::now() < end => {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                result => break result,
+            }
+        };
         bar.finish_and_clear();
         results.push(result?);
     }
@@ -277,28 +290,30 @@ pub(super) fn show_comparison(results: &[Reconciliation], output: &Output) {
     if discrepancies.is_empty() {
         return;
     }
+    let all: u64 = results.iter().flat_map(|result| result.rules.values()).sum();
     let rows = discrepancies
         .iter()
         .take(SHOWN)
         .map(|(result, found)| {
-            let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "–".to_owned());
-            let what = match found.kind {
-                DiscrepancyKind::MissingThere => words.missing_there.to_owned(),
-                DiscrepancyKind::MissingHere => words.missing_here.to_owned(),
-                DiscrepancyKind::Differs => found.field.clone().unwrap_or_default(),
+            let said = |is_owner| found.sides.iter().find(|side| side.is_owner == is_owner);
+            let text = |is_owner| said(is_owner).and_then(|side| side.value.clone()).unwrap_or_else(|| "–".to_owned());
+            let what = match found.shape {
+                Shape::MissingThere => words.missing_there.to_owned(),
+                Shape::MissingHere => words.missing_here.to_owned(),
+                Shape::Differs | Shape::Breaks => found.field.clone().unwrap_or_default(),
             };
             vec![
                 result.target.clone(),
                 found.rule.code().to_owned(),
-                found.unit.to_string(),
+                found.unit.clone(),
                 found.row.clone(),
                 what,
-                text(&found.ours),
-                text(&found.theirs),
+                text(true),
+                text(false),
             ]
         })
         .collect();
-    let title = format!("{} ({} / {})", words.first_discrepancies, discrepancies.len().min(SHOWN), discrepancies.len());
+    let title = format!("{} ({} / {})", words.first_discrepancies, discrepancies.len().min(SHOWN), all);
     let headers = [words.target, words.rule, words.unit, words.row, words.field, words.ours, words.theirs];
     output.table(&title, &headers, rows, 7);
 }

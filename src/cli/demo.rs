@@ -183,7 +183,7 @@ async fn find_and_mend(
     let are_found = planted::mark_found(&mut planted, &results);
     cycle::deliver_until_quiet(node, wait, Decisions::Now, output).await?;
     let mended = cycle::compare(node, targets, false, output).await?;
-    let are_mended = mended.iter().all(|result| result.counts.verdict(result.complete) == Verdict::Agree);
+    let are_mended = mended.iter().all(|result| result.verdict() == Verdict::Agree);
     Stage::Mended.note(node)?;
     if !output.is_json() {
         output.line(&format!("\n{}", output.words.after_planting));

@@ -14,6 +14,8 @@ mod inspect;
 mod output;
 mod parked;
 mod reconcile;
+mod report;
+mod discrepancies;
 mod serve;
 mod simulate;
 mod sync;
@@ -87,6 +89,12 @@ enum Command {
     Sync(sync::Arguments),
     /// Compare with what the targets hold, now
     Reconcile(reconcile::Arguments),
+    /// Show what does not agree, decide about it, repair it
+    #[command(subcommand)]
+    Discrepancies(Box<discrepancies::Command>),
+    /// Write discrepancies as a report: page, spreadsheet, table or JSON
+    #[command(after_help = report::EXAMPLES)]
+    Report(report::Arguments),
     /// Show the life of a record across systems, with every attempt
     Trace(trace::Arguments),
     /// Explain and test the mappings between systems
@@ -139,6 +147,24 @@ async fn run(parts: &Parts, arguments: &Arguments, output: &Output) -> anyhow::R
         Command::Import(import) => import::run(open(parts, arguments).await?, import, output).await,
         Command::Sync(sync) => sync::run(open(parts, arguments).await?, sync, output).await,
         Command::Reconcile(reconcile) => reconcile::run(open(parts, arguments).await?, reconcile, output).await,
+        Command::Discrepancies(command) => match command.as_ref() {
+            discrepancies::Command::List(list) => {
+                discrepancies::list(open_store(parts, arguments).await?, list, output).await
+            }
+            discrepancies::Command::Show(show) => {
+                discrepancies::show(open_store(parts, arguments).await?, show, output).await
+            }
+            discrepancies::Command::Repair(repair) => {
+                discrepancies::repair(open(parts, arguments).await?, repair, false, output).await
+            }
+            discrepancies::Command::Approve(approve) => {
+                discrepancies::repair(open(parts, arguments).await?, approve, true, output).await
+            }
+            decision => discrepancies::decide(open_store(parts, arguments).await?, decision, output).await,
+        },
+        Command::Report(report) => {
+            report::run(open_store(parts, arguments).await?, report, arguments.lang, output).await
+        }
         Command::Map(map::Command::Test(test)) => Ok(map::test(parts, test, output)),
         Command::Map(map::Command::Explain(explain)) => {
             map::explain(open(parts, arguments).await?, explain, output).await

@@ -49,6 +49,12 @@ impl Output {
         say(line);
     }
 
+    /// Data as they stand in a file.
+    pub(super) fn copy(&self, from: &mut impl std::io::Read) {
+        // Whoever reads may stop reading, as in `say`.
+        let _ = std::io::copy(from, &mut std::io::stdout().lock());
+    }
+
     /// A message that is not data.
     pub(super) fn note(&self, line: &str) {
         tell(line);

@@ -4,7 +4,7 @@
 //! chain: who, and why.
 
 mod change;
-mod who;
+pub(super) mod who;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -22,7 +22,7 @@ pub(super) async fn run(mut node: Node, output: &Output) -> anyhow::Result<Exit>
     let listener = listen(node.config.http.listen).await?;
     let address = listener.local_addr().context("asking for the own address")?;
     node.start_work().await?;
-    let scheduled = schedule::start(node.flow.clone(), &node.config.schedule);
+    let scheduled = schedule::start(&node.flow, &node.config.schedule, &node.config.reconciliation);
     let pages = http::serve(listener, node.flow.clone());
     tracing::info!(%address, "serving");
     if output.is_json() {

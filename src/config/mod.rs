@@ -47,6 +47,10 @@ pub enum ConfigError {
     },
 }
 
+pub mod reconciliation;
+
+pub use reconciliation::ReconciliationConfig;
+
 /// The whole configuration.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,6 +67,9 @@ pub struct Config {
     /// When work is done.
     #[serde(default)]
     pub schedule: ScheduleConfig,
+    /// When both sides are compared, and who repairs.
+    #[serde(default)]
+    pub reconciliation: ReconciliationConfig,
     /// Who is believed about a kind of record, the first before the others: names of systems or of
     /// adapters, in place of the default order of that kind.
     #[serde(default)]
@@ -163,13 +170,11 @@ impl Default for WorkConfig {
 pub struct ScheduleConfig {
     /// Minutes between two reads of the sources.
     pub sync_minutes: u16,
-    /// Hours between two reconciliations.
-    pub reconcile_hours: u16,
 }
 
 impl Default for ScheduleConfig {
     fn default() -> Self {
-        Self { sync_minutes: 15, reconcile_hours: 24 }
+        Self { sync_minutes: 15 }
     }
 }
 
@@ -177,11 +182,6 @@ impl ScheduleConfig {
     /// Time between two reads of the sources.
     pub fn sync_every(&self) -> Duration {
         Duration::from_secs(u64::from(self.sync_minutes.max(1)) * 60)
-    }
-
-    /// Time between two reconciliations.
-    pub fn reconcile_every(&self) -> Duration {
-        Duration::from_secs(u64::from(self.reconcile_hours.max(1)) * 3600)
     }
 }
 

@@ -51,6 +51,8 @@ pub struct Flow {
     pub filters: Arc<BTreeMap<String, Filter>>,
     /// Holds intake while there is too much of it.
     pub intake_gate: Arc<IntakeGate>,
+    /// What is done about discrepancies that nobody takes care of, and who repairs.
+    pub reconciliation: reconcile::Policy,
 }
 
 impl Flow {
@@ -115,6 +117,12 @@ pub enum FlowError {
         system: String,
         /// The role.
         role: &'static str,
+    },
+    /// Another run of the same comparison is under way.
+    #[error("a comparison of {comparison} is under way")]
+    UnderWay {
+        /// Which comparison.
+        comparison: String,
     },
     /// A task of ours ended before its time.
     #[error("{task} ended unexpectedly")]

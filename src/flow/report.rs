@@ -6,6 +6,16 @@
 //! When it fails: nothing is lost; ask again.
 
 pub mod explain;
+pub mod model;
+pub mod gather;
+pub mod print;
+pub mod columns;
+pub mod csv;
+pub mod json;
+pub mod xlsx;
+pub mod words;
+pub mod forms;
+pub mod file;
 
 use std::collections::BTreeMap;
 
@@ -35,6 +45,8 @@ pub struct Cycle {
 pub struct Agreement {
     /// Whether both sides were read completely.
     pub complete: bool,
+    /// What it says, in one word.
+    pub verdict: Verdict,
     /// Counts of rows.
     #[serde(flatten)]
     pub counts: ReconciliationCounts,
@@ -45,17 +57,14 @@ pub struct Agreement {
 impl Agreement {
     /// Whether both sides were read completely and agree in every row.
     pub fn is_clean(&self) -> bool {
-        self.counts.verdict(self.complete) == Verdict::Agree
+        self.verdict == Verdict::Agree
     }
 }
 
 impl From<&Reconciliation> for Agreement {
     fn from(result: &Reconciliation) -> Self {
-        let mut discrepancies = BTreeMap::new();
-        for discrepancy in &result.discrepancies {
-            *discrepancies.entry(discrepancy.rule.code().to_owned()).or_default() += 1;
-        }
-        Self { complete: result.complete, counts: result.counts, discrepancies }
+        let verdict = result.verdict();
+        Self { complete: result.complete, verdict, counts: result.counts, discrepancies: result.rules.clone() }
     }
 }
 

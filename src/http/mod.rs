@@ -3,6 +3,11 @@
 //! Read only: nothing here changes a record.
 
 mod overview;
+mod reconciliation;
+mod report;
+mod report_form;
+mod facts;
+mod chart;
 mod notice;
 mod reasons;
 mod server;
@@ -10,6 +15,8 @@ mod words;
 
 pub(crate) use overview::{italian, withheld_title};
 pub(crate) use reasons::{aside, code, document, refused, set_aside, waiting};
+pub use reconciliation::reconciliation;
+pub use report_form::{Format, report_form};
 pub use server::Pages;
 pub(crate) use words::state;
 
@@ -57,6 +64,7 @@ pub fn router(flow: Flow) -> Router {
         .route("/stile.css", get(style))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
+        .merge(reconciliation::routes(flow.store.clone(), flow.store.clone(), flow.clock.clone()))
         .fallback(|| async { (StatusCode::NOT_FOUND, "non trovato\n") })
         .layer(axum::middleware::map_response(with_security_headers))
         .with_state(Arc::new(flow))

@@ -4,6 +4,7 @@
 //! somebody's turn: of all processes that share the database one does it. A round that fails is told
 //! in the log, and the next one comes at its time.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -14,8 +15,9 @@ use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::clock::after;
-use crate::config::ScheduleConfig;
+use crate::clock::{after, between, next_italian_time};
+use crate::config::reconciliation::DailyTime;
+use crate::config::{ReconciliationConfig, ScheduleConfig};
 use crate::flow::intake::{self, InTurn};
 use crate::flow::{Flow, FlowError, reconcile};
 use crate::pressure::Hold;
@@ -33,18 +35,31 @@ pub struct Schedule {
     tasks: JoinSet<()>,
 }
 
-/// Starts it: a read of every source as soon as it is our turn, then at every period. Where several processes share
-/// the database, each round is done by one of them.
-pub fn start(flow: Flow, config: &ScheduleConfig) -> Schedule {
+/// Starts it: a read of every source as soon as it is our turn, then at every period, and the
+/// comparisons once a day at their times. Where several processes share the database, each round is
+/// done by one of them.
+pub fn start(flow: &Flow, config: &ScheduleConfig, comparisons: &ReconciliationConfig) -> Schedule {
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
-    let (reads, compares) = (flow.clone(), flow.clone());
-    let sync = Round { flow: flow.clone(), name: "sync", period: config.sync_every(), first: Duration::ZERO };
+    let reads = flow.clone();
+    let sync = Round { flow: flow.clone(), name: "sync".to_owned(), due: Due::Every(config.sync_every()) };
     tasks.spawn(sync.repeat(stopped.clone(), move |turn| read_all(reads.clone(), turn)));
-    let period = config.reconcile_every();
-    let reconcile = Round { flow, name: "reconcile", period, first: period };
-    tasks.spawn(reconcile.repeat(stopped, move |_| reconcile_all(compares.clone())));
+    for (at, names) in by_time(flow, comparisons) {
+        let DailyTime::At { hour, minute } = at else { continue };
+        let (flow, compares) = (flow.clone(), flow.clone());
+        let round = Round { flow, name: format!("reconcile at {at}"), due: Due::Daily { hour, minute } };
+        tasks.spawn(round.repeat(stopped.clone(), move |_| reconcile_all(compares.clone(), names.clone())));
+    }
     Schedule { stop, tasks }
+}
+
+/// The comparisons that can be made, by the time of the day at which they are.
+fn by_time(flow: &Flow, config: &ReconciliationConfig) -> BTreeMap<DailyTime, Vec<String>> {
+    let mut times: BTreeMap<DailyTime, Vec<String>> = BTreeMap::new();
+    for name in reconcile::comparisons(flow) {
+        times.entry(config.time_of(&name)).or_default().push(name);
+    }
+    times
 }
 
 impl Schedule {
@@ -58,22 +73,51 @@ impl Schedule {
 /// Something that is done from time to time.
 struct Round {
     flow: Flow,
-    name: &'static str,
-    period: Duration,
-    first: Duration,
+    name: String,
+    due: Due,
+}
+
+/// When it is due.
+#[derive(Debug, Clone, Copy)]
+enum Due {
+    /// At once, then after this long.
+    Every(Duration),
+    /// At a time of the day in Italy.
+    Daily { hour: u8, minute: u8 },
+}
+
+impl Due {
+    /// The pause before the first time.
+    fn first(self, now: UtcInstant) -> Duration {
+        match self {
+            Self::Every(_) => Duration::ZERO,
+            Self::Daily { .. } => between(now, self.next(now)),
+        }
+    }
+
+    /// The next time after an instant.
+    fn next(self, now: UtcInstant) -> UtcInstant {
+        match self {
+            Self::Every(period) => after(now, period),
+            // A time of the day comes every day, until the end of what can be written.
+            Self::Daily { hour, minute } => {
+                next_italian_time(now, hour, minute).unwrap_or_else(|| after(now, Duration::from_hours(24)))
+            }
+        }
+    }
 }
 
 impl Round {
     async fn repeat<F: Future<Output = ()>>(self, mut stopped: watch::Receiver<bool>, act: impl Fn(Turn) -> F) {
         let forever = async {
-            tokio::time::sleep(self.first).await;
+            tokio::time::sleep(self.due.first(self.now())).await;
             loop {
-                match self.flow.store.take_turn(self.name, self.now(), self.later(TURN)).await {
+                match self.flow.store.take_turn(&self.name, self.now(), self.later(TURN)).await {
                     Ok(Some(turn)) => self.once(&turn, act(turn.clone())).await,
                     Ok(None) => {}
                     Err(error) => tracing::warn!(%error, round = self.name, "turn not taken, trying again"),
                 }
-                tokio::time::sleep(LOOK_EVERY.min(self.period)).await;
+                tokio::time::sleep(LOOK_EVERY).await;
             }
         };
         tokio::select! {
@@ -84,7 +128,7 @@ impl Round {
 
     /// Does it once, as long as the turn is ours, and leaves the turn until the next is due.
     async fn once(&self, turn: &Turn, act: impl Future<Output = ()>) {
-        let next = self.later(self.period);
+        let next = self.due.next(self.now());
         // One bad record must not end the schedule for all the others.
         let act = AssertUnwindSafe(act).catch_unwind();
         tokio::select! {
@@ -145,16 +189,13 @@ async fn read_when_admitted(flow: &Flow, name: &SourceName, turn: &Turn) -> Resu
     intake::read_in_turn(flow, name, InTurn { turn, holds: TURN }).await.map(|_| ())
 }
 
-async fn reconcile_all(flow: Flow) {
-    for (name, adapter) in flow.systems.iter() {
-        if adapter.target().is_none() || adapter.observer().is_none() {
-            continue;
-        }
+async fn reconcile_all(flow: Flow, names: Vec<String>) {
+    for name in names {
         // What is found must be written; a long queue is no reason not to look.
         let has_no_room = |hold: &Hold| !matches!(hold, Hold::Queue { .. });
         flow.intake_gate.wait_while(flow.store.as_ref(), flow.clock.as_ref(), has_no_room).await;
-        if let Err(error) = reconcile::reconcile(&flow, name, false).await {
-            tracing::error!(target_system = name, error = %chain(&error), "target not reconciled");
+        if let Err(error) = reconcile::compare(&flow, &name, false).await {
+            tracing::error!(comparison = name, error = %chain(&error), "not reconciled");
         }
     }
     // The log is kept outside the database: what is cut off after this is noticed.

@@ -23,7 +23,7 @@ const PRUNES: u32 = 50;
 pub struct SweeperSettings {
     /// Between two sweeps.
     pub every: Duration,
-    /// Between two looks at what waits for somebody else.
+    /// Between two looks at what waits for somebody else, and at leases whose holder is gone.
     pub wake_every: Duration,
     /// How often a job may be claimed without an answer before it stands aside.
     pub max_attempts: u32,
@@ -112,6 +112,12 @@ impl Sweeper {
                     continue;
                 }
                 if is_time_to_wake {
+                    // Whoever sees first that another process is gone takes its work over: no turn.
+                    match store.expire(clock.now(), settings.max_attempts).await {
+                        Ok(0) => {}
+                        Ok(expired) => tracing::info!(expired, "leases ended without an answer"),
+                        Err(error) => tracing::warn!(%error, "leases were not looked at, trying again"),
+                    }
                     if let Err(error) = store.wake(clock.now()).await {
                         tracing::warn!(%error, "what waits was not looked at, trying again");
                     }

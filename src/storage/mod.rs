@@ -2,13 +2,16 @@
 //!
 //! Five traits, by who asks: [`Ledger`] for intake and versions, [`Deliveries`] for the delivery
 //! station, [`Queue`] for the workers, [`Turns`] for schedules and sweeps, [`Views`] for people and for
-//! reconciliation; beside them [`Decisions`] of people and the [`AuditChain`]. A database implements all
+//! reconciliation; beside them [`Decisions`] of people, discrepancies as [`WorkItems`], and the
+//! [`AuditChain`]. A database implements all
 //! of them ([`Store`]); one suite in `contract-tests` runs every promise on each.
 //!
 //! Every method is atomic and durable: when it returns, what it wrote is on disk.
 
 pub mod model;
 pub mod parked;
+pub mod work_items;
+pub mod item_filter;
 pub mod chain;
 pub mod postgres;
 pub mod sqlite;
@@ -22,9 +25,14 @@ use contract::{DocumentHeader, Neighbour, Refusal, UnitKey};
 use tokio::sync::watch;
 
 pub use chain::{AuditChain, AuditHead, AuditReport, KeptHead, log_head};
+pub use item_filter::{CauseFilter, FieldFilter, ItemFilter, NewIn, NotAFilter, StateFilter};
 pub use model::*;
 pub use parked::{Decided, Decisions, KeptRecord, ParkedFilter, ParkedId, ParkedItem, ParkedKind, Person, Replay};
 pub use sql::SqlStore;
+pub use work_items::{
+    Changes, Chosen, ComparisonRun, DecidedItems, Decision, EventKind, ItemEvent, RunResult, RunSummary, SignOff,
+    WorkItems,
+};
 
 /// What a database could not do.
 #[derive(Debug, thiserror::Error)]
@@ -116,6 +124,9 @@ pub trait Ledger: Send + Sync {
 
     /// Remembers where a complete read of a source ended.
     async fn save_cursor(&self, source: &SourceName, cursor: &str, at: UtcInstant) -> Result<(), StorageError>;
+
+    /// Forgets where a read of a source ended: the next one begins at its beginning.
+    async fn forget_cursor(&self, source: &SourceName, at: UtcInstant) -> Result<(), StorageError>;
 }
 
 /// What each target should hold, what it holds, and every attempt in between.
@@ -203,7 +214,7 @@ pub trait Turns: Send + Sync {
     async fn hold_turn(&self, turn: &Turn, until: UtcInstant) -> Result<bool, StorageError>;
 }
 
-/// What people and reconciliation read. Nothing here changes anything but reconciliation results.
+/// What people and reconciliation read. Nothing here changes anything.
 #[async_trait]
 pub trait Views: Send + Sync {
     /// Counts for the overview.
@@ -242,8 +253,9 @@ pub trait Views: Send + Sync {
         limit: u32,
     ) -> Result<Vec<ExpectedUnit>, StorageError>;
 
-    /// Stores the result of a reconciliation with its discrepancies, in one transaction.
-    async fn save_reconciliation(&self, result: &Reconciliation) -> Result<ReconciliationId, StorageError>;
+    /// What all sources say, by CIG: the standing records whose keys begin with it, in ascending
+    /// order, after one of them.
+    async fn families(&self, after: Option<&str>, limit: u32) -> Result<Vec<Family>, StorageError>;
 
     /// Deliveries by target and state, for those who wait for quiet.
     async fn delivery_counts(&self) -> Result<Vec<DeliveryCount>, StorageError>;
@@ -251,7 +263,7 @@ pub trait Views: Send + Sync {
 
 /// A database that implements everything.
 #[async_trait]
-pub trait Store: Ledger + Deliveries + Queue + Turns + Views + Decisions + AuditChain {
+pub trait Store: Ledger + Deliveries + Queue + Turns + Views + Decisions + WorkItems + AuditChain {
     /// Ends it: what was accepted is written, and nothing is accepted any more.
     async fn close(&self);
 

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use canonical::values::UtcInstant;
 use canonical::{Digest, Finding, Kind, Record, RecordKey, SourceName};
 use contract::{Lane, Receipt, SetAside, Shipment, UnitKey};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::Changes;
 use crate::delivery::DeliveryState;
+use crate::discrepancy::Discrepancy;
 
 macro_rules! ids {
     ($( $(#[doc = $doc:literal])+ $name:ident; )+) => { $(
@@ -414,6 +416,15 @@ pub struct ReconciliationView {
     pub complete: bool,
     /// Its counts.
     pub counts: ReconciliationCounts,
+    /// Work items that were open after it.
+    pub open: u64,
+}
+
+impl ReconciliationView {
+    /// What it says, in one word.
+    pub fn verdict(&self) -> Verdict {
+        self.counts.verdict_beside(self.open, self.complete)
+    }
 }
 
 /// The life of some records.
@@ -522,7 +533,7 @@ pub struct ExpectedUnit {
 }
 
 /// Counts of a reconciliation, in rows of the target's vocabulary.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReconciliationCounts {
     /// Rows that the target should hold.
     pub expected: u64,
@@ -530,8 +541,10 @@ pub struct ReconciliationCounts {
     pub observed: u64,
     /// Rows equal in every field.
     pub equal: u64,
-    /// Rows that differ in at least one field.
+    /// Rows that differ in at least one field, for no known cause.
     pub different: u64,
+    /// Rows that differ, and known causes account for all of it.
+    pub explained: u64,
     /// Rows that the target should hold and does not.
     pub missing_there: u64,
     /// Rows that the target holds and we do not know.
@@ -557,6 +570,30 @@ pub enum Verdict {
 }
 
 impl ReconciliationCounts {
+    /// These counts and others.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            expected: self.expected + other.expected,
+            observed: self.observed + other.observed,
+            equal: self.equal + other.equal,
+            different: self.different + other.different,
+            explained: self.explained + other.explained,
+            missing_there: self.missing_there + other.missing_there,
+            missing_here: self.missing_here + other.missing_here,
+            on_its_way: self.on_its_way + other.on_its_way,
+            stopped: self.stopped + other.stopped,
+        }
+    }
+
+    /// What these counts say where so many work items are open: what was accepted is no difference.
+    pub fn verdict_beside(mut self, open: u64, complete: bool) -> Verdict {
+        if open == 0 {
+            (self.different, self.missing_there, self.missing_here) = (0, 0, 0);
+        }
+        self.verdict(complete)
+    }
+
     /// What these counts say. The order matters: what was not read cannot agree.
     pub fn verdict(&self, complete: bool) -> Verdict {
         if !complete {
@@ -571,52 +608,10 @@ impl ReconciliationCounts {
     }
 }
 
-/// A discrepancy: one field of one row, or a row that is missing on one side.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Discrepancy {
-    /// The rule that found it.
-    pub rule: canonical::Rule,
-    /// What kind of discrepancy.
-    pub kind: DiscrepancyKind,
-    /// The unit.
-    pub unit: UnitKey,
-    /// The row inside the unit.
-    pub row: String,
-    /// The field, for a difference.
-    pub field: Option<String>,
-    /// Our value, as text.
-    pub ours: Option<String>,
-    /// Their value, as text.
-    pub theirs: Option<String>,
-}
-
-/// What kind of discrepancy it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DiscrepancyKind {
-    /// We should see it there and do not.
-    MissingThere,
-    /// It is there and we do not know it.
-    MissingHere,
-    /// Both sides have it and differ.
-    Differs,
-}
-
-impl DiscrepancyKind {
-    /// Stable name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::MissingThere => "missing_there",
-            Self::MissingHere => "missing_here",
-            Self::Differs => "differs",
-        }
-    }
-}
-
-/// The result of comparing the ledger with one target.
+/// The result of comparing the ledger with one target, or of all sources with each other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reconciliation {
-    /// The target.
+    /// The target, or `fonti`.
     pub target: String,
     /// When it began.
     pub started_at: UtcInstant,
@@ -626,10 +621,43 @@ pub struct Reconciliation {
     pub complete: bool,
     /// Why it is not complete.
     pub incomplete_because: Option<String>,
-    /// Counts.
+    /// Counts of rows; of families of records where the sources are compared.
     pub counts: ReconciliationCounts,
-    /// Discrepancies in order of unit, row and field.
+    /// What it did to the work items.
+    pub changes: Changes,
+    /// Work items that are open, explained and accepted after it.
+    pub standing: StandingCounts,
+    /// What it found, by rule.
+    pub rules: BTreeMap<String, u64>,
+    /// The first discrepancies, in order of unit, row and field: all stand among the work items.
     pub discrepancies: Vec<Discrepancy>,
+}
+
+impl Reconciliation {
+    /// What it says, in one word: what is explained or accepted is no difference.
+    pub fn verdict(&self) -> Verdict {
+        self.counts.verdict_beside(self.standing.open, self.complete)
+    }
+}
+
+/// Work items by state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct StandingCounts {
+    /// Somebody must act.
+    pub open: u64,
+    /// A known cause accounts for it.
+    pub explained: u64,
+    /// A person lives with it.
+    pub accepted: u64,
+}
+
+/// What is known under one CIG, from all sources.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Family {
+    /// The CIG.
+    pub cig: String,
+    /// The standing records, in the order of key, kind and source.
+    pub records: Vec<Record>,
 }
 
 fn as_text<S: serde::Serializer>(value: &impl std::fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {

@@ -67,8 +67,11 @@ fn tools() -> Result<Outcome> {
 /// What tests start beside our own program: its name, the Debian package, whether it is there.
 type Companion = (&'static str, &'static str, fn() -> bool);
 
-const COMPANIONS: &[Companion] =
-    &[("PostgreSQL", "postgresql", has_postgres), ("libfaketime", "faketime", has_faketime)];
+const COMPANIONS: &[Companion] = &[
+    ("PostgreSQL", "postgresql", has_postgres),
+    ("libfaketime", "faketime", has_faketime),
+    ("LibreOffice", "libreoffice-calc", || step::is_there("soffice --version")),
+];
 
 /// Installs the Debian packages of what is missing, and says so.
 fn companions() -> Result<Outcome> {

@@ -131,6 +131,11 @@ impl Lanes {
     pub(super) fn settle(&self, place: &Place, figures: &mut Figures) -> Result<()> {
         const OPEN: &str = "select count(*) from delivery where target = 'scp-esecuzione'
             and (state <> 'acknowledged' or held_revision <> desired_revision)";
+        /// How often a lane went back to an older job.
+        const TURNS: &str = "select count(*) from (
+    select a.job - lag(a.job) over (partition by d.lane order by a.id) as forward
+      from attempt a join delivery d on d.id = a.delivery where d.target = 'scp-esecuzione') t
+  where forward < 0";
         let begun = Instant::now();
         if place.store.number(OPEN)? > 0 {
             let mut daemon = place.start(&["serve"])?;
@@ -147,10 +152,6 @@ impl Lanes {
             figures.violated(format!("I14: {open} steps not there after {} s", SETTLED.as_secs()));
         }
         self.judge(figures);
-        const TURNS: &str = "select count(*) from (
-            select a.job - lag(a.job) over (partition by d.lane order by a.id) as forward
-              from attempt a join delivery d on d.id = a.delivery where d.target = 'scp-esecuzione') t
-          where forward < 0";
         let backwards = place.store.number(TURNS)?;
         if backwards > 0 {
             figures.violated(format!("I7: {backwards} times a lane went back to an older piece of work"));
@@ -178,7 +179,7 @@ impl Lanes {
         for (cig, amounts) in &self.amounts {
             for (step, amount) in amounts.iter().enumerate() {
                 let unit = unit(cig, step);
-                let there = ledger.held.get(&unit).map(|held| held.to_string());
+                let there = ledger.held.get(&unit).map(ToString::to_string);
                 // The start of the works has no amount.
                 if !there.is_some_and(|there| step == 1 || there.contains(&amount.to_string())) {
                     figures.lost += 1;

@@ -45,7 +45,7 @@ pub(super) fn ready_at_once(plan: &Plan) -> Result<Ended> {
     figures.remarks.push(format!(
         "{all} records, {open} of them open: imported in {} s, made delivered in {} s",
         imported.as_secs(),
-        (begun.elapsed() - imported).as_secs()
+        begun.elapsed().saturating_sub(imported).as_secs()
     ));
 
     place.target.script(|_, _| Fate::TakeAfter(Duration::from_millis(15)));

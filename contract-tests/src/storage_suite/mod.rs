@@ -12,6 +12,7 @@ pub mod rivals;
 pub mod queue;
 pub mod turns;
 pub mod views;
+pub mod work_items;
 pub mod durability;
 pub mod parked;
 pub mod chain;
@@ -151,8 +152,26 @@ macro_rules! storage_suite {
                 a_trace_finds_what_stands_aside
                 expected_units_come_page_by_page_in_byte_order
                 the_overview_counts
-                a_reconciliation_is_kept_with_its_discrepancies
+                the_last_comparison_is_in_the_overview
+                what_is_known_by_cig_comes_family_by_family
                 deliveries_are_counted_by_target_and_state
+            ]
+            work_items: [
+                what_a_run_finds_is_work_until_a_complete_run_does_not_see_it
+                the_same_found_again_changes_nothing_and_other_values_do
+                what_is_missing_is_held_back_until_the_run_is_complete
+                units_of_which_nothing_can_be_said_keep_their_work_items
+                a_killed_run_goes_on_where_it_stopped
+                a_run_that_was_killed_long_ago_is_begun_anew
+                two_runs_of_a_comparison_never_overlap
+                work_items_are_listed_by_filter_and_page
+                a_group_tells_how_many_how_grave_how_much_and_since_when
+                an_acceptance_ends_with_its_day_or_with_other_values
+                a_decision_is_refused_where_the_state_does_not_admit_it
+                a_repair_is_approved_by_somebody_else_or_not_at_all
+                a_period_is_signed_off_with_what_stood_open
+                what_happened_to_work_items_is_never_changed
+                a_hundred_thousand_are_noted_in_seconds_and_grouped_at_once
             ]
             durability: [
                 what_was_answered_is_there_after_a_restart

@@ -1,9 +1,9 @@
 //! What people and reconciliation read.
 
-use canonical::{Kind, Rule};
+use canonical::Kind;
 use contract::UnitKey;
 use raccordo::delivery::DeliveryState;
-use raccordo::storage::{DeliveryCount, Discrepancy, DiscrepancyKind, Reconciliation, ReconciliationCounts, RunTotals};
+use raccordo::storage::{DeliveryCount, ReconciliationCounts, RunResult, RunTotals};
 
 use super::scene::{finding, routed_lotto, to_unit, withheld};
 use super::{Database, Scene};
@@ -111,51 +111,43 @@ pub async fn the_overview_counts(database: &dyn Database) {
     assert_eq!(overview.runs[0].finished_at, Some(at(9)));
 }
 
-pub async fn a_reconciliation_is_kept_with_its_discrepancies(database: &dyn Database) {
+pub async fn the_last_comparison_is_in_the_overview(database: &dyn Database) {
     let scene = Scene::open(database).await;
-    let counts = ReconciliationCounts {
-        expected: 9,
-        observed: 8,
-        equal: 7,
-        different: 1,
-        missing_there: 1,
-        on_its_way: 2,
-        stopped: 3,
-        ..Default::default()
-    };
-    let missing = Discrepancy {
-        rule: Rule::R01,
-        kind: DiscrepancyKind::MissingThere,
-        unit: UnitKey("a".to_owned()),
-        row: "1".to_owned(),
-        field: None,
-        ours: None,
-        theirs: None,
-    };
-    let differs = Discrepancy {
-        rule: Rule::R02,
-        kind: DiscrepancyKind::Differs,
-        field: Some("importo".to_owned()),
-        ours: Some("1.00".to_owned()),
-        theirs: Some("2.00".to_owned()),
-        ..missing.clone()
-    };
-    let result = Reconciliation {
-        target: "pico".to_owned(),
-        started_at: at(1),
-        finished_at: at(2),
-        complete: true,
-        incomplete_because: None,
-        counts,
-        discrepancies: vec![missing, differs],
-    };
-    let first = scene.store.save_reconciliation(&result).await.expect("it is saved");
-    let second = scene.store.save_reconciliation(&result).await.expect("it is saved");
-    assert!(first < second);
+    let counts = ReconciliationCounts { expected: 3, observed: 2, equal: 2, missing_there: 1, ..Default::default() };
+    for seconds in [1, 2] {
+        let run = scene.store.begin_comparison("pico", at(seconds)).await.expect("it begins");
+        let result = RunResult { counts, incomplete_because: None };
+        scene.store.finish_comparison(&run, &result, at(seconds)).await.expect("it ends");
+    }
+    let under_way = scene.store.begin_comparison("pico", at(3)).await.expect("it begins");
     let overview = scene.store.overview().await.expect("an overview");
     let [last] = &overview.reconciliations[..] else { panic!("the last one: {:?}", overview.reconciliations) };
-    assert_eq!((last.id, last.target.as_str(), last.complete, last.counts), (second, "pico", true, counts));
-    assert_eq!(database.number("select count(*) from discrepancy").await, 4);
+    assert_eq!((last.target.as_str(), last.finished_at, last.counts), ("pico", at(2), counts));
+    assert!(last.id < under_way.id && last.complete);
+}
+
+pub async fn what_is_known_by_cig_comes_family_by_family(database: &dyn Database) {
+    let scene = Scene::open(database).await;
+    let document = scene.document("a", Some("2024-01-31")).await;
+    let mut arrivals: Vec<_> = (1..=5).map(|number| routed_lotto(&document, number, "strade")).collect();
+    let route = to_unit("pico", cig(2).as_str());
+    arrivals.push(document.says_to(20, contratto(2, 1, "1"), vec![route]));
+    scene.store(arrivals).await;
+    let mut cigs = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let page = scene.store.families(after.as_deref(), 2).await.expect("a page");
+        let Some(last) = page.last() else { break };
+        after = Some(last.cig.clone());
+        for family in page {
+            let is_second = family.cig == cig(2).as_str();
+            assert_eq!(family.records.len(), if is_second { 2 } else { 1 }, "{family:?}");
+            cigs.push(family.cig);
+        }
+    }
+    let mut expected: Vec<_> = (1..=5).map(|number| cig(number).as_str().to_owned()).collect();
+    expected.sort_unstable();
+    assert_eq!(cigs, expected);
 }
 
 pub async fn deliveries_are_counted_by_target_and_state(database: &dyn Database) {

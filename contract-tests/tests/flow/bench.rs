@@ -62,6 +62,7 @@ impl TestFlow {
             ownership: Arc::default(),
             filters: Arc::default(),
             intake_gate: Arc::new(IntakeGate::wide_open()),
+            reconciliation: raccordo::flow::reconcile::Policy::default(),
         };
         Self { flow, clock, origin, target, folder }
     }

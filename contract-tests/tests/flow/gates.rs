@@ -185,6 +185,7 @@ async fn race(lotti: u32, is_beside_a_dead_one: bool) -> Duration {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let flow = Flow {
         intake_gate: Arc::new(IntakeGate::wide_open()),
+        reconciliation: raccordo::flow::reconcile::Policy::default(),
         store,
         systems: Arc::new(systems),
         gates: Arc::new(Gates::new(Arc::clone(&clock), BTreeMap::new())),

@@ -214,7 +214,7 @@ async fn one_process_stores_while_both_deliver_and_nothing_is_lost() {
         }
         is_over.store(true, Ordering::SeqCst);
     };
-    let (_, here, there) =
+    let ((), here, there) =
         tokio::join!(import, deliver(one.clone(), &lanes, &is_over), deliver(other.clone(), &lanes, &is_over));
     // What a lane passed on at the very end, after both had looked.
     let rest = deliver(one, &lanes, &is_over).await;

@@ -109,12 +109,14 @@ pub(super) fn mark_found(planted: &mut [Planted], results: &[Reconciliation]) ->
     let mut strangers = 0;
     for result in results {
         for discrepancy in &result.discrepancies {
+            let said = |is_owner| discrepancy.sides.iter().find(|side| side.is_owner == is_owner);
+            let value = |is_owner| said(is_owner).and_then(|side| side.value.as_deref());
             let is_it = |planted: &&mut Planted| {
                 planted.target == result.target
-                    && planted.unit == discrepancy.unit.as_str()
+                    && planted.unit == discrepancy.unit
                     && planted.row == discrepancy.row
-                    && Some(planted.values.0) == discrepancy.ours.as_deref()
-                    && Some(planted.values.1) == discrepancy.theirs.as_deref()
+                    && Some(planted.values.0) == value(true)
+                    && Some(planted.values.1) == value(false)
                     && discrepancy.field.as_deref() == Some(planted.field)
                     && planted.rule == discrepancy.rule
             };

@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt as _;
 
 /// The name of the user that this process runs as; its number where it has no name here.
-pub(super) fn name() -> String {
+pub(in crate::cli) fn name() -> String {
     // The owner of the own entry is the effective user; variables of the environment say anything.
     let Ok(owner) = std::fs::metadata("/proc/self") else { return "unknown".to_owned() };
     let uid = owner.uid();

@@ -95,6 +95,11 @@ impl Ledger for SqlStore {
         let (source, cursor, at) = (source.to_string(), cursor.to_owned(), at.unix_micros());
         self.write("save the cursor of a source", move |desk| save_cursor(desk, source, cursor, at).boxed()).await
     }
+
+    async fn forget_cursor(&self, source: &SourceName, at: UtcInstant) -> Result<(), StorageError> {
+        let (source, at) = (source.to_string(), at.unix_micros());
+        self.write("forget the cursor of a source", move |desk| forget_cursor(desk, source, at).boxed()).await
+    }
 }
 
 async fn begin_run(desk: &mut Desk, kind: RunKind, source: String, at: i64) -> Result<RunId, Trouble> {
@@ -202,6 +207,11 @@ async fn save_cursor(desk: &mut Desk, source: String, cursor: String, at: i64) -
     .execute(&mut desk.connection)
     .await?;
     desk.audit(vec![entry], at).await
+}
+
+async fn forget_cursor(desk: &mut Desk, source: String, at: i64) -> Result<(), Trouble> {
+    query("delete from source_cursor where source = $1").bind(&source).execute(&mut desk.connection).await?;
+    desk.audit(vec![Entry::new("cursor_forgotten", format!("source/{source}"), "{}")], at).await
 }
 
 impl Desk {

@@ -31,6 +31,7 @@ mod turns;
 mod views;
 mod trace;
 mod parked;
+mod work_items;
 mod entries;
 pub(in crate::storage) mod audit;
 #[cfg(test)]

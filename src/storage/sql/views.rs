@@ -5,19 +5,16 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use canonical::{Kind, Record, SourceName};
 use contract::UnitKey;
-use futures_util::FutureExt as _;
 
-use super::audit::Entry;
-use super::bulk::Bulk;
-use super::connection::{Connection, Row, query, query_scalar};
-use super::desk::Desk;
+use super::connection::{Connection, Row, query};
 use super::ledger::totals;
-use super::rows::{count, instant, json, optional_instant, record, state, stored};
+use super::rows::{count, instant, json, optional_instant, record, state};
 use super::trouble::Trouble;
+use super::work_items::lists::{LAST_RUNS, run as run_of_comparison};
 use super::{SqlStore, lanes, reroute, trace};
 use crate::storage::{
-    DeliveryCount, DeliveryId, ExpectedUnit, Overview, Reconciliation, ReconciliationCounts, ReconciliationId,
-    ReconciliationView, RecordId, RunId, RunView, StandingId, StorageError, Trace, Views,
+    DeliveryCount, DeliveryId, ExpectedUnit, Family, Overview, ReconciliationView, RecordId, RunId, RunSummary,
+    RunView, StandingId, StorageError, Trace, Views,
 };
 
 #[async_trait]
@@ -71,9 +68,9 @@ impl Views for SqlStore {
         records.await.map_err(|trouble: Trouble| trouble.during("read what a system tells of a contract"))
     }
 
-    async fn save_reconciliation(&self, result: &Reconciliation) -> Result<ReconciliationId, StorageError> {
-        let result = result.clone();
-        self.write("save a reconciliation", move |desk| save_reconciliation(desk, result).boxed()).await
+    async fn families(&self, after: Option<&str>, limit: u32) -> Result<Vec<Family>, StorageError> {
+        let families = async { families(&mut self.snapshot().await?, after, limit).await };
+        families.await.map_err(|trouble: Trouble| trouble.during("read what is known by CIG"))
     }
 
     async fn delivery_counts(&self) -> Result<Vec<DeliveryCount>, StorageError> {
@@ -109,12 +106,8 @@ async fn overview(connection: &mut Connection) -> Result<Overview, Trouble> {
     for row in all(connection, runs).await? {
         overview.runs.push(run(&row)?);
     }
-    let reconciliations = "
-        select id, target, finished_at, complete, expected, observed, equal, different, missing_there, missing_here,
-               on_its_way, stopped
-          from reconciliation where id in (select max(id) from reconciliation group by target) order by target";
-    for row in all(connection, reconciliations).await? {
-        overview.reconciliations.push(reconciliation(&row)?);
+    for row in all(connection, LAST_RUNS).await? {
+        overview.reconciliations.extend(reconciliation(run_of_comparison(&row)?));
     }
     overview.newest_quarantined = trace::newest_quarantined(connection, SHOWN_ASIDE).await?;
     overview.findings = findings(connection).await?;
@@ -153,23 +146,9 @@ fn run(row: &Row) -> Result<RunView, Trouble> {
     })
 }
 
-fn reconciliation(row: &Row) -> Result<ReconciliationView, Trouble> {
-    Ok(ReconciliationView {
-        id: ReconciliationId(row.try_get(0)?),
-        target: row.try_get(1)?,
-        finished_at: instant(row.try_get(2)?)?,
-        complete: row.try_get(3)?,
-        counts: ReconciliationCounts {
-            expected: count(row.try_get(4)?),
-            observed: count(row.try_get(5)?),
-            equal: count(row.try_get(6)?),
-            different: count(row.try_get(7)?),
-            missing_there: count(row.try_get(8)?),
-            missing_here: count(row.try_get(9)?),
-            on_its_way: count(row.try_get(10)?),
-            stopped: count(row.try_get(11)?),
-        },
-    })
+fn reconciliation(run: RunSummary) -> Option<ReconciliationView> {
+    let RunSummary { id, comparison, finished_at, complete, counts, open, .. } = run;
+    Some(ReconciliationView { id, target: comparison, finished_at: finished_at?, complete, counts, open })
 }
 
 async fn delivery_counts(connection: &mut Connection) -> Result<Vec<DeliveryCount>, Trouble> {
@@ -239,44 +218,73 @@ async fn members_of(connection: &mut Connection, ids: &[i64]) -> Result<BTreeMap
     Ok(members)
 }
 
-static DISCREPANCIES: Bulk = Bulk::new(
-    "insert into discrepancy (reconciliation, number, rule, kind, unit_key, row_key, field, ours, theirs)",
-    9,
-    "",
-);
+/// Keys looked at in one statement, when those are looked for that begin with a CIG.
+const KEYS_AT_ONCE: u32 = 2_000;
+const CIG_LENGTH: usize = 10;
 
-async fn save_reconciliation(desk: &mut Desk, result: Reconciliation) -> Result<ReconciliationId, Trouble> {
-    let Reconciliation { target, started_at, finished_at, complete, incomplete_because, counts, discrepancies } =
-        result;
-    let id: i64 = query_scalar(
-        "insert into reconciliation (target, started_at, finished_at, complete, incomplete_because, expected,
-                observed, equal, different, missing_there, missing_here, on_its_way, stopped)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) returning id",
+/// The CIG with which a key begins.
+fn cig_of(key: &str) -> Option<&str> {
+    let head = key.split('/').next()?;
+    let is_cig =
+        head.len() == CIG_LENGTH && head.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    is_cig.then_some(head)
+}
+
+/// Keys with the same CIG follow each other: what stands behind it is a slash, the smallest sign of
+/// those keys, and no CIG is the beginning of another.
+async fn families(connection: &mut Connection, after: Option<&str>, limit: u32) -> Result<Vec<Family>, Trouble> {
+    // `0` is the sign after the slash.
+    let mut from = after.map_or_else(String::new, |cig| format!("{cig}0"));
+    let mut families: Vec<(String, Vec<i64>)> = Vec::new();
+    'looking: loop {
+        let rows = query("select key, id from record where key >= $1 order by key, kind, source limit $2")
+            .bind(&from)
+            .bind(KEYS_AT_ONCE)
+            .fetch_all(&mut *connection)
+            .await?;
+        let is_last = rows.len() < KEYS_AT_ONCE as usize;
+        let mut last = None;
+        for row in &rows {
+            let key: &str = row.try_get(0)?;
+            last = Some(key.to_owned());
+            let Some(cig) = cig_of(key) else { continue };
+            let id: i64 = row.try_get(1)?;
+            if let Some((family, ids)) = families.last_mut()
+                && family == cig
+            {
+                if !ids.contains(&id) {
+                    ids.push(id);
+                }
+                continue;
+            }
+            if families.len() == limit as usize {
+                break 'looking;
+            }
+            families.push((cig.to_owned(), vec![id]));
+        }
+        match last {
+            // More than a page of records with one key cannot be: a key is one thing.
+            Some(last) if !is_last && last != from => from = last,
+            _ => break,
+        }
+    }
+    let ids: Vec<_> = families.iter().flat_map(|(_, ids)| ids).copied().collect();
+    let rows = query(
+        "select r.id, r.kind, v.schema_version, v.body, v.provenance
+           from json_each($1) i
+           cross join record r on r.id = cast(i.value as bigint)
+           cross join record_version v on v.record = r.id and v.number = r.version",
     )
-    .bind(&target)
-    .bind(started_at.unix_micros())
-    .bind(finished_at.unix_micros())
-    .bind(complete)
-    .bind(incomplete_because)
-    .bind(stored(counts.expected))
-    .bind(stored(counts.observed))
-    .bind(stored(counts.equal))
-    .bind(stored(counts.different))
-    .bind(stored(counts.missing_there))
-    .bind(stored(counts.missing_here))
-    .bind(stored(counts.on_its_way))
-    .bind(stored(counts.stopped))
-    .fetch_one(&mut desk.connection)
+    .bind(json(&ids)?)
+    .fetch_all(connection)
     .await?;
-    let numbered: Vec<_> = (1_i64..).zip(discrepancies).collect();
-    DISCREPANCIES
-        .run(&mut desk.connection, numbered, |(number, found), values| {
-            values.push(id).push(number).push(found.rule.code()).push(found.kind.name());
-            values.push(found.unit.0).push(found.row).push(found.field).push(found.ours).push(found.theirs);
-        })
-        .await?;
-    let detail = json(&serde_json::json!({ "target": target, "complete": complete, "counts": counts }))?;
-    let entry = Entry::new("reconciled", format!("reconciliation/{id}"), detail);
-    desk.audit(vec![entry], finished_at.unix_micros()).await?;
-    Ok(ReconciliationId(id))
+    let mut records = BTreeMap::new();
+    for row in &rows {
+        records.insert(row.try_get::<i64>(0)?, record(row, 1)?);
+    }
+    let family = |(cig, ids): (String, Vec<i64>)| {
+        let records = ids.iter().filter_map(|id| records.remove(id)).collect();
+        Family { cig, records }
+    };
+    Ok(families.into_iter().map(family).collect())
 }

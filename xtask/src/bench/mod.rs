@@ -5,11 +5,15 @@
 //! an ordinary build, the command builds that and runs itself in it.
 
 #[cfg(feature = "bench")]
+mod appalti;
+#[cfg(feature = "bench")]
 mod l190;
 #[cfg(feature = "bench")]
 pub(crate) mod processes;
 #[cfg(feature = "bench")]
 mod queue;
+#[cfg(feature = "bench")]
+mod reconcile;
 #[cfg(feature = "bench")]
 mod stock;
 #[cfg(feature = "bench")]
@@ -44,6 +48,23 @@ pub(crate) enum Bench {
         #[arg(long)]
         report_only: bool,
     },
+    /// Compare two files of records, beside a bare hash, sort and merge, `DuckDB` and reladiff.
+    Reconcile {
+        /// How many records a side.
+        #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(2..))]
+        records: u64,
+        /// How many of them differ.
+        #[arg(long, default_value_t = 12_000)]
+        differences: u64,
+    },
+    /// One pass over the files of such a comparison, in a process of its own.
+    #[command(hide = true)]
+    ReconcilePass {
+        /// Which side.
+        pass: ReconcileSide,
+        /// Where the files are.
+        folder: PathBuf,
+    },
     /// One process of several on a queue.
     #[command(hide = true)]
     QueueReplica {
@@ -69,6 +90,15 @@ pub(crate) enum Side {
     Ours,
 }
 
+/// A side of the comparison of files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReconcileSide {
+    /// Hash, sort and merge.
+    Bare,
+    /// What the product does.
+    Ours,
+}
+
 impl Bench {
     /// True when the bar is met.
     #[cfg(feature = "bench")]
@@ -80,6 +110,8 @@ impl Bench {
         match self {
             Self::Xml { size_mb, pairs } => xml::run(*size_mb, *pairs),
             Self::Queue { jobs, rounds, report_only } => queue::run(*jobs, *rounds, *report_only),
+            Self::Reconcile { records, differences } => reconcile::run(*records, *differences),
+            Self::ReconcilePass { pass, folder } => reconcile::pass(*pass, folder),
             Self::QueueReplica { url } => processes::replica(url),
             Self::XmlPass { side, file } => xml::pass(*side, file),
         }

@@ -298,36 +298,126 @@ create table source_cursor (
     saved_at integer not null
 );
 
-create table reconciliation (
+-- A run of a comparison: of a target, or of all sources. Of each comparison one at most is under way.
+create table comparison_run (
     id integer primary key,
-    target text not null,
+    comparison text not null,
     started_at integer not null,
-    finished_at integer not null,
-    complete integer not null check (complete in (0, 1)),
+    heard_at integer not null,
+    finished_at integer,
+    progress text,
+    complete integer not null default 0 check (complete in (0, 1)),
     incomplete_because text,
-    expected integer not null,
-    observed integer not null,
-    equal integer not null,
-    different integer not null,
-    missing_there integer not null,
-    missing_here integer not null,
-    on_its_way integer not null,
-    stopped integer not null
+    expected integer not null default 0,
+    observed integer not null default 0,
+    equal integer not null default 0,
+    different integer not null default 0,
+    explained integer not null default 0,
+    missing_there integer not null default 0,
+    missing_here integer not null default 0,
+    on_its_way integer not null default 0,
+    stopped integer not null default 0,
+    opened integer not null default 0,
+    reopened integer not null default 0,
+    changed integer not null default 0,
+    closed integer not null default 0,
+    seen integer not null default 0,
+    open_items integer not null default 0,
+    explained_items integer not null default 0,
+    accepted_items integer not null default 0,
+    check (finished_at is not null or complete = 0)
 );
-create index reconciliation_of on reconciliation (target, id);
+create index comparison_run_of on comparison_run (comparison, id);
+create unique index comparison_run_under_way on comparison_run (comparison) where finished_at is null;
+create trigger comparison_run_is_closed_once before update on comparison_run when old.finished_at is not null
+begin select raise(abort, 'a finished comparison never changes'); end;
 
+-- A discrepancy over all runs that saw it. Severity: 0 info, 1 warning, 2 error.
 create table discrepancy (
-    reconciliation integer not null references reconciliation (id),
-    number integer not null,
-    rule text not null,
-    kind text not null check (kind in ('missing_there', 'missing_here', 'differs')),
+    id integer primary key,
+    identity blob not null unique check (length(identity) = 32),
+    comparison text not null,
     unit_key text not null,
     row_key text not null,
     field text,
-    ours text,
-    theirs text
+    rule text not null,
+    severity integer not null check (severity between 0 and 2),
+    shape text not null check (shape in ('missing_there', 'missing_here', 'differs', 'breaks')),
+    against text not null,
+    cause text,
+    sides text not null,
+    at_stake integer,
+    body text,
+    deadline text,
+    act text not null,
+    content blob not null check (length(content) = 32),
+    state text not null check (state in ('open', 'explained', 'accepted', 'closed')),
+    accepted_until text,
+    first_seen integer not null,
+    last_seen integer not null,
+    changed_at integer not null,
+    opened_at integer not null,
+    reopened integer not null check (reopened >= 0),
+    office text,
+    escalated_at integer,
+    -- Who asked for the repair that waits for a second person.
+    repair_by text,
+    first_run integer not null references comparison_run (id),
+    last_run integer not null references comparison_run (id),
+    check (state <> 'explained' or cause is not null),
+    check (state <> 'open' or cause is null),
+    check (state = 'accepted' or accepted_until is null),
+    check (first_run <= last_run and first_seen <= last_seen)
 );
-create index discrepancy_of on discrepancy (reconciliation, number);
+-- Everything that a list of groups needs stands here: the table itself is not read.
+create index discrepancy_group on discrepancy
+    (comparison, rule, cause, field, against, shape, severity, state, first_run, at_stake, first_seen, deadline, body,
+     office, opened_at, escalated_at, repair_by)
+    where state <> 'closed';
+
+create index discrepancy_of_unit on discrepancy (comparison, unit_key) where state <> 'closed';
+
+-- What the target was not seen to hold: missing only when its side was read to the end.
+create table held_back (
+    id integer primary key,
+    run integer not null references comparison_run (id),
+    discrepancy text not null
+);
+create index held_back_of on held_back (run, id);
+
+-- What happened to it, and when a person did it, who and why.
+create table discrepancy_event (
+    id integer primary key,
+    discrepancy integer not null references discrepancy (id),
+    at integer not null,
+    kind text not null,
+    run integer references comparison_run (id),
+    who text,
+    reason text,
+    detail text,
+    check ((run is null) <> (who is null))
+);
+create index discrepancy_event_of on discrepancy_event (discrepancy, id);
+create trigger discrepancy_event_is_append_only_u before update on discrepancy_event
+begin select raise(abort, 'discrepancy_event is append-only'); end;
+create trigger discrepancy_event_is_append_only_d before delete on discrepancy_event
+begin select raise(abort, 'discrepancy_event is append-only'); end;
+
+-- A period that somebody signed off, with what stood open then.
+create table sign_off (
+    id integer primary key,
+    period text not null,
+    at integer not null,
+    who text not null,
+    reason text not null,
+    open_items integer not null,
+    explained_items integer not null,
+    accepted_items integer not null
+);
+create trigger sign_off_is_append_only_u before update on sign_off
+begin select raise(abort, 'sign_off is append-only'); end;
+create trigger sign_off_is_append_only_d before delete on sign_off
+begin select raise(abort, 'sign_off is append-only'); end;
 
 -- The chain: each entry holds the hash of the one before it. Numbers have no gaps.
 create table audit (

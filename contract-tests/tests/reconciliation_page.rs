@@ -1,0 +1,169 @@
+//! The page of reconciliation: completeness first, one line for each cause, every filter in the
+//! address, nothing of what was received taken for anything but text, and an answer at once.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use contract_tests::discrepancies::{NOW, Standing, at};
+use raccordo::clock::ManualClock;
+use raccordo::http::reconciliation;
+use reqwest::{Response, StatusCode};
+
+/// The time of the server for a page, whatever stands open.
+const AT_ONCE: Duration = Duration::from_millis(200);
+
+async fn served(items: i64) -> String {
+    let standing = Arc::new(Standing::of(items));
+    let clock = Arc::new(ManualClock::at(at(NOW)));
+    let router: Router = reconciliation(standing.clone(), standing, clock);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    format!("http://{address}")
+}
+
+async fn get(url: &str) -> Response {
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    client.get(url).send().await.unwrap()
+}
+
+async fn page(url: &str) -> String {
+    let answer = get(url).await;
+    assert_eq!(answer.status(), StatusCode::OK, "{url}");
+    let policy = answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert!(policy.starts_with("default-src 'none'; style-src 'self'"), "{policy}");
+    let text = answer.text().await.unwrap();
+    for forbidden in ["<script>", "style=\"", "onclick", "http-equiv"] {
+        assert!(!text.contains(forbidden), "{forbidden} in {url}");
+    }
+    text
+}
+
+/// The links of a page, as a browser reads them.
+fn links(page: &str) -> Vec<String> {
+    page.split("href=\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .map(|link| link.replace("&#38;", "&"))
+        .collect()
+}
+
+#[tokio::test]
+async fn whoever_asks_for_nothing_is_shown_what_is_new_and_the_address_says_so() {
+    let server = served(300).await;
+    let answer = get(&format!("{server}/reconciliation")).await;
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    assert_eq!(answer.headers()["location"], "/reconciliation?new=last");
+    let shown = page(&format!("{server}/reconciliation?new=last")).await;
+    assert!(
+        shown.contains("nuove: <strong>dall'ultimo confronto</strong>") || shown.contains("dall&#39;ultimo confronto")
+    );
+    let (complete, numbers, groups) = (shown.find("completezza"), shown.find("numeri"), shown.find("gruppi"));
+    assert!(complete < numbers && numbers < groups, "completeness stands first");
+    assert!(shown.contains("la pagina 7 di 12 non ha risposto") && shown.contains("non è completo"));
+}
+
+#[tokio::test]
+async fn ten_thousand_rows_with_one_cause_are_one_line_that_leads_to_them() {
+    let server = served(10_000).await;
+    let shown = page(&format!("{server}/reconciliation?cause=vat_22")).await;
+    assert_eq!(
+        shown.matches("Differenza spiegata dall&#39;IVA al 22 %").count()
+            + shown.matches("Differenza spiegata dall'IVA al 22 %").count(),
+        1,
+        "one comparison has them, so one line"
+    );
+    let link = links(&shown).into_iter().find(|link| link.starts_with("/reconciliation/items?")).expect("a way down");
+    let listed = page(&format!("{server}{link}")).await;
+    let own: Vec<_> = links(&listed).into_iter().filter(|link| link.starts_with("/reconciliation/items/")).collect();
+    assert_eq!(own.len(), 50);
+    let next = links(&listed).into_iter().find(|link| link.contains("after=")).expect("a next page");
+    let after = page(&format!("{server}{next}")).await;
+    let further: Vec<_> = links(&after).into_iter().filter(|link| link.starts_with("/reconciliation/items/")).collect();
+    assert!(further.len() == 50 && further.iter().all(|link| !own.contains(link)), "no row stands on two pages");
+}
+
+#[tokio::test]
+async fn an_item_shows_its_sides_its_cause_its_age_and_its_history() {
+    let server = served(300).await;
+    let shown = page(&format!("{server}/reconciliation/items/6")).await;
+    let (owner, other) = (shown.find("contabilita").unwrap(), shown.find("hub <").or(shown.find(">hub")).unwrap());
+    assert!(owner < other, "the owner stands first");
+    for fact in
+        ["1.002,22", "1.222,70", "IVA al 22 %", "A. Bianchi", "raccordo trace Z000000006", "assegnata a un ufficio"]
+    {
+        assert!(shown.contains(fact), "{fact}");
+    }
+    assert!(shown.contains("&#60;b&#62;la pratica") || shown.contains("&lt;b&gt;la pratica"), "a reason is text");
+    let hostile = page(&format!("{server}/reconciliation/items/2")).await;
+    assert!(!hostile.contains("<script>"));
+    for unknown in ["/reconciliation/items/301", "/reconciliation/items/uno"] {
+        assert_eq!(get(&format!("{server}{unknown}")).await.status(), StatusCode::NOT_FOUND);
+    }
+}
+
+#[tokio::test]
+async fn exports_are_of_exactly_the_filter() {
+    let server = served(600).await;
+    let filter = "rule=R03&body=80002650580";
+    let shown = page(&format!("{server}/reconciliation?{filter}")).await;
+    for form in ["csv", "xlsx", "json", "html"] {
+        let link = links(&shown).into_iter().find(|link| link.contains(&format!("/export/{form}?"))).expect(form);
+        assert!(link.ends_with(filter), "{link}");
+        let answer = get(&format!("{server}{link}")).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        let name = answer.headers()["content-disposition"].to_str().unwrap().to_owned();
+        assert_eq!(name, format!("attachment; filename=\"riconciliazione-2026-11-20.{form}\""));
+        let body = answer.bytes().await.unwrap();
+        match form {
+            "json" => {
+                let report: serde_json::Value = serde_json::from_slice(&body).unwrap();
+                assert_eq!(report["about"]["filter"], filter);
+                let items = report["items"].as_array().unwrap();
+                assert!(!items.is_empty());
+                assert!(items.iter().all(|item| item["rule"] == "R03" && item["body"] == "80002650580"));
+            }
+            "xlsx" => assert!(body.starts_with(b"PK")),
+            _ => assert!(String::from_utf8_lossy(&body).contains("4711:"), "the head of the chain"),
+        }
+    }
+    assert_eq!(get(&format!("{server}/reconciliation/export/pdf?{filter}")).await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_filter_that_is_not_understood_is_refused_in_words() {
+    let server = served(10).await;
+    for query in ["regola=R02", "rule=R99", "after=x", "state=%3Cb%3E"] {
+        for path in ["/reconciliation", "/reconciliation/items", "/reconciliation/export/csv"] {
+            let answer = get(&format!("{server}{path}?{query}")).await;
+            assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{path}?{query}");
+            assert!(answer.text().await.unwrap().starts_with("Il filtro «"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn taking_a_filter_away_leaves_the_others() {
+    let server = served(300).await;
+    let shown = page(&format!("{server}/reconciliation?rule=R02&body=00246180590")).await;
+    let links = links(&shown);
+    assert!(links.contains(&"/reconciliation?rule=R02".to_owned()), "{links:?}");
+    assert!(links.contains(&"/reconciliation?body=00246180590".to_owned()), "{links:?}");
+}
+
+#[tokio::test]
+async fn a_page_over_a_hundred_thousand_discrepancies_is_there_at_once() {
+    // Their groups are counted once, as a database has them in an index; the page is measured.
+    let server = served(100_000).await;
+    let all = format!("{server}/reconciliation?state=any");
+    page(&all).await;
+    let begun = Instant::now();
+    let shown = page(&all).await;
+    let took = begun.elapsed();
+    assert!(shown.contains("100.000 discordanze"), "the numbers are those of the groups");
+    assert!(took <= AT_ONCE, "{took:?}");
+    let begun = Instant::now();
+    page(&format!("{server}/reconciliation/items?state=any&after=50000")).await;
+    assert!(begun.elapsed() <= AT_ONCE, "{:?}", begun.elapsed());
+}

@@ -1,0 +1,132 @@
+//! `raccordo report`: the discrepancies of a filter, or of one comparison, as a report for people or
+//! programs.
+
+use std::io::Seek;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+
+use super::output::Output;
+use super::{Exit, Language};
+use crate::clock::{Clock as _, SystemClock};
+use crate::flow::report::file::{Unfinished, private_folder};
+use crate::flow::report::print::Report;
+use crate::flow::report::{gather, words};
+use crate::http::{Format, report_form};
+use crate::storage::{ItemFilter, StateFilter, Store};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  raccordo report --format xlsx --output novembre.xlsx      all that is not closed
+  raccordo report --filter 'rule=R02&cause=unexplained' --output importi.html
+  raccordo report 42 --format json                          what comparison number 42 saw
+
+The filter is what stands in the address of the page of reconciliation after the question mark.";
+
+/// The form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FormatName {
+    /// A page for reading and printing
+    Html,
+    /// A spreadsheet
+    Xlsx,
+    /// One table, with semicolons
+    Csv,
+    /// For programs
+    Json,
+}
+
+/// Write the discrepancies of a filter, or of one comparison, as a report.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The number of a comparison: what it saw, as it stands now
+    #[arg(conflicts_with = "filter")]
+    run: Option<i64>,
+    /// Which discrepancies, as in the address of the page [default: all that are not closed]
+    #[arg(long, value_name = "QUERY")]
+    filter: Option<String>,
+    /// The form [default: as the name of the file ends, else html]
+    #[arg(long, value_enum)]
+    format: Option<FormatName>,
+    /// The file [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Replace a file that is there
+    #[arg(long)]
+    force: bool,
+    /// CSV without the mark by which spreadsheets know UTF-8
+    #[arg(long)]
+    no_bom: bool,
+}
+
+impl Arguments {
+    fn format(&self) -> Format {
+        let ending = self.output.as_deref().and_then(|path| path.extension()?.to_str());
+        let by_name = ending.and_then(|ending| FormatName::from_str(ending, true).ok());
+        match self.format.or(by_name).unwrap_or(FormatName::Html) {
+            FormatName::Html => Format::Html,
+            FormatName::Xlsx => Format::Xlsx,
+            FormatName::Csv => Format::Csv { with_mark: !self.no_bom },
+            FormatName::Json => Format::Json,
+        }
+    }
+}
+
+pub(super) async fn run(
+    store: Arc<dyn Store>,
+    arguments: &Arguments,
+    language: Language,
+    output: &Output,
+) -> anyhow::Result<Exit> {
+    let written = write(store.as_ref(), arguments, language, output).await;
+    store.close().await;
+    written.map(|()| Exit::Done)
+}
+
+async fn write(store: &dyn Store, arguments: &Arguments, language: Language, output: &Output) -> anyhow::Result<()> {
+    let mut filter = ItemFilter::from_query(arguments.filter.as_deref().unwrap_or_default(), &[])?;
+    if let Some(run) = arguments.run {
+        let runs = store.runs(None, gather::RUNS).await?;
+        let found = runs.into_iter().find(|found| found.id.0 == run && found.finished_at.is_some());
+        let Some(found) = found else { bail!("no comparison that ended has the number {run}") };
+        filter.comparison = Some(found.comparison);
+        filter.state = StateFilter::Any;
+    }
+    let language = match language {
+        Language::It => words::Language::Italian,
+        Language::En => words::Language::English,
+    };
+    let format = arguments.format();
+    let now = SystemClock.now();
+    let about = gather::about((store, store), &filter, arguments.run, language, now).await?;
+    let seen_by = arguments.run.and_then(|_| about.runs.first().cloned());
+
+    let unfinished = match &arguments.output {
+        Some(path) => Some(Unfinished::begin(path, arguments.force)?),
+        None if format == Format::Xlsx => bail!("a spreadsheet is no text for a terminal: give --output FILE"),
+        None => None,
+    };
+    let (mut file, folder) = match &unfinished {
+        Some(unfinished) => (unfinished.handle()?, unfinished.folder()?),
+        None => (tempfile::tempfile()?, private_folder(None)?),
+    };
+    let form = report_form(format, file.try_clone()?, &about, folder)?;
+    let mut report = Report::begin(about, form);
+    gather::feed(&mut report, store, &filter, seen_by.as_ref()).await?;
+    let totals = report.finish()?;
+    let Some(unfinished) = unfinished else {
+        file.rewind()?;
+        output.copy(&mut file);
+        return Ok(());
+    };
+    unfinished.finish().context("giving the report its name")?;
+    let path = arguments.output.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
+    if output.is_json() {
+        output.json(&serde_json::json!({ "file": path, "discrepancies": totals.all.count }));
+    } else {
+        output.note(&format!("{path}: {} {}", totals.all.count, words::headings(language).items.to_lowercase()));
+    }
+    Ok(())
+}

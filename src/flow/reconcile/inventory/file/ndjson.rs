@@ -1,0 +1,89 @@
+//! One JSON object a line. A number is compared as the text that it is written with.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+
+use contract::Row;
+use serde_json::{Map, Value};
+
+use super::{FileSource, Pass};
+use crate::flow::reconcile::inventory::{InventoryError, Layout};
+
+/// A longer line is no record.
+const LONGEST_LINE: u64 = 16 * 1024 * 1024;
+const BUFFER: usize = 256 * 1024;
+const SHORT_BUFFER: usize = 4 * 1024;
+
+pub(super) fn scan(source: &FileSource, layout: &Layout, pass: &mut Pass<'_>) -> Result<(), InventoryError> {
+    let mut reader = BufReader::with_capacity(BUFFER, File::open(&source.path)?);
+    let mut line = Vec::new();
+    let mut place = 0;
+    loop {
+        let length = read_line(&mut reader, &mut line)?;
+        if length == 0 {
+            return Ok(());
+        }
+        if !line.trim_ascii().is_empty() {
+            match record(&line, source, layout) {
+                Some((key, texts)) => {
+                    let texts = texts.iter().map(|(field, text)| (*field, text.as_str()));
+                    pass.record(&key, place, texts)?;
+                }
+                None => pass.unreadable(),
+            }
+        }
+        place += length;
+    }
+}
+
+pub(super) fn records(
+    source: &FileSource,
+    layout: &Layout,
+    file: File,
+    places: impl Iterator<Item = u64>,
+) -> Result<Vec<Option<Row>>, InventoryError> {
+    let mut reader = BufReader::with_capacity(SHORT_BUFFER, file);
+    let mut line = Vec::new();
+    let mut rows = Vec::new();
+    for place in places {
+        reader.seek(SeekFrom::Start(place))?;
+        read_line(&mut reader, &mut line)?;
+        rows.push(record(&line, source, layout).map(|(key, texts)| {
+            texts.iter().fold(Row::new(key.trim()), |row, (field, text)| {
+                let (name, kind) = &layout.fields()[*field];
+                row.with(name, kind.read(text))
+            })
+        }));
+    }
+    Ok(rows)
+}
+
+/// Reads one line, of which no more is kept than a record may have; its length in the file.
+fn read_line(reader: &mut BufReader<File>, line: &mut Vec<u8>) -> io::Result<u64> {
+    line.clear();
+    let mut length = reader.by_ref().take(LONGEST_LINE).read_until(b'\n', line)? as u64;
+    if length == LONGEST_LINE && line.last() != Some(&b'\n') {
+        line.clear();
+        line.extend_from_slice(b"too long");
+        length += reader.skip_until(b'\n')? as u64;
+    }
+    Ok(length)
+}
+
+/// Key and texts of a line, by number of the field, in order.
+fn record(line: &[u8], source: &FileSource, layout: &Layout) -> Option<(String, Vec<(usize, String)>)> {
+    let object: Map<String, Value> = serde_json::from_slice(line).ok()?;
+    let key = text(object.get(&source.key)?)?;
+    let fields = layout.fields().iter().enumerate();
+    let texts =
+        fields.filter_map(|(number, (field, _))| Some((number, text(object.get(source.column(field))?)?))).collect();
+    Some((key, texts))
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        value => Some(value.to_string()),
+    }
+}

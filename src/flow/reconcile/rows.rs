@@ -1,0 +1,265 @@
+//! The rows of one unit, ours and theirs. Pure: discrepancies come in order of row and field.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+
+use canonical::identifiers::CodiceFiscale;
+use canonical::values::Importo;
+use canonical::{Record, Rule};
+use contract::{FieldValue, Row, UnitKey};
+
+use super::judge;
+use crate::discrepancy::{Act, Discrepancy, Shape, Side};
+use crate::storage::ReconciliationCounts;
+
+/// What stands around the rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Around<'a> {
+    /// The target, which is the name of the comparison too.
+    pub target: &'a str,
+    /// Whose value ours is; none when nobody here knows the unit.
+    pub owner: Option<&'a str>,
+    /// Tax code of the body concerned.
+    pub body: Option<&'a str>,
+}
+
+/// The sources of some records, and the body that all of them are about.
+pub(super) fn sources_of(members: &[Record]) -> (Option<String>, Option<String>) {
+    let sources: BTreeSet<_> = members.iter().map(|record| record.provenance.source.as_str()).collect();
+    let owner = (!sources.is_empty()).then(|| sources.into_iter().collect::<Vec<_>>().join("+"));
+    let bodies: BTreeSet<_> = members
+        .iter()
+        .filter_map(|record| record.body.ente())
+        .map(canonical::identifiers::CodiceFiscale::masked)
+        .collect();
+    let body = if bodies.len() == 1 { bodies.first().map(|body| (*body).to_owned()) } else { None };
+    (owner, body)
+}
+
+/// Compares the rows of one unit. A row that differs for known causes only is counted as explained.
+pub fn compare_rows(
+    unit: &UnitKey,
+    ours: &[Row],
+    theirs: &[Row],
+    around: &Around<'_>,
+) -> (ReconciliationCounts, Vec<Discrepancy>) {
+    let mut counts = ReconciliationCounts {
+        expected: ours.len() as u64,
+        observed: theirs.len() as u64,
+        ..ReconciliationCounts::default()
+    };
+    let mut found = Vec::new();
+    let (ours, theirs) = (sorted(ours), sorted(theirs));
+    let (mut i, mut j) = (0, 0);
+    loop {
+        let order = match (ours.get(i), theirs.get(j)) {
+            (None, None) => break,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(mine), Some(other)) => mine.key.cmp(&other.key),
+        };
+        match order {
+            Ordering::Less => {
+                counts.missing_there += 1;
+                found.push(missing(unit, ours[i], Shape::MissingThere, around));
+            }
+            Ordering::Greater => {
+                counts.missing_here += 1;
+                found.push(missing(unit, theirs[j], Shape::MissingHere, around));
+            }
+            Ordering::Equal => {
+                let differing = compare_fields(unit, ours[i], theirs[j], around);
+                if differing.is_empty() {
+                    counts.equal += 1;
+                } else if differing.iter().all(|found| found.cause.is_some()) {
+                    counts.explained += 1;
+                } else {
+                    counts.different += 1;
+                }
+                found.extend(differing);
+            }
+        }
+        i += usize::from(order.is_le());
+        j += usize::from(order.is_ge());
+    }
+    (counts, found)
+}
+
+fn sorted(rows: &[Row]) -> Vec<&Row> {
+    let mut rows: Vec<&Row> = rows.iter().collect();
+    rows.sort_by(|a, b| a.key.cmp(&b.key));
+    rows
+}
+
+fn missing(unit: &UnitKey, row: &Row, shape: Shape, around: &Around<'_>) -> Discrepancy {
+    let is_ours = shape == Shape::MissingThere;
+    let shown = Some(row.key.clone());
+    let amounts = row.fields.values().filter_map(|value| match value {
+        FieldValue::Amount(amount) => Some(*amount),
+        _ => None,
+    });
+    Discrepancy {
+        comparison: around.target.to_owned(),
+        unit: unit.0.clone(),
+        row: row.key.clone(),
+        field: None,
+        rule: Rule::R01,
+        severity: Rule::R01.severity(),
+        shape,
+        against: around.target.to_owned(),
+        cause: None,
+        sides: sides(around, if is_ours { shown.clone() } else { None }, if is_ours { None } else { shown }),
+        // Amounts of one row stand inside one another: the largest is what is in question.
+        at_stake: amounts.max(),
+        body: around.body.map(str::to_owned),
+        deadline: None,
+        act: if is_ours { Act::SendAgain } else { Act::AskPartner },
+    }
+}
+
+fn sides(around: &Around<'_>, ours: Option<String>, theirs: Option<String>) -> Vec<Side> {
+    let owner = Side {
+        system: around.owner.unwrap_or("raccordo").to_owned(),
+        is_owner: true,
+        value: ours.map(without_persons),
+        as_of: None,
+    };
+    let other =
+        Side { system: around.target.to_owned(), is_owner: false, value: theirs.map(without_persons), as_of: None };
+    vec![owner, other]
+}
+
+/// A value without the code of a person, which never stands in a list.
+fn without_persons(value: String) -> String {
+    let is_person = |text: &str| CodiceFiscale::parse(text).is_ok_and(CodiceFiscale::is_person);
+    if !value.split(|sign: char| !sign.is_ascii_alphanumeric()).any(is_person) {
+        return value;
+    }
+    let mask = |part: &str| match CodiceFiscale::parse(part) {
+        Ok(code) if code.is_person() => code.masked().to_owned(),
+        _ => part.to_owned(),
+    };
+    let mut masked = String::with_capacity(value.len());
+    for part in value.split_inclusive(|sign: char| !sign.is_ascii_alphanumeric()) {
+        let text = part.trim_end_matches(|sign: char| !sign.is_ascii_alphanumeric());
+        masked.push_str(&mask(text));
+        masked.push_str(&part[text.len()..]);
+    }
+    masked
+}
+
+fn compare_fields(unit: &UnitKey, ours: &Row, theirs: &Row, around: &Around<'_>) -> Vec<Discrepancy> {
+    let names: BTreeSet<&String> = ours.fields.keys().chain(theirs.fields.keys()).collect();
+    let differing = names.into_iter().filter_map(|name| {
+        let (mine, other) = (ours.fields.get(name), theirs.fields.get(name));
+        let judged = judge::of_row_field(name, mine, other)?;
+        Some(Discrepancy {
+            comparison: around.target.to_owned(),
+            unit: unit.0.clone(),
+            row: ours.key.clone(),
+            field: Some(name.clone()),
+            rule: judged.rule,
+            severity: judged.severity,
+            shape: Shape::Differs,
+            against: around.target.to_owned(),
+            cause: judged.cause,
+            sides: sides(around, mine.map(ToString::to_string), other.map(ToString::to_string)),
+            at_stake: at_stake(mine, other),
+            body: around.body.map(str::to_owned),
+            deadline: None,
+            act: if judged.cause.is_some() { Act::Nothing } else { Act::SendAgain },
+        })
+    });
+    differing.collect()
+}
+
+/// By how much two amounts differ.
+fn at_stake(mine: Option<&FieldValue>, other: Option<&FieldValue>) -> Option<Importo> {
+    let cents = |value: Option<&FieldValue>| match value {
+        Some(FieldValue::Amount(amount)) => Some(Some(amount.cents())),
+        Some(_) => None,
+        None => Some(None),
+    };
+    match (cents(mine)?, cents(other)?) {
+        (None, None) => None,
+        (mine, other) => {
+            let difference = mine.unwrap_or(0).saturating_sub(other.unwrap_or(0)).saturating_abs();
+            Some(Importo::from_cents(difference))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(key: &str, object: &str) -> Row {
+        Row::new(key).with("oggetto", Some(FieldValue::Text(object.to_owned())))
+    }
+
+    fn unit() -> UnitKey {
+        UnitKey("unit".to_owned())
+    }
+
+    fn compare(ours: &[Row], theirs: &[Row]) -> (ReconciliationCounts, Vec<Discrepancy>) {
+        let around = Around { target: "hub", owner: Some("pad"), body: None };
+        compare_rows(&unit(), ours, theirs, &around)
+    }
+
+    fn values(found: &Discrepancy) -> (Option<&str>, Option<&str>) {
+        (found.sides[0].value.as_deref(), found.sides[1].value.as_deref())
+    }
+
+    #[test]
+    fn rows_are_matched_by_key_in_any_order() {
+        let (counts, found) = compare(&[row("b", "x"), row("a", "y")], &[row("a", "y"), row("b", "x")]);
+        assert_eq!((counts.equal, found), (2, Vec::new()));
+    }
+
+    #[test]
+    fn a_row_on_one_side_only_is_missing_on_the_other() {
+        let (counts, found) = compare(&[row("a", "x")], &[row("b", "x")]);
+        assert_eq!((counts.missing_there, counts.missing_here), (1, 1));
+        assert_eq!(
+            found.iter().map(|found| found.shape).collect::<Vec<_>>(),
+            [Shape::MissingThere, Shape::MissingHere]
+        );
+    }
+
+    #[test]
+    fn a_difference_names_field_rule_and_both_values() {
+        let (counts, found) = compare(&[row("a", "scuola")], &[row("a", "ponte")]);
+        assert_eq!(counts.different, 1);
+        assert_eq!(found[0].rule, Rule::R12);
+        assert_eq!(values(&found[0]), (Some("scuola"), Some("ponte")));
+    }
+
+    #[test]
+    fn texts_that_differ_in_blanks_only_are_equal() {
+        let (counts, _) = compare(&[row("a", "una  scuola ")], &[row("a", "una scuola")]);
+        assert_eq!(counts.equal, 1);
+    }
+
+    #[test]
+    fn a_field_on_one_side_only_is_a_difference() {
+        let (counts, found) = compare(&[row("a", "x")], &[Row::new("a")]);
+        assert_eq!((counts.different, found.len()), (1, 1));
+        assert_eq!(values(&found[0]), (Some("x"), None));
+    }
+
+    #[test]
+    fn the_amount_in_question_is_the_difference() {
+        let row = |cents| Row::new("a").with("importo", Some(FieldValue::Amount(Importo::from_cents(cents))));
+        let (_, found) = compare(&[row(68_300_000)], &[row(63_800_000)]);
+        assert_eq!(found[0].at_stake, Some(Importo::from_cents(4_500_000)));
+        let (_, found) = compare(&[row(68_300_000)], &[]);
+        assert_eq!(found[0].at_stake, Some(Importo::from_cents(68_300_000)));
+    }
+
+    #[test]
+    fn the_code_of_a_person_stands_in_no_side() {
+        let shown = without_persons("RSSMRA80A01H501U, 80098765433".to_owned());
+        assert!(!shown.contains("RSSMRA80A01H501U") && shown.contains("80098765433"), "{shown}");
+        assert_eq!(without_persons("638000.00".to_owned()), "638000.00");
+    }
+}

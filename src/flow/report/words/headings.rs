@@ -1,0 +1,112 @@
+//! The headings and labels of reports, in both languages.
+
+use super::Language;
+
+macro_rules! headings {
+    ($( $name:ident: $it:literal, $en:literal; )+) => {
+        /// The headings of one language.
+        #[derive(Debug)]
+        #[allow(missing_docs, reason = "the text of each stands beside its name")]
+        pub struct Headings { $( pub $name: &'static str, )+ }
+
+        const ITALIAN: Headings = Headings { $( $name: $it, )+ };
+        const ENGLISH: Headings = Headings { $( $name: $en, )+ };
+    };
+}
+
+/// The headings of a language.
+pub const fn headings(language: Language) -> &'static Headings {
+    match language {
+        Language::Italian => &ITALIAN,
+        Language::English => &ENGLISH,
+    }
+}
+
+headings! {
+    title: "Riconciliazione", "Reconciliation";
+    summary: "Riepilogo", "Summary";
+    trend: "Andamento", "Trend";
+    made_at: "Preparato il", "Made at";
+    filter: "Filtro", "Filter";
+    no_filter: "nessuno: tutte le discordanze", "none: all discrepancies";
+    chain_head: "Testa della catena di controllo", "Head of the audit chain";
+    runs: "Confronti", "Comparisons";
+    run: "Confronto n.", "Comparison no.";
+    comparison: "Confronto", "Comparison";
+    finished_at: "Concluso il", "Finished at";
+    completeness: "Completezza delle due parti", "Completeness of both sides";
+    system: "Sistema", "System";
+    rows_read: "Righe lette", "Rows read";
+    complete: "Letta tutta", "Read completely";
+    yes: "sì", "yes";
+    no: "NO", "NO";
+    because: "Perché", "Because";
+    no_runs: "Nessun confronto ancora.", "No comparison yet.";
+    incomplete: "Il confronto non è completo: ciò che non è stato letto non può dirsi mancante.",
+        "The comparison is not complete: what was not read cannot be called missing.";
+    five_numbers: "Cinque numeri", "Five numbers";
+    equal: "Uguali", "Equal";
+    different: "Diverse", "Different";
+    of_which_explained: "di cui spiegate", "of which explained";
+    only_here: "Solo qui", "Only here";
+    only_there: "Solo là", "Only there";
+    skipped: "Non confrontate", "Not compared";
+    reason: "Motivo", "Reason";
+    rows: "Righe", "Rows";
+    count: "Quante", "Count";
+    new: "Nuove", "New";
+    at_stake: "Importo in gioco", "Amount at stake";
+    groups: "Gruppi per causa", "Groups by cause";
+    other_groups: "Altri gruppi", "Other groups";
+    cause: "Causa", "Cause";
+    rule: "Regola", "Rule";
+    shape: "Come si presenta", "How it shows";
+    oldest: "La più vecchia", "The oldest";
+    by_body: "Per Provincia o ente", "By province or body";
+    by_office: "Per ufficio", "By office";
+    by_system: "Per sistema che discorda", "By system that disagrees";
+    by_state: "Per stato", "By state";
+    ageing: "Da quanto aspettano, in giorni lavorativi", "How long they wait, in working days";
+    days: "Giorni lavorativi", "Working days";
+    nobody: "nessuno ancora", "nobody yet";
+    no_body: "ente non indicato", "body not given";
+    signing: "Chiusura del periodo", "Sign-off of the period";
+    signed: "Periodo firmato", "Period signed";
+    signed_by: "Firmato da", "Signed by";
+    signed_at: "Il", "At";
+    note: "Nota", "Note";
+    to_sign: "Nome, data e firma", "Name, date and signature";
+    not_signed: "Il periodo non è ancora stato firmato.", "The period was not signed yet.";
+    items: "Discordanze", "Discrepancies";
+    none: "Nessuna discordanza con questo filtro.", "No discrepancy with this filter.";
+    open: "Aperte", "Open";
+    total: "Totale", "Total";
+    chart: "Andamento delle discordanze nei confronti", "Discrepancies over the comparisons";
+    number: "N.", "No.";
+    unit: "Unità", "Unit";
+    row: "Riga", "Row";
+    field: "Campo", "Field";
+    whole_row: "riga intera", "whole row";
+    severity: "Gravità", "Severity";
+    owner: "Titolare", "Owner";
+    owner_value: "Valore del titolare", "Value of the owner";
+    against: "Altro sistema", "Other system";
+    against_value: "Valore dell'altro", "Value of the other";
+    other_sides: "Altre fonti", "Other sources";
+    body: "Ente", "Body";
+    deadline: "Scadenza", "Deadline";
+    act: "Che cosa fare", "What to do";
+    state: "Stato", "State";
+    until: "Accettata fino al", "Accepted until";
+    first_seen: "Vista la prima volta", "First seen";
+    last_seen: "Vista l'ultima volta", "Last seen";
+    changed_at: "Cambiata il", "Changed at";
+    reopened: "Riaperture", "Reopened";
+    office: "Ufficio", "Office";
+    escalated_at: "Sollecitata il", "Escalated at";
+    happened: "Che cosa è successo", "What happened";
+    why: "Perché", "Why";
+    causes_codes: "Codice della causa", "Code of the cause";
+    read_with: "Stesso filtro, stessi dati: ogni forma del rapporto riporta gli stessi fatti.",
+        "Same filter, same data: every form of the report gives the same facts.";
+}

@@ -1,0 +1,255 @@
+//! What the page of reconciliation and the printed report say alike: completeness first, the five
+//! numbers, the groups, the trend. Texts are ready; the templates only place them.
+
+use canonical::Severity;
+use canonical::values::Importo;
+
+use super::chart::{Chart, chart};
+use crate::clock::italian_day;
+use crate::discrepancy::{Group, Shape, State, WorkItem};
+use crate::flow::report::forms::{self, Cell, amount, day, instant, whole};
+use crate::flow::report::model::{About, FiveNumbers, RunFacts, plus};
+use crate::flow::report::words::{self, Headings, Language, headings};
+
+/// The facts that stand above the discrepancies.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) words: &'static Headings,
+    pub(super) here: &'static str,
+    pub(super) there: &'static str,
+    /// Why what follows is not the whole truth.
+    pub(super) warning: Option<&'static str>,
+    pub(super) runs: Vec<RunRow>,
+    /// Name, rows, amount, whether it calls for somebody.
+    pub(super) numbers: Vec<(&'static str, String, Option<String>, bool)>,
+    pub(super) skipped: Vec<(String, String)>,
+    pub(super) chart: Option<Chart>,
+}
+
+/// A run.
+#[derive(Debug)]
+pub(super) struct RunRow {
+    pub(super) comparison: String,
+    pub(super) id: i64,
+    pub(super) finished_at: String,
+    pub(super) rows_here: String,
+    pub(super) rows_there: String,
+    pub(super) is_complete: bool,
+    pub(super) because: String,
+}
+
+/// All discrepancies with one cause.
+#[derive(Debug)]
+pub(super) struct GroupRow {
+    /// Where they are told one by one.
+    pub(super) link: Option<String>,
+    pub(super) cause: &'static str,
+    pub(super) sentence: &'static str,
+    pub(super) rule: String,
+    pub(super) comparison: String,
+    pub(super) field: String,
+    pub(super) against: String,
+    pub(super) shape: &'static str,
+    pub(super) severity: &'static str,
+    pub(super) is_error: bool,
+    pub(super) count: String,
+    pub(super) new: String,
+    pub(super) at_stake: String,
+    pub(super) oldest: String,
+    pub(super) deadline: String,
+}
+
+/// One discrepancy, with everything that is said of it.
+#[derive(Debug)]
+pub(super) struct ItemRow {
+    pub(super) words: &'static Headings,
+    /// Where it stands alone.
+    pub(super) link: Option<String>,
+    pub(super) id: i64,
+    pub(super) comparison: String,
+    pub(super) unit: String,
+    pub(super) row: String,
+    pub(super) field: String,
+    pub(super) rule: String,
+    pub(super) severity: &'static str,
+    pub(super) is_error: bool,
+    pub(super) shape: &'static str,
+    pub(super) against: String,
+    pub(super) sides: Vec<SideRow>,
+    pub(super) happened: String,
+    pub(super) cause: &'static str,
+    pub(super) why: &'static str,
+    pub(super) act: &'static str,
+    pub(super) to_do: &'static str,
+    pub(super) at_stake: String,
+    pub(super) body: String,
+    pub(super) office: String,
+    pub(super) deadline: String,
+    pub(super) state: &'static str,
+    pub(super) state_sentence: &'static str,
+    pub(super) until: String,
+    pub(super) first_seen: String,
+    pub(super) last_seen: String,
+    pub(super) changed_at: String,
+    pub(super) age: String,
+    pub(super) reopened: String,
+    pub(super) escalated_at: String,
+}
+
+/// What one system says.
+#[derive(Debug)]
+pub(super) struct SideRow {
+    pub(super) system: String,
+    pub(super) is_owner: bool,
+    pub(super) value: Option<String>,
+    pub(super) as_of: String,
+    pub(super) is_number: bool,
+}
+
+impl Facts {
+    pub(super) fn of(about: &About, five: &FiveNumbers) -> Self {
+        let language = about.language;
+        let words = headings(language);
+        let warning = match (about.runs.is_empty(), about.is_complete()) {
+            (true, _) => Some(words.no_runs),
+            (false, false) => Some(words.incomplete),
+            (false, true) => None,
+        };
+        let number = |name, (rows, at_stake): (u64, Importo)| {
+            (
+                name,
+                whole(rows, language),
+                Some(format!("{}: €\u{a0}{}", words.at_stake, amount(at_stake, language))),
+                rows > 0,
+            )
+        };
+        let mut different = number(words.different, five.different);
+        if let (Some(note), 1..) = (&different.2, five.different_explained) {
+            let explained = whole(five.different_explained, language);
+            different.2 = Some(format!("{note}; {}: {explained}", words.of_which_explained));
+        }
+        let skipped: u64 = five.skipped.values().sum();
+        Self {
+            words,
+            here: language.of("qui", "here"),
+            there: language.of("là", "there"),
+            warning,
+            runs: about.runs.iter().map(|run| run_row(run, language)).collect(),
+            numbers: vec![
+                (words.equal, whole(five.equal, language), None, false),
+                different,
+                number(words.only_here, five.only_here),
+                number(words.only_there, five.only_there),
+                (words.skipped, whole(skipped, language), None, false),
+            ],
+            skipped: five
+                .skipped
+                .iter()
+                .map(|(reason, count)| (words::skipped(reason, language).to_owned(), whole(*count, language)))
+                .collect(),
+            chart: chart(&about.trend(), language),
+        }
+    }
+}
+
+/// The five numbers where the discrepancies are known by their groups.
+pub(super) fn five_numbers(about: &About, groups: &[Group]) -> FiveNumbers {
+    FiveNumbers::of(&about.runs, |shape: Shape| {
+        let of_shape = groups.iter().filter(|group| group.shape == shape);
+        of_shape.fold(Importo::default(), |sum, group| plus(sum, Some(group.at_stake)))
+    })
+}
+
+fn run_row(run: &RunFacts, language: Language) -> RunRow {
+    RunRow {
+        comparison: run.comparison.clone(),
+        id: run.id,
+        finished_at: run.finished_at.map(|at| instant(at, language)).unwrap_or_default(),
+        rows_here: whole(run.rows_here, language),
+        rows_there: whole(run.rows_there, language),
+        is_complete: run.is_complete,
+        because: forms::visible(run.incomplete_because.as_deref().unwrap_or_default()).into_owned(),
+    }
+}
+
+impl GroupRow {
+    pub(super) fn of(group: &Group, language: Language, link: Option<String>) -> Self {
+        let unexplained = words::unexplained(language);
+        let cause = group.cause.map_or(unexplained, |cause| words::cause(cause, language));
+        Self {
+            link,
+            cause: cause.title,
+            sentence: cause.sentence,
+            rule: format!("{} {}", group.rule.code(), words::rule(group.rule, language)),
+            comparison: group.comparison.clone(),
+            field: group.field.clone().unwrap_or_else(|| headings(language).whole_row.to_owned()),
+            against: group.against.clone(),
+            shape: words::shape(group.shape, language),
+            severity: words::severity(group.severity, language),
+            is_error: group.severity == Severity::Error,
+            count: whole(group.count, language),
+            new: whole(group.new, language),
+            at_stake: amount(group.at_stake, language),
+            oldest: day(italian_day(group.oldest), language),
+            deadline: group.deadline.map(|by| day(by, language)).unwrap_or_default(),
+        }
+    }
+}
+
+impl ItemRow {
+    pub(super) fn of(item: &WorkItem, about: &About, link: Option<String>) -> Self {
+        let language = about.language;
+        let found = &item.discrepancy;
+        let words = headings(language);
+        let seen = |text: &str| forms::visible(text).into_owned();
+        let message = words::message(found, language);
+        let cause = found.cause.map_or_else(|| words::unexplained(language), |cause| words::cause(cause, language));
+        let until = match item.state {
+            State::Accepted { until: Some(until) } => day(until, language),
+            _ => String::new(),
+        };
+        let sides = found.sides.iter().map(|side| {
+            let value = side.value.as_deref().map(|value| forms::value(found.rule, value));
+            SideRow {
+                system: side.system.clone(),
+                is_owner: side.is_owner,
+                is_number: value.as_ref().is_some_and(Cell::is_number),
+                value: value.map(|value| value.text(language)),
+                as_of: side.as_of.map(|as_of| day(as_of, language)).unwrap_or_default(),
+            }
+        });
+        Self {
+            words,
+            link,
+            id: item.id,
+            comparison: found.comparison.clone(),
+            unit: seen(&found.unit),
+            row: seen(&found.row),
+            field: found.field.clone().unwrap_or_else(|| words.whole_row.to_owned()),
+            rule: format!("{} {}", found.rule.code(), words::rule(found.rule, language)),
+            severity: words::severity(found.severity, language),
+            is_error: found.severity == Severity::Error,
+            shape: words::shape(found.shape, language),
+            against: found.against.clone(),
+            sides: sides.collect(),
+            happened: seen(&message.happened),
+            cause: cause.title,
+            why: message.why,
+            act: words::act(found.act, language),
+            to_do: message.to_do,
+            at_stake: found.at_stake.map(|at_stake| amount(at_stake, language)).unwrap_or_default(),
+            body: found.body.as_deref().map(seen).unwrap_or_default(),
+            office: item.office.as_deref().map(seen).unwrap_or_default(),
+            deadline: found.deadline.map(|by| day(by, language)).unwrap_or_default(),
+            state: words::state(&item.state, language),
+            state_sentence: words::state_sentence(&item.state, language),
+            until,
+            first_seen: instant(item.first_seen, language),
+            last_seen: instant(item.last_seen, language),
+            changed_at: instant(item.changed_at, language),
+            age: whole(about.age(item), language),
+            reopened: whole(item.reopened.into(), language),
+            escalated_at: item.escalated_at.map(|at| instant(at, language)).unwrap_or_default(),
+        }
+    }
+}
