@@ -181,6 +181,7 @@ fn every_planted_difference_of_values_is_found_and_no_near_miss_is() {
 }
 
 /// One case of records: what several sources say of one thing or of a family.
+#[expect(clippy::struct_field_names, reason = "the word of the file")]
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Schede {
