@@ -2,6 +2,7 @@
 //!
 //! Who may ask is not the subject here: no endpoint of the daemon serves this yet, because keys of
 //! records leave the node and the one that serves them must know to whom.
+#![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test, in its helpers too")]
 
 use std::sync::{Arc, Mutex};
 
@@ -65,7 +66,7 @@ async fn two_nodes_find_every_difference_over_http() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}/", listener.local_addr().unwrap());
     let router = axum::Router::new().route("/", post(answer));
-    let server = tokio::spawn(async move { axum::serve(listener, router).await });
+    let serving = tokio::spawn(async move { axum::serve(listener, router).await });
 
     let client = reqwest::Client::new();
     let salt = Salt([5; 16]);
@@ -88,7 +89,7 @@ async fn two_nodes_find_every_difference_over_http() {
     // A message that is none is refused, and the session goes on.
     let refused = client.post(&address).body("x").send().await.unwrap();
     assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
-    server.abort();
+    serving.abort();
 
     let (mine, other) = (reconciler.outcome(), served.lock().unwrap().outcome());
     assert!(matches!(mine.only_ours, Unmatched::Missing(..)));

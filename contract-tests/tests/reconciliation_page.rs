@@ -1,5 +1,6 @@
 //! The page of reconciliation: completeness first, one line for each cause, every filter in the
 //! address, nothing of what was received taken for anything but text, and an answer at once.
+#![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test, in its helpers too")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use canonical::SourceName;
 use contract::Received;
-use raccordo::config::ScheduleConfig;
+use raccordo::config::{ReconciliationConfig, ScheduleConfig};
 use raccordo::flow::intake::{self, BATCH, IntakeReport};
 use raccordo::flow::{Flow, FlowError};
 use raccordo::jobs::{self, schedule};
@@ -142,7 +142,7 @@ async fn the_schedule_waits_while_intake_is_held_and_goes_on_by_itself() {
     let disk = Disk::with(1);
     let flow = with_gate(&test, disk.gate(LIMITS));
     test.origin.give(document("a", &[lotto(1, "una scuola")]));
-    let schedule = schedule::start(flow.clone(), &ScheduleConfig::default());
+    let schedule = schedule::start(&flow, &ScheduleConfig::default(), &ReconciliationConfig::default());
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert_eq!(lotti(&flow).await, 0);
     disk.set(PLENTY);
