@@ -21,6 +21,7 @@ use crate::config::{ReconciliationConfig, ScheduleConfig};
 use crate::flow::intake::{self, InTurn};
 use crate::flow::{Flow, FlowError, reconcile};
 use crate::pressure::Hold;
+use crate::storage::work_items::SILENCE;
 use crate::storage::{Turn, log_head};
 
 /// How long a turn holds without being held anew: whoever falls silent is replaced after it.
@@ -44,6 +45,7 @@ pub fn start(flow: &Flow, config: &ScheduleConfig, comparisons: &ReconciliationC
     let reads = flow.clone();
     let sync = Round { flow: flow.clone(), name: "sync".to_owned(), due: Due::Every(config.sync_every()) };
     tasks.spawn(sync.repeat(stopped.clone(), move |turn| read_all(reads.clone(), turn)));
+    tasks.spawn(take_up(flow.clone(), stopped.clone()));
     for (at, names) in by_time(flow, comparisons) {
         let DailyTime::At { hour, minute } = at else { continue };
         let (flow, compares) = (flow.clone(), flow.clone());
@@ -187,6 +189,36 @@ async fn read_when_admitted(flow: &Flow, name: &SourceName, turn: &Turn) -> Resu
         flow.intake_gate.wait_while(flow.store.as_ref(), flow.clock.as_ref(), |_| true).await;
     }
     intake::read_in_turn(flow, name, InTurn { turn, holds: TURN }).await.map(|_| ())
+}
+
+/// Takes up what another process was comparing when it ended: the next night is too late for it.
+async fn take_up(flow: Flow, mut stopped: watch::Receiver<bool>) {
+    let all = async {
+        // Whoever is still at work shows a sign of life before.
+        tokio::time::sleep(SILENCE + LOOK_EVERY).await;
+        for name in reconcile::comparisons(&flow) {
+            let last = match flow.store.runs(Some(&name), 1).await {
+                Ok(runs) => runs.into_iter().next(),
+                Err(error) => {
+                    tracing::warn!(%error, comparison = name, "not known whether a comparison was cut short");
+                    continue;
+                }
+            };
+            if last.is_some_and(|run| run.finished_at.is_none()) {
+                tracing::info!(comparison = name, "taking up a comparison that was cut short");
+                match reconcile::compare(&flow, &name, false).await {
+                    Ok(_) | Err(FlowError::UnderWay { .. }) => {}
+                    Err(error) => {
+                        tracing::error!(comparison = name, error = %chain(&error), "not reconciled");
+                    }
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = all => {}
+        _ = stopped.changed() => {}
+    }
 }
 
 async fn reconcile_all(flow: Flow, names: Vec<String>) {

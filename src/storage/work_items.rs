@@ -19,7 +19,7 @@ use crate::discrepancy::{Discrepancy, Group, WorkItem};
 /// How long a run holds its turn without a sign of life.
 pub const SILENCE: Duration = Duration::from_secs(30);
 /// A run that was killed is taken up again within this time; later, what it saw is too old.
-pub const TAKEN_UP_WITHIN: Duration = Duration::from_hours(6);
+pub const TAKEN_UP_WITHIN: Duration = Duration::from_hours(1);
 
 /// A run of a comparison that is under way.
 #[derive(Debug, Clone)]

@@ -359,7 +359,8 @@ pub async fn what_happened_to_work_items_is_never_changed(database: &dyn Databas
 
 #[expect(clippy::print_stdout, reason = "figures for whoever reads the output of the test")]
 pub async fn a_hundred_thousand_are_noted_in_seconds_and_grouped_at_once(database: &dyn Database) {
-    const ALL: u32 = 100_000;
+    // Programs that are not optimised take ten times as long.
+    const ALL: u32 = if cfg!(debug_assertions) { 20_000 } else { 100_000 };
     let scene = Scene::open(database).await;
     for (pass, seconds) in [("opened", 1_i64), ("seen again", 1_000)] {
         let run = begin(&scene, seconds).await;
@@ -393,8 +394,8 @@ pub async fn a_hundred_thousand_are_noted_in_seconds_and_grouped_at_once(databas
         }
         let best = best.expect("three times");
         println!("grouped in {best:?}");
-        // Twenty times what is promised: machines that test are busy.
-        assert!(best.as_secs() < 4, "{best:?}");
+        // Ten times what is promised: machines that test are busy.
+        assert!(best.as_secs() < 2, "{best:?}");
     }
     let run = begin(&scene, 2_000).await;
     let started = Instant::now();

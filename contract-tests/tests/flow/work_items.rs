@@ -10,7 +10,6 @@ use raccordo::flow::reconcile::{self, Policy, repair};
 use raccordo::flow::{Flow, FlowError};
 use raccordo::storage::work_items::{Act, SILENCE};
 use raccordo::storage::{Chosen, Decision, EventKind, ItemFilter, Person, RunKind, StateFilter, Verdict};
-use simulated::Fault;
 
 use crate::bench::{TestFlow, lotto, unit};
 
@@ -216,6 +215,4 @@ async fn sources_that_say_different_things_are_one_work_item_each_and_agree_agai
     read("c", 10_000_000).await;
     let result = reconcile::compare(&flow, SOURCES, false).await.expect("compared");
     assert_eq!((result.verdict(), result.standing.open), (Verdict::Agree, 0), "{result:?}");
-    test.target.on_send([Fault::Unreachable]);
-    test.work().await;
 }

@@ -280,13 +280,13 @@ async fn open_segnalazioni(flow: &Flow, items: Vec<WorkItem>, repairs: &mut Repa
             repairs.refuse("no configured system takes the Segnalazione", 1);
             continue;
         }
-        let with_routes = RoutedRecord { rank: routes.rank(Kind::Segnalazione), record, routes: places };
+        let said = RoutedRecord { rank: routes.rank(Kind::Segnalazione), record, routes: places };
         let arrival = Arrival {
             document,
             line: 1,
             occurrence: 0,
             text,
-            records: vec![with_routes],
+            records: vec![said],
             findings: Vec::new(),
             set_aside: None,
         };

@@ -1,6 +1,6 @@
 //! What runs write: batches of what they found, and what they did not see again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use canonical::values::{CalendarDate, UtcInstant};
 use canonical::{Digest, Severity};
@@ -202,11 +202,13 @@ async fn note_all(desk: &mut Desk, run: i64, found: Vec<Discrepancy>, at: UtcIns
     let mut changes = Changes::default();
     let mut found = found.into_iter();
     loop {
-        let batch: BTreeMap<[u8; 32], Discrepancy> =
-            found.by_ref().take(AT_ONCE).map(|found| (*found.identity().as_bytes(), found)).collect();
+        let mut seen = HashSet::new();
+        let batch: Vec<_> = found.by_ref().take(AT_ONCE).map(|found| (found.identity(), found)).collect();
         if batch.is_empty() {
             return Ok(changes);
         }
+        // The same twice is once; the order in which they were found is that of their numbers.
+        let batch = batch.into_iter().filter(|(identity, _)| seen.insert(*identity.as_bytes())).collect();
         let batch = note_batch(desk, run, batch, at).await?;
         changes.opened += batch.opened;
         changes.reopened += batch.reopened;
@@ -247,7 +249,7 @@ async fn counted(
 async fn note_batch(
     desk: &mut Desk,
     run: i64,
-    batch: BTreeMap<[u8; 32], Discrepancy>,
+    batch: Vec<(Digest, Discrepancy)>,
     at: UtcInstant,
 ) -> Result<Changes, Trouble> {
     let now = at.unix_micros();
@@ -257,7 +259,7 @@ async fn note_batch(
     let mut as_before = Vec::new();
     let mut written = Vec::new();
     for (identity, found) in batch {
-        let before = known.remove(&identity);
+        let before = known.remove(identity.as_bytes());
         let (state, events) = lifecycle::seen(before.as_ref().map(|known| &known.standing), &found, today);
         let told = Told::of(&found)?;
         if let Some(before) = &before
@@ -276,7 +278,7 @@ async fn note_batch(
         let last = before.as_ref();
         let has_other_values = last.is_none_or(|last| last.standing.values != found.values());
         written.push(Written {
-            identity: found.identity(),
+            identity,
             values: found.values(),
             changed_at: last.filter(|_| !has_other_values).map_or(now, |last| last.changed_at),
             opened_at: last.filter(|_| !is_back).map_or(now, |last| last.opened_at),
@@ -307,9 +309,9 @@ async fn note_batch(
 
 async fn known(
     connection: &mut Connection,
-    batch: &BTreeMap<[u8; 32], Discrepancy>,
+    batch: &[(Digest, Discrepancy)],
 ) -> Result<HashMap<[u8; 32], Known>, Trouble> {
-    let identities: Vec<_> = batch.values().map(|found| [found.identity().to_string()]).collect();
+    let identities: Vec<_> = batch.iter().map(|(identity, _)| [identity.to_string()]).collect();
     let rows = query(
         "select d.identity, d.id, d.state, d.accepted_until, d.cause, d.content, d.severity, d.sides, d.at_stake, d.body,
                 d.deadline, d.act, d.changed_at, d.opened_at, d.reopened, d.escalated_at, d.repair_by
