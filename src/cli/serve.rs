@@ -65,8 +65,7 @@ async fn storage_failed(node: &Node) {
             tokio::time::sleep(patience.saturating_sub(since.elapsed())).await;
             break;
         }
-        let answer = tokio::time::timeout(ANSWERS_WITHIN, node.flow.store.next_ready()).await;
-        if matches!(answer, Ok(Ok(_))) {
+        if answers(node).await {
             if silent_since.take().is_some() {
                 tracing::info!("the database answers again");
             }
@@ -81,6 +80,14 @@ async fn storage_failed(node: &Node) {
         tokio::time::sleep(LOOK_EVERY).await;
     }
     tracing::error!("ending, to be started again");
+}
+
+/// Whether the database answers: one of those who read, or, where all of them are busy, the one who
+/// settles jobs.
+async fn answers(node: &Node) -> bool {
+    let store = &node.flow.store;
+    let reads = tokio::time::timeout(ANSWERS_WITHIN, store.next_ready()).await;
+    matches!(reads, Ok(Ok(_))) || matches!(tokio::time::timeout(ANSWERS_WITHIN, store.release(&[])).await, Ok(Ok(())))
 }
 
 /// Waits for Ctrl+C or for the service manager.

@@ -15,7 +15,7 @@ pub mod repair;
 pub mod sources;
 mod walk;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 
@@ -185,11 +185,12 @@ pub async fn reconcile(flow: &Flow, name: &str, repair: bool) -> Result<Reconcil
     let (result, to_repair) = alone(flow, &run, async {
         let (mut notebook, place) = Notebook::open::<Place>(flow, &run);
         let mut walk = Walk::begin(flow, name, target, observer, place).await?;
-        // Deliveries to send again, each with the revision that the target was seen to hold.
-        let mut to_repair: Vec<(DeliveryId, u64)> = Vec::new();
+        // Deliveries to send again, each with the revision that the target was seen to hold and its unit.
+        let mut to_repair: Vec<(DeliveryId, u64, String)> = Vec::new();
         while let Some(compared) = walk.next().await? {
             let is_wrong = compared.counts.stopped > 0 || compared.found.iter().any(|found| found.cause.is_none());
-            to_repair.extend(compared.delivery.filter(|_| repair && is_wrong));
+            let wrong = compared.delivery.filter(|_| repair && is_wrong);
+            to_repair.extend(wrong.map(|(delivery, above)| (delivery, above, compared.key.0.clone())));
             if compared.is_skipped {
                 notebook.kept.push(compared.key.0);
             }
@@ -204,11 +205,31 @@ pub async fn reconcile(flow: &Flow, name: &str, repair: bool) -> Result<Reconcil
     })
     .await?;
     if result.complete {
-        for (delivery, above) in to_repair {
+        let accepted = if to_repair.is_empty() { BTreeSet::new() } else { accepted_units(flow, name).await? };
+        for (delivery, above, unit) in to_repair {
+            if accepted.contains(&unit) {
+                tracing::info!(target_system = name, unit, "not sent again: somebody accepted what differs there");
+                continue;
+            }
             send_again(flow, delivery, above, "reconciliation").await?;
         }
     }
     Ok(result)
+}
+
+/// Units of a target about which somebody decided to live with what differs: sending one again would
+/// undo that.
+async fn accepted_units(flow: &Flow, comparison: &str) -> Result<BTreeSet<String>, FlowError> {
+    let filter =
+        ItemFilter { comparison: Some(comparison.to_owned()), state: StateFilter::Accepted, ..ItemFilter::default() };
+    let mut units = BTreeSet::new();
+    let mut after = None;
+    loop {
+        let items = flow.store.items(&filter, after, 1_000).await?;
+        let Some(last) = items.last() else { return Ok(units) };
+        after = Some(last.id);
+        units.extend(items.into_iter().map(|item| item.discrepancy.unit));
+    }
 }
 
 /// Makes a delivery due again. False when it moved meanwhile: its next step, or the next comparison,

@@ -262,7 +262,7 @@ pub(super) fn revisions_go_forward(puts: &[Put], effects: &[Effect], figures: &m
     let mut under_way: HashMap<&str, &Put> = HashMap::new();
     for put in puts {
         if let Some(before) = under_way.insert(&put.unit, put)
-            && before.ended.is_some_and(|ended| ended > put.at)
+            && before.ended.is_none_or(|ended| ended > put.at)
         {
             figures.violated(format!("I7: {}: two requests at the same time", put.unit));
         }

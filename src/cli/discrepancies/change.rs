@@ -70,6 +70,10 @@ async fn chosen(store: &dyn Store, about: &Chosen) -> anyhow::Result<(Vec<WorkIt
 
 /// Repairs, or approves repairs.
 pub(super) async fn repair(node: &Node, arguments: &Decide, approves: bool, output: &Output) -> anyhow::Result<Exit> {
+    if node.flow.reconciliation.four_eyes && arguments.by.is_some() && !arguments.dry_run {
+        output.note("Con four_eyes decide chi esegue il comando: --by non è ammesso, ognuno usa la propria utenza");
+        return Ok(Exit::Usage);
+    }
     let mut about = arguments.chosen()?;
     if let Chosen::Filter(filter) = &mut about {
         filter.to_approve |= approves;

@@ -22,6 +22,9 @@ const PAGE: u32 = 32;
 pub(super) struct Place {
     after: Option<UnitKey>,
     page: Option<String>,
+    /// Why their side had ended before its end: whoever goes on from here has not read it either.
+    #[serde(default)]
+    incomplete_because: Option<String>,
 }
 
 /// What became of one unit.
@@ -60,7 +63,7 @@ impl<'a> Walk<'a> {
     ) -> Result<Self, FlowError> {
         let is_home_of_others = observer.holds_more_than_ours();
         let mut ours = Ours { flow, target: name, page: VecDeque::new(), last: place.after.clone(), ended: false };
-        let next = NextPage::From(place.page);
+        let next = if place.incomplete_because.is_some() { NextPage::None } else { NextPage::From(place.page) };
         let mut theirs = Theirs {
             observer,
             page: VecDeque::new(),
@@ -68,7 +71,7 @@ impl<'a> Walk<'a> {
             next,
             last: None,
             skip_until: place.after.clone(),
-            incomplete_because: None,
+            incomplete_because: place.incomplete_because,
         };
         let mine = ours.next().await?;
         let other = theirs.next().await;
@@ -77,7 +80,11 @@ impl<'a> Walk<'a> {
 
     /// Where it stands now.
     pub(super) fn place(&self) -> Place {
-        Place { after: self.after.clone(), page: self.theirs.this_page.clone() }
+        Place {
+            after: self.after.clone(),
+            page: self.theirs.this_page.clone(),
+            incomplete_because: self.theirs.incomplete_because.clone(),
+        }
     }
 
     /// Why their side ended before its end.

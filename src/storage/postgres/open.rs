@@ -22,7 +22,8 @@ const LIMITS: [(&str, &str); 8] = [
     ("client_min_messages", "error"),
     ("idle_in_transaction_session_timeout", "10s"),
     ("lock_timeout", "20s"),
-    ("statement_timeout", "120s"),
+    // The server leaves a statement before we leave the server.
+    ("statement_timeout", "25s"),
     // A machine that is gone without a word is noticed, and what it held is free.
     ("tcp_keepalives_idle", "10"),
     ("tcp_keepalives_interval", "5"),
@@ -72,7 +73,7 @@ pub(super) async fn open(url: &str, password_file: Option<&Path>) -> Result<Open
                 ended.map_or(Ok(false), |ended| ended.map(|_| true))
             })
         })
-        .connect_with(options.clone())
+        .connect_with(options.clone().options([("statement_timeout", "55s")]))
         .await
         .map_err(unavailable)?;
     let name = format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or_default());

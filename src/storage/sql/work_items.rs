@@ -1,6 +1,7 @@
 //! Discrepancies as work. Runs write in `notes`, people decide in `decided`, both read in `lists`.
 
 pub(super) mod notes;
+mod endings;
 pub(super) mod lists;
 mod decided;
 
@@ -73,13 +74,14 @@ impl WorkItems for SqlStore {
             while noted().await?.is_some() {}
             let closed = || {
                 let run = run.clone();
-                self.write("close what was not seen", move |desk| notes::close_unseen(desk, run, at).boxed())
+                self.write("close what was not seen", move |desk| endings::close_unseen(desk, run, at).boxed())
             };
             while closed().await?.is_some() {}
         }
         let turn = run.turn.clone();
         let (run, result) = (run.clone(), result.clone());
-        let summary = self.write("end a comparison", move |desk| notes::finish(desk, run, result, at).boxed()).await?;
+        let summary =
+            self.write("end a comparison", move |desk| endings::finish(desk, run, result, at).boxed()).await?;
         self.hold_turn(&turn, at).await?;
         Ok(summary)
     }

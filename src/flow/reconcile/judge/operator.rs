@@ -50,11 +50,18 @@ pub(super) fn sets(owner: Operators<'_>, other: Operators<'_>, known: &dyn Known
     }
     let mut worst: Option<Judgement> = None;
     for (these, those) in [(owner, other), (other, owner)] {
-        let has_hidden = those.iter().any(|operator| code(operator).is_none());
+        // Each masked one may be one of these, not all of them.
+        let mut hidden = those.iter().filter(|operator| code(operator).is_none()).count();
         for operator in these.iter() {
             let found = match code(operator) {
                 None => Some(Judgement::explained(Rule::R22, Cause::MaskedValue)),
-                Some(code) => nearest(code, those, known, has_hidden),
+                Some(code) => match nearest(code, those, known) {
+                    Some(found) if found.cause.is_none() && hidden > 0 => {
+                        hidden -= 1;
+                        Some(Judgement::explained(Rule::R22, Cause::MaskedValue))
+                    }
+                    found => found,
+                },
             };
             worst = worse(worst, found);
         }
@@ -63,12 +70,8 @@ pub(super) fn sets(owner: Operators<'_>, other: Operators<'_>, known: &dyn Known
 }
 
 /// The mildest judgement of a code against all of the other side.
-fn nearest(one: &str, those: Operators<'_>, known: &dyn Known, has_hidden: bool) -> Option<Judgement> {
-    let mut mildest = if has_hidden {
-        Judgement::explained(Rule::R22, Cause::MaskedValue)
-    } else {
-        Judgement::unexplained(Rule::R11)
-    };
+fn nearest(one: &str, those: Operators<'_>, known: &dyn Known) -> Option<Judgement> {
+    let mut mildest = Judgement::unexplained(Rule::R11);
     for other in those.iter().filter_map(code) {
         let found = pair(one, other, known)?;
         if rank(found) < rank(mildest) {

@@ -8,6 +8,18 @@ use contract::FieldValue;
 use super::{Around, Codes, FieldKind, Judgement, Value, judge};
 use crate::discrepancy::Cause;
 
+/// Causes that leave what is said as it is.
+const FORMS: &[Cause] = &[
+    Cause::Rounding,
+    Cause::SamePerson,
+    Cause::SameOperator,
+    Cause::ZeroPadding,
+    Cause::MaskedValue,
+    Cause::RecodedTerritory,
+    Cause::Crosswalk,
+    Cause::NullAgainstZero,
+];
+
 /// Judges what we hold and what a target holds of one field; none when they say the same.
 pub fn of_row_field(field: &str, ours: Option<&FieldValue>, theirs: Option<&FieldValue>) -> Option<Judgement> {
     if ours == theirs {
@@ -18,9 +30,10 @@ pub fn of_row_field(field: &str, ours: Option<&FieldValue>, theirs: Option<&Fiel
     // that should be zero unless the target says so.
     let around = Around { is_same_system: true, ..Around::default() };
     let found = judge(kind, ours.map(value_of), theirs.map(value_of), &around)?;
-    // A source may know one CUP of many; a target that was sent many and holds fewer lost some.
-    let is_loss = found.cause == Some(Cause::CupSubset);
-    Some(if is_loss { Judgement::unexplained(found.rule) } else { found })
+    // A source may know one CUP of many, or write an amount with VAT. A target was sent a value, and
+    // holds it in another form at most: whatever else it holds is not what it was sent.
+    let is_form = found.cause.is_none_or(|cause| FORMS.contains(&cause));
+    Some(if is_form { found } else { Judgement::unexplained(found.rule) })
 }
 
 fn value_of(value: &FieldValue) -> Value<'_> {
@@ -110,7 +123,7 @@ mod tests {
     #[test]
     fn the_shape_of_a_value_and_the_name_of_its_field_choose_the_rule() {
         let [net, gross] = [100_000, 122_000].map(|cents| FieldValue::Amount(Importo::from_cents(cents)));
-        assert_eq!(check("importo", &net, &gross), Some((Rule::R02, Some(Cause::Vat22))));
+        assert_eq!(check("importo", &net, &gross), Some((Rule::R02, None)));
         let [one, other] = ["2024-03-01", "2024-03-05"].map(|day| FieldValue::Date(CalendarDate::parse(day).unwrap()));
         assert_eq!(check("dataPubblicazione", &one, &other), Some((Rule::R03, None)));
         assert_eq!(check("oggetto", &text("una  scuola "), &text("una scuola")), None);

@@ -34,7 +34,7 @@ pub(super) fn texts(owner: &str, other: &str) -> Option<Judgement> {
 fn folded(text: &str) -> String {
     let kept = text.chars().flat_map(char::to_lowercase).map(|one| if one.is_alphanumeric() { one } else { ' ' });
     let mut folded = String::with_capacity(text.len());
-    for one in kept.take(LONGEST) {
+    for one in kept {
         if one != ' ' || !(folded.is_empty() || folded.ends_with(' ')) {
             folded.push(one);
         }
@@ -46,6 +46,10 @@ fn folded(text: &str) -> String {
 fn is_similar(one: &str, other: &str) -> bool {
     if one == other {
         return !one.is_empty();
+    }
+    // What is too long to be compared letter by letter is the same, or it is not.
+    if one.len().max(other.len()) > LONGEST {
+        return false;
     }
     // Numbers tell apart what is otherwise worded alike: the lots of a tender, years, roads.
     if !numbers(one).eq(numbers(other)) {

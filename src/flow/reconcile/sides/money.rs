@@ -15,6 +15,13 @@ use crate::discrepancy::{Discrepancy, Shape};
 
 /// Writes down the amounts of a lot to which differences may be owed, so that every rule has them.
 pub(super) fn remember(cig: Cig, records: &[&Record], context: &mut Context<'_>) {
+    let is_of_a_lot = |total: Importo| {
+        let amounts = records.iter().filter_map(|record| match &record.body {
+            Body::Lotto(lot) => Some([lot.importo_netto, lot.importo_totale]),
+            _ => None,
+        });
+        amounts.flatten().flatten().any(|amount| amount == total)
+    };
     for record in records {
         match &record.body {
             Body::Lotto(lot) => {
@@ -23,7 +30,9 @@ pub(super) fn remember(cig: Cig, records: &[&Record], context: &mut Context<'_>)
                 }
             }
             Body::Procedura(procedure) => {
-                if let Some(total) = procedure.importo {
+                // A tender of one lot explains nothing: its total is the amount of the lot.
+                let has_one_lot = procedure.lotti.len() == 1 || procedure.importo.is_some_and(&is_of_a_lot);
+                if let Some(total) = procedure.importo.filter(|_| !has_one_lot) {
                     context.tender_totals.entry(cig).or_insert(total);
                 }
             }

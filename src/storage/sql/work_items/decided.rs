@@ -170,10 +170,11 @@ async fn apply(
         Act::Reopen => (
             query(
                 "update discrepancy set state = case when cause is null then 'open' else 'explained' end,
-                        accepted_until = null
+                        accepted_until = null, opened_at = $2, escalated_at = null
                   where id in (select cast(value as bigint) from json_each($1))",
             )
-            .bind(&ids),
+            .bind(&ids)
+            .bind(now),
             EventKind::AcceptanceEnded,
             None,
         ),

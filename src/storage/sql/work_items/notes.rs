@@ -1,22 +1,22 @@
-//! What runs write: batches of what they found, and what they did not see again.
+//! What runs write: batches of what they found.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use canonical::values::{CalendarDate, UtcInstant};
+use canonical::values::UtcInstant;
 use canonical::{Digest, Severity};
 
-use super::lists::{self, RUN};
+use super::lists;
 use crate::clock::{between, italian_day};
 use crate::discrepancy::lifecycle::{self, Standing};
 use crate::discrepancy::{Discrepancy, Shape, State};
 use crate::storage::sql::audit::Entry;
 use crate::storage::sql::bulk::Bulk;
-use crate::storage::sql::connection::{Connection, Row, query, query_scalar};
+use crate::storage::sql::connection::{Connection, query, query_scalar};
 use crate::storage::sql::desk::Desk;
 use crate::storage::sql::rows::{instant, json, stored};
 use crate::storage::sql::trouble::Trouble;
 use crate::storage::work_items::TAKEN_UP_WITHIN;
-use crate::storage::{Changes, ComparisonRun, EventKind, ReconciliationId, RunResult, RunSummary, Turn};
+use crate::storage::{Changes, ComparisonRun, EventKind, ReconciliationId, Turn};
 
 /// Work items looked at in one statement: bounded memory, however many there are.
 pub(super) const AT_ONCE: usize = 1_000;
@@ -218,7 +218,7 @@ async fn note_all(desk: &mut Desk, run: i64, found: Vec<Discrepancy>, at: UtcIns
 }
 
 /// Adds to the counts of a run that is under way, with how far it has come.
-async fn counted(
+pub(super) async fn counted(
     desk: &mut Desk,
     run: &ComparisonRun,
     progress: Option<String>,
@@ -276,14 +276,17 @@ async fn note_batch(
         changes.reopened += u64::from(is_back);
         changes.changed += u64::from(is_changed);
         let last = before.as_ref();
+        // Days on which nobody had to act are not counted against anybody.
+        let counts_anew =
+            is_back || (state == State::Open && last.is_some_and(|last| last.standing.state != State::Open));
         let has_other_values = last.is_none_or(|last| last.standing.values != found.values());
         written.push(Written {
             identity,
             values: found.values(),
             changed_at: last.filter(|_| !has_other_values).map_or(now, |last| last.changed_at),
-            opened_at: last.filter(|_| !is_back).map_or(now, |last| last.opened_at),
+            opened_at: last.filter(|_| !counts_anew).map_or(now, |last| last.opened_at),
             reopened: last.map_or(0, |last| last.reopened) + i64::from(is_back),
-            escalated_at: last.filter(|_| !is_back).and_then(|last| last.escalated_at),
+            escalated_at: last.filter(|_| !counts_anew).and_then(|last| last.escalated_at),
             // What was asked for was asked for with other values.
             repair_by: last.filter(|_| !has_other_values && !is_back).and_then(|last| last.repair_by.clone()),
             found,
@@ -403,7 +406,7 @@ async fn write(desk: &mut Desk, run: i64, written: Vec<Written>, now: i64) -> Re
     desk.audit(entries, now).await
 }
 
-async fn run_events(
+pub(super) async fn run_events(
     connection: &mut Connection,
     run: i64,
     events: Vec<(i64, EventKind, Option<String>)>,
@@ -418,124 +421,7 @@ async fn run_events(
     Ok(())
 }
 
-/// Ends a run.
-pub(super) async fn finish(
-    desk: &mut Desk,
-    run: ComparisonRun,
-    result: RunResult,
-    at: UtcInstant,
-) -> Result<RunSummary, Trouble> {
-    holds_its_turn(&mut desk.connection, &run).await?;
-    let RunResult { counts, incomplete_because } = result;
-    let complete = incomplete_because.is_none();
-    query("delete from held_back where run = $1").bind(run.id.0).execute(&mut desk.connection).await?;
-    end_acceptances(desk, &run, at).await?;
-    let (open, explained, accepted) = lists::standing_counts(&mut desk.connection, &run.comparison).await?;
-    let ended = query(
-        "update comparison_run set finished_at = $2, heard_at = $2, progress = null, complete = $3,
-                incomplete_because = $4, expected = $5, observed = $6, equal = $7, different = $8, explained = $9,
-                missing_there = $10, missing_here = $11, on_its_way = $12, stopped = $13, open_items = $14,
-                explained_items = $15, accepted_items = $16
-          where id = $1 and finished_at is null",
-    )
-    .bind(run.id.0)
-    .bind(at.unix_micros())
-    .bind(complete)
-    .bind(incomplete_because)
-    .bind(stored(counts.expected))
-    .bind(stored(counts.observed))
-    .bind(stored(counts.equal))
-    .bind(stored(counts.different))
-    .bind(stored(counts.explained))
-    .bind(stored(counts.missing_there))
-    .bind(stored(counts.missing_here))
-    .bind(stored(counts.on_its_way))
-    .bind(stored(counts.stopped))
-    .bind(stored(open))
-    .bind(stored(explained))
-    .bind(stored(accepted))
-    .execute(&mut desk.connection)
-    .await?;
-    if ended.rows_affected() != 1 {
-        return Err(Trouble::Refused(format!("the comparison {} has ended", run.id)));
-    }
-    let row = query(RUN).bind(run.id.0).fetch_one(&mut desk.connection).await?;
-    let summary = lists::run(&row)?;
-    let detail = serde_json::json!({
-        "comparison": run.comparison, "complete": complete, "counts": counts, "changes": summary.changes,
-    });
-    desk.audit(vec![Entry::new("reconciled", subject(run.id.0), json(&detail)?)], at.unix_micros()).await?;
-    Ok(summary)
-}
-
-/// Closes a batch of what a complete run did not see. None when nothing is left.
-pub(super) async fn close_unseen(desk: &mut Desk, run: ComparisonRun, at: UtcInstant) -> Result<Option<()>, Trouble> {
-    holds_its_turn(&mut desk.connection, &run).await?;
-    let rows = query(
-        "select id, state, accepted_until from discrepancy indexed by discrepancy_group
-          where comparison = $1 and state <> 'closed' and last_run <> $2 limit $3",
-    )
-    .bind(&run.comparison)
-    .bind(run.id.0)
-    .bind(i64::try_from(AT_ONCE).unwrap_or(i64::MAX))
-    .fetch_all(&mut desk.connection)
-    .await?;
-    if rows.is_empty() {
-        return Ok(None);
-    }
-    let id = |row: &Row| {
-        let state = lists::state(row.try_get(1)?, row.try_get(2)?)?;
-        lifecycle::not_seen(&state).map_err(|refused| Trouble::Damaged(refused.to_string()))?;
-        Ok::<i64, Trouble>(row.try_get(0)?)
-    };
-    let mut ids = rows.iter().map(id).collect::<Result<Vec<_>, _>>()?;
-    ids.sort_unstable();
-    query(
-        "update discrepancy set state = 'closed', accepted_until = null, repair_by = null
-          where id in (select cast(value as bigint) from json_each($1))",
-    )
-    .bind(json(&ids)?)
-    .execute(&mut desk.connection)
-    .await?;
-    let changes = Changes { closed: ids.len() as u64, ..Changes::default() };
-    happened_to(desk, run.id.0, ids, EventKind::Closed, at.unix_micros()).await?;
-    counted(desk, &run, None, changes, at).await?;
-    Ok(Some(()))
-}
-
-/// Ends the acceptances whose day has passed, of what this run could not see too.
-async fn end_acceptances(desk: &mut Desk, run: &ComparisonRun, at: UtcInstant) -> Result<(), Trouble> {
-    let today: CalendarDate = italian_day(at);
-    let rows = query(
-        "select id from discrepancy indexed by discrepancy_group
-          where comparison = $1 and state <> 'closed' and state = 'accepted' and accepted_until < $2",
-    )
-    .bind(&run.comparison)
-    .bind(today.to_string())
-    .fetch_all(&mut desk.connection)
-    .await?;
-    let ids = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<i64>, Trouble>>()?;
-    if ids.is_empty() {
-        return Ok(());
-    }
-    query(
-        "update discrepancy set state = case when cause is null then 'open' else 'explained' end, accepted_until = null
-          where id in (select cast(value as bigint) from json_each($1))",
-    )
-    .bind(json(&ids)?)
-    .execute(&mut desk.connection)
-    .await?;
-    happened_to(desk, run.id.0, ids, EventKind::AcceptanceEnded, at.unix_micros()).await
-}
-
-async fn happened_to(desk: &mut Desk, run: i64, ids: Vec<i64>, kind: EventKind, now: i64) -> Result<(), Trouble> {
-    let detail = json(&serde_json::json!({ kind.name(): ids }))?;
-    let events = ids.into_iter().map(|id| (id, kind, None)).collect();
-    run_events(&mut desk.connection, run, events, now).await?;
-    desk.audit(vec![Entry::new("discrepancies_noted", subject(run), detail)], now).await
-}
-
-async fn holds_its_turn(connection: &mut Connection, run: &ComparisonRun) -> Result<(), Trouble> {
+pub(super) async fn holds_its_turn(connection: &mut Connection, run: &ComparisonRun) -> Result<(), Trouble> {
     let row = query("select token from turn where name = $1").bind(&run.turn.name).fetch_optional(connection).await?;
     let token = row.map(|row| row.try_get::<i64>(0)).transpose()?;
     if token == Some(run.turn.token) {
@@ -544,7 +430,7 @@ async fn holds_its_turn(connection: &mut Connection, run: &ComparisonRun) -> Res
     Err(Trouble::Refused(format!("another has taken the turn of the comparison of {}", run.comparison)))
 }
 
-fn subject(run: i64) -> String {
+pub(super) fn subject(run: i64) -> String {
     format!("comparison_run/{run}")
 }
 
