@@ -162,9 +162,7 @@ async fn run(parts: &Parts, arguments: &Arguments, output: &Output) -> anyhow::R
             }
             decision => discrepancies::decide(open_store(parts, arguments).await?, decision, output).await,
         },
-        Command::Report(report) => {
-            report::run(open_store(parts, arguments).await?, report, arguments.lang, output).await
-        }
+        Command::Report(report) => report::run(open_store(parts, arguments).await?, report, output).await,
         Command::Map(map::Command::Test(test)) => Ok(map::test(parts, test, output)),
         Command::Map(map::Command::Explain(explain)) => {
             map::explain(open(parts, arguments).await?, explain, output).await

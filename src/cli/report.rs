@@ -8,8 +8,8 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 
+use super::Exit;
 use super::output::Output;
-use super::{Exit, Language};
 use crate::clock::{Clock as _, SystemClock};
 use crate::flow::report::file::{Unfinished, private_folder};
 use crate::flow::report::print::Report;
@@ -74,18 +74,13 @@ impl Arguments {
     }
 }
 
-pub(super) async fn run(
-    store: Arc<dyn Store>,
-    arguments: &Arguments,
-    language: Language,
-    output: &Output,
-) -> anyhow::Result<Exit> {
-    let written = write(store.as_ref(), arguments, language, output).await;
+pub(super) async fn run(store: Arc<dyn Store>, arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
+    let written = write(store.as_ref(), arguments, output).await;
     store.close().await;
     written.map(|()| Exit::Done)
 }
 
-async fn write(store: &dyn Store, arguments: &Arguments, language: Language, output: &Output) -> anyhow::Result<()> {
+async fn write(store: &dyn Store, arguments: &Arguments, output: &Output) -> anyhow::Result<()> {
     let mut filter = ItemFilter::from_query(arguments.filter.as_deref().unwrap_or_default(), &[])?;
     if let Some(run) = arguments.run {
         let runs = store.runs(None, gather::RUNS).await?;
@@ -94,10 +89,7 @@ async fn write(store: &dyn Store, arguments: &Arguments, language: Language, out
         filter.comparison = Some(found.comparison);
         filter.state = StateFilter::Any;
     }
-    let language = match language {
-        Language::It => words::Language::Italian,
-        Language::En => words::Language::English,
-    };
+    let language = output.words.language();
     let format = arguments.format();
     let now = SystemClock.now();
     let about = gather::about((store, store), &filter, arguments.run, language, now).await?;

@@ -185,6 +185,15 @@ impl Words {
         self.language == Language::It
     }
 
+    /// The language of sentences about discrepancies.
+    pub(super) fn language(&self) -> crate::flow::report::words::Language {
+        use crate::flow::report::words;
+        match self.language {
+            Language::It => words::Language::Italian,
+            Language::En => words::Language::English,
+        }
+    }
+
     /// The state of one delivery, in words.
     pub(super) fn state(&self, state: &str) -> &'static str {
         let words = http::state(state);

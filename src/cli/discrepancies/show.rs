@@ -1,31 +1,32 @@
 //! Discrepancies as tables for people, in Italian.
 
-use canonical::Severity;
 use canonical::values::{CalendarDate, Importo, UtcInstant};
 
 use crate::cli::output::Output;
 use crate::clock::italian_day;
 use crate::discrepancy::working_days::working_days;
-use crate::discrepancy::{Act, Cause, Group, Shape, State, WorkItem};
+use crate::discrepancy::{Cause, Group, WorkItem};
 use crate::flow::reconcile::repair::{Change, Repairs};
+use crate::flow::report::words::{self, Language};
 use crate::http::italian;
-use crate::storage::{EventKind, ItemEvent};
+use crate::storage::ItemEvent;
 
 pub(super) fn groups(groups: &[Group], limit: usize, output: &Output) {
     if groups.is_empty() {
         output.line("Nessuna discordanza: le parti concordano.");
         return;
     }
+    let language = output.words.language();
     let all: u64 = groups.iter().map(|group| group.count).sum();
     let rows = groups.iter().take(limit).map(|group| {
         vec![
             group.comparison.clone(),
             group.rule.code().to_owned(),
-            severity(group.severity).to_owned(),
-            shape(group.shape).to_owned(),
+            words::severity(group.severity, language).to_owned(),
+            words::shape(group.shape, language).to_owned(),
             group.field.clone().unwrap_or_else(|| "–".to_owned()),
             group.against.clone(),
-            cause(group.cause),
+            cause(group.cause, language).to_owned(),
             group.count.to_string(),
             group.new.to_string(),
             group.at_stake.to_string(),
@@ -43,36 +44,45 @@ pub(super) fn items(items: &[WorkItem], count: u64, now: UtcInstant, output: &Ou
         output.line("Nessuna discordanza.");
         return;
     }
-    let rows = items.iter().map(|item| {
+    let language = output.words.language();
+    output.line(&format!("\nDiscordanze ({} / {count})\n", items.len()));
+    let widest = items.iter().map(|item| item.id.to_string().len()).max().unwrap_or_default();
+    for item in items {
         let found = &item.discrepancy;
-        vec![
-            item.id.to_string(),
-            found.comparison.clone(),
-            found.rule.code().to_owned(),
-            format!("{} {}", found.unit, found.row),
-            found.field.clone().unwrap_or_else(|| shape(found.shape).to_owned()),
-            sides(item),
-            state(&item.state),
-            age(item, now).to_string(),
-            act(found.act).to_owned(),
-        ]
-    });
-    let headers =
-        ["N.", "Confronto", "Regola", "Unità e riga", "Campo", "Valori", "Stato", "Giorni lavorativi", "Da fare"];
-    output.narrow_table(&format!("Discordanze ({} / {count})", items.len()), &headers, rows.collect());
+        let field = found.field.as_deref().unwrap_or_else(|| words::shape(found.shape, language));
+        let rule = format!("{} {}", found.rule.code(), words::rule(found.rule, language));
+        let state = format!("{}, {} giorni lavorativi", words::state(&item.state, language), age(item, now));
+        let place =
+            if found.unit.ends_with(&found.row) { found.unit.clone() } else { format!("{} {}", found.unit, found.row) };
+        let lines = [
+            [found.comparison.as_str(), &rule, &state].join(" · "),
+            format!("{place} · {field}: {}", sides(item)),
+            format!("{} → {}", cause(found.cause, language), words::act(found.act, language)),
+        ];
+        output.item(&item.id.to_string(), widest, &lines);
+    }
 }
 
 pub(super) fn one(item: &WorkItem, history: &[ItemEvent], now: UtcInstant, output: &Output) {
     let found = &item.discrepancy;
+    let language = output.words.language();
     let mut rows = vec![
         ["Confronto".to_owned(), found.comparison.clone()],
         ["Unità".to_owned(), found.unit.clone()],
         ["Riga".to_owned(), found.row.clone()],
-        ["Campo".to_owned(), found.field.clone().unwrap_or_else(|| shape(found.shape).to_owned())],
-        ["Regola".to_owned(), format!("{} ({})", found.rule.code(), severity(found.severity))],
-        ["Causa".to_owned(), cause(found.cause)],
-        ["Stato".to_owned(), state(&item.state)],
-        ["Da fare".to_owned(), act(found.act).to_owned()],
+        ["Campo".to_owned(), found.field.clone().unwrap_or_else(|| words::shape(found.shape, language).to_owned())],
+        [
+            "Regola".to_owned(),
+            format!(
+                "{} {} ({})",
+                found.rule.code(),
+                words::rule(found.rule, language),
+                words::severity(found.severity, language)
+            ),
+        ],
+        ["Causa".to_owned(), cause(found.cause, language).to_owned()],
+        ["Stato".to_owned(), words::state_sentence(&item.state, language).to_owned()],
+        ["Da fare".to_owned(), words::act_sentence(found.act, language).to_owned()],
         ["Aperta da".to_owned(), format!("{} giorni lavorativi, dal {}", age(item, now), italian(item.first_seen))],
         ["Riaperta".to_owned(), format!("{} volte", item.reopened)],
     ];
@@ -97,7 +107,12 @@ pub(super) fn one(item: &WorkItem, history: &[ItemEvent], now: UtcInstant, outpu
     output.table("Che cosa dicono le parti", &["Sistema", "Titolare", "Valore", "Dati al"], rows.collect(), 4);
     let rows = history.iter().map(|event| {
         let who = event.who.clone().or_else(|| event.run.map(|run| format!("confronto {run}"))).unwrap_or_default();
-        vec![italian(event.at), happened(event.kind).to_owned(), who, event.reason.clone().unwrap_or_default()]
+        vec![
+            italian(event.at),
+            words::event(event.kind, language).to_owned(),
+            who,
+            event.reason.clone().unwrap_or_default(),
+        ]
     });
     output.table("Che cosa è successo", &["Quando", "Che cosa", "Chi", "Perché"], rows.collect(), 4);
 }
@@ -112,7 +127,7 @@ pub(super) fn repairs(repairs: &Repairs, output: &Output) {
                 item.to_string(),
                 format!("{unit} {row}"),
                 text(field),
-                act(*what).to_owned(),
+                words::act(*what, output.words.language()).to_owned(),
                 text(holds),
                 text(would_hold),
             ]
@@ -151,61 +166,6 @@ fn age(item: &WorkItem, now: UtcInstant) -> u32 {
     working_days(italian_day(item.first_seen), italian_day(now))
 }
 
-fn cause(cause: Option<Cause>) -> String {
-    cause.map_or_else(|| "senza spiegazione".to_owned(), |cause| cause.code().to_owned())
-}
-
-fn severity(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Info => "informazione",
-        Severity::Warning => "avviso",
-        Severity::Error => "errore",
-    }
-}
-
-fn shape(shape: Shape) -> &'static str {
-    match shape {
-        Shape::MissingThere => "manca là",
-        Shape::MissingHere => "manca qui",
-        Shape::Differs => "diverso",
-        Shape::Breaks => "viola una regola",
-    }
-}
-
-fn state(state: &State) -> String {
-    match state {
-        State::Open => "aperta".to_owned(),
-        State::Explained => "spiegata".to_owned(),
-        State::Accepted { until: Some(until) } => format!("accettata fino al {}", until.italian()),
-        State::Accepted { until: None } => "accettata finché non cambia".to_owned(),
-        State::Closed => "chiusa".to_owned(),
-    }
-}
-
-fn act(act: Act) -> &'static str {
-    match act {
-        Act::Nothing => "niente",
-        Act::SendAgain => "inviare di nuovo",
-        Act::ReadAgain => "rileggere la fonte",
-        Act::CorrectAtSource => "correggere alla fonte",
-        Act::AskPartner => "chiedere al gestore",
-        Act::OpenSegnalazione => "aprire una segnalazione",
-    }
-}
-
-fn happened(kind: EventKind) -> &'static str {
-    match kind {
-        EventKind::Opened => "vista la prima volta",
-        EventKind::Changed => "valori cambiati",
-        EventKind::Explained => "spiegata da una causa nota",
-        EventKind::Unexplained => "la causa non spiega più",
-        EventKind::Accepted => "accettata",
-        EventKind::AcceptanceEnded => "fine dell'accettazione",
-        EventKind::Assigned => "assegnata",
-        EventKind::Escalated => "segnalata in alto",
-        EventKind::Closed => "chiusa: le parti concordano",
-        EventKind::Reopened => "tornata dopo la chiusura",
-        EventKind::RepairRequested => "riparazione chiesta",
-        EventKind::Repaired => "riparazione avviata",
-    }
+fn cause(cause: Option<Cause>, language: Language) -> &'static str {
+    cause.map_or_else(|| words::unexplained(language), |cause| words::cause(cause, language)).title
 }
