@@ -26,7 +26,7 @@ use canonical::{Body, Kind, Record, Rule, Severity};
 
 pub use self::context::{Context, SourceFacts, stale_sources};
 use self::draft::{Place, finding};
-pub use self::family::compare_family;
+pub use self::family::{compare_family, context_of};
 pub use self::fields::{Field, fields_of};
 pub use self::known::Registry;
 pub use self::owners::{Group, Phase, owners_of};

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use canonical::{Kind, Record};
 
-use super::sides::{Context, Registry, SourceFacts, compare_family, compare_sides, stale_sources};
+use super::sides::{Context, Registry, SourceFacts, compare_family, compare_sides, context_of, stale_sources};
 use super::{Notebook, alone, begin};
 use crate::clock::italian_day;
 use crate::discrepancy::{Discrepancy, SOURCES};
@@ -83,8 +83,9 @@ async fn codes(flow: &Flow) -> Result<Registry, FlowError> {
 /// kind and source.
 fn of_family(records: &[Record], context: &Context<'_>) -> Vec<Discrepancy> {
     let same = |one: &Record, other: &Record| one.kind() == other.kind() && one.key() == other.key();
-    let mut found: Vec<_> = records.chunk_by(same).flat_map(|records| compare_sides(records, context)).collect();
-    found.extend(compare_family(records, context));
+    let context = context_of(records, context);
+    let mut found: Vec<_> = records.chunk_by(same).flat_map(|records| compare_sides(records, &context)).collect();
+    found.extend(compare_family(records, &context));
     found
 }
 

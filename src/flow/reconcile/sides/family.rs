@@ -25,23 +25,15 @@ pub fn compare_family<'a>(records: impl IntoIterator<Item = &'a Record>, context
     let mut records: Vec<&Record> = records.into_iter().collect();
     records.sort_by(|one, other| in_time(one, other));
     let records = latest(&records);
-    let mut context = context.clone();
-    let cigs: BTreeSet<Cig> =
-        records.iter().filter_map(|record| cig_of(&record.body)).filter(|cig| !cig.is_null()).collect();
-    if context.execution_platform.is_none() {
-        context.execution_platform = platform(&records, &context);
-    }
-
+    let context = with_all_known(&records, context);
     let mut found = Vec::new();
-    for cig in cigs {
-        let lines = lines_of(&records, cig);
-        let of_cig: Vec<&Record> = records.iter().copied().filter(|one| speaks_of(one, cig, &lines)).collect();
+    for cig in cigs_of(&records) {
+        let of_cig = records_of(&records, cig);
         let place = Place {
             unit: format!("{}/{cig}", Kind::Lotto),
             row: cig.to_string(),
             body: of_cig.iter().find_map(|record| record.body.ente()).map(|code| code.masked().to_owned()),
         };
-        money::remember(cig, &of_cig, &mut context);
         gathered(&place, cig, &of_cig, &context, &mut found);
         procedures(cig, &of_cig, &context, &mut found);
         money::check(&place, cig, &of_cig, &context, &mut found);
@@ -51,6 +43,34 @@ pub fn compare_family<'a>(records: impl IntoIterator<Item = &'a Record>, context
         qualified::check(&place, cig, &of_cig, &records, &context, &mut found);
     }
     in_order(found)
+}
+
+/// The context of a family: with the platform that follows its contracts, and the amounts to which
+/// differences between its records may be owed.
+pub fn context_of<'r, 'c>(records: impl IntoIterator<Item = &'r Record>, context: &Context<'c>) -> Context<'c> {
+    let mut records: Vec<&Record> = records.into_iter().collect();
+    records.sort_by(|one, other| in_time(one, other));
+    with_all_known(&latest(&records), context)
+}
+
+fn with_all_known<'c>(records: &[&Record], context: &Context<'c>) -> Context<'c> {
+    let mut context = context.clone();
+    if context.execution_platform.is_none() {
+        context.execution_platform = platform(records, &context);
+    }
+    for cig in cigs_of(records) {
+        money::remember(cig, &records_of(records, cig), &mut context);
+    }
+    context
+}
+
+fn cigs_of(records: &[&Record]) -> BTreeSet<Cig> {
+    records.iter().filter_map(|record| cig_of(&record.body)).filter(|cig| !cig.is_null()).collect()
+}
+
+fn records_of<'r>(records: &[&'r Record], cig: Cig) -> Vec<&'r Record> {
+    let lines = lines_of(records, cig);
+    records.iter().copied().filter(|one| speaks_of(one, cig, &lines)).collect()
 }
 
 /// The latest record of each source about each kind and key. The records come in order.
