@@ -375,11 +375,12 @@ async fn a_lease_is_renewed_as_long_as_its_job_runs_or_waits(#[case] base: Base)
 #[case::postgres(Base::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_job_is_picked_up_at_once(#[case] base: Base) {
-    // A disk that other work keeps busy makes one round late, not three.
+    // Fifty milliseconds for the slowest of a hundred are promised and measured (`cargo xtask bench queue`) on a
+    // machine that does nothing else; beside other tests the middle one must keep them, and no poll is this quick.
     let mut rounds = Vec::new();
     for _ in 0..3 {
         let (p50, p99) = pick_up_times(base).await;
-        if p99 < Duration::from_millis(50) {
+        if p50 < Duration::from_millis(50) && p99 < Duration::from_millis(250) {
             return;
         }
         rounds.push(format!("p50 {p50:?}, p99 {p99:?}"));
