@@ -93,9 +93,9 @@ words! {
     CupSubset: "solo una parte dei CUP",
         "Una fonte riporta un solo CUP, o soltanto quelli del proprio piano: quelli che riporta concordano.";
         "some of the CUP only", "One source holds one CUP, or those of its plan only: those that it holds agree.";
-    MaskedValue: "valore oscurato",
+    MaskedValue: "oscurato da una parte",
         "Una parte ha oscurato il valore: non c'è nulla da confrontare.";
-        "masked value", "One side masked the value: there is nothing to compare.";
+        "masked on one side", "One side masked the value: there is nothing to compare.";
     SameOperator: "stessa impresa, altro codice",
         "È la stessa impresa: una parte usa il codice fiscale, l'altra la partita IVA.";
         "same company, other code", "It is the same company: one side uses its tax code, the other its VAT number.";
@@ -117,7 +117,7 @@ words! {
     Delegation: "un ente per conto di un altro",
         "Un ente agisce per conto di un altro: una parte indica chi ha fatto la gara, l'altra chi la ha chiesta.";
         "one body for another", "One body acts for another: one side names who ran the tender, the other who asked for it.";
-    StaleSource: "fonte non aggiornata",
+    StaleSource: "dati della fonte vecchi",
         "La fonte è più vecchia del periodo che dovrebbe coprire: il suo valore può essere superato.";
         "stale source", "The source is older than the period that it should cover: its value may be out of date.";
     ReasonGiven: "assenza motivata",
