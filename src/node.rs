@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, StorageConfig, SystemConfig};
+use crate::flow::deliver::doubt::Resend;
 use crate::flow::route::ownership::{Order, Ownership};
 use crate::flow::{Flow, FlowError, Systems, route};
 use crate::jobs::sweeper::{self, Sweeper, SweeperSettings};
@@ -126,6 +127,21 @@ pub enum NodeError {
         #[source]
         source: std::io::Error,
     },
+    /// The same would be sent again too soon.
+    #[error(
+        "work.resend_after_seconds is {resend_after}: a request to {system} may last {longest} seconds, and what it \
+         began may take effect later; write at least {at_least}, or a smaller total_seconds in its settings"
+    )]
+    Resend {
+        /// The system.
+        system: String,
+        /// How long a request to it may last, in seconds.
+        longest: u64,
+        /// What is configured.
+        resend_after: u16,
+        /// What would be enough.
+        at_least: u64,
+    },
     /// The database.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -154,6 +170,9 @@ impl Parts {
         NodeError::UnknownAdapter { system: system.to_owned(), adapter: adapter.to_owned(), known: known.join(", ") }
     }
 }
+
+/// How long a request may last where the settings of a system do not say it.
+const LONGEST_REQUEST: Duration = Duration::from_secs(30);
 
 /// An open node.
 pub struct Node {
@@ -187,6 +206,7 @@ impl Node {
         let mut systems: Systems = BTreeMap::new();
         for (name, system) in &config.systems {
             let adapter = build(parts, &config, name, system, &mut simulators)?;
+            check_resend(&config, name, adapter.as_ref())?;
             systems.insert(name.clone(), Arc::from(adapter));
         }
         let collapse = config.work.collapse_seconds.map(|seconds| Duration::from_secs(seconds.into()));
@@ -205,6 +225,7 @@ impl Node {
             gates: Arc::new(jobs::gate::Gates::new(Arc::clone(&clock), limits)),
             clock,
             patience: Arc::new(jobs::Backoff),
+            resend: config.resend(),
             collapse,
             ownership,
             filters: Arc::new(filters),
@@ -272,6 +293,27 @@ fn check_names(parts: &Parts, config: &Config) -> Result<(), NodeError> {
         }
     }
     Ok(())
+}
+
+/// A target that honours no keys would be sent the same again while it may still be at work on it.
+fn check_resend(config: &Config, name: &str, adapter: &dyn Adapter) -> Result<(), NodeError> {
+    let resend = config.resend();
+    if adapter.target().is_none() || resend.honours_keys(name) {
+        return Ok(());
+    }
+    let written = config.systems.get(name).and_then(|system| system.settings.get("total_seconds"));
+    let seconds = written.and_then(toml::Value::as_integer).and_then(|seconds| u64::try_from(seconds).ok());
+    let longest = seconds.map_or(LONGEST_REQUEST, Duration::from_secs);
+    if resend.longest_attempt() >= longest {
+        return Ok(());
+    }
+    let problem = NodeError::Resend {
+        system: name.to_owned(),
+        longest: longest.as_secs(),
+        resend_after: config.work.resend_after_seconds,
+        at_least: Resend::at_least(longest).as_secs(),
+    };
+    Err(problem.at(config.lines.place(&["work", "resend_after_seconds"])))
 }
 
 fn build(

@@ -44,6 +44,17 @@ fn what_the_configuration_says_wrongly_ends_with_3_and_its_line() {
     let settings = "[http]\n\n[systems.file-drop.settings]\nfolder = \".\"\nfoldr = \"x\"\n";
     check(settings, &["sync"], 3, &["raccordo.toml, line 5", "foldr"]);
     check("[systems.pcio]\n", &["sync"], 3, &["raccordo.toml, line 1", "pcio"]);
+    let hub =
+        "[systems.hub]\nsettings = { base_url = \"http://127.0.0.1:9\", key_file = \"key\", total_seconds = 120 }\n";
+    let work = "[work]\nresend_after_seconds = 100\n";
+    let folder = configured(&format!("{work}{hub}"));
+    let key = folder.path().join("key");
+    std::fs::write(&key, "chiave").expect("written");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).expect("set");
+    let output = raccordo(folder.path(), &["sync", "hub", "--wait", "0"]);
+    assert_eq!(code(&output), 3, "{}", told(&output));
+    let said = told(&output);
+    assert!(said.contains("line 2") && said.contains("120 seconds") && said.contains("at least 180"), "{said}");
     let unknown = "[systems.file-drop]\n[systems.pico]\nsimulated = true\ndeliver = { from = [\"flie\"] }\n";
     check(unknown, &["sync"], 3, &["line 4", "flie"]);
 }

@@ -1,6 +1,8 @@
 //! The judge of the fault programme is judged: its target counts honestly, and what breaks a promise
 //! is found by name. The programme itself is `cargo xtask faults`.
 
+use std::time::{Duration, Instant};
+
 use contract_tests::faults::client::{Client, line};
 use contract_tests::faults::oracle::{self, Allowed};
 use contract_tests::faults::programme::Figures;
@@ -153,4 +155,45 @@ fn without_keys_what_comes_again_takes_effect_again_and_only_a_look_that_was_ans
     target.script(|_, before| if before == 0 { Fate::Break } else { Fate::Take });
     assert_eq!((publish(&target, "k", 1), look(&target), publish(&target, "k", 1)), (None, 404, Some(201)));
     assert!(!has(&violations(&Client::default(), &target, &empty()), "I4", ""));
+}
+
+/// Publishes, and leaves before the answer comes.
+fn publish_and_leave(target: &Target) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let url = format!("http://{}/v0/pubblicazioni/risorse/prova/r-1", target.address());
+    let sent = async {
+        let client =
+            reqwest::Client::builder().no_proxy().timeout(Duration::from_millis(500)).build().expect("a client");
+        client.put(url).body(r#"{"revisione":1,"contenuto":{"titolo":"T"}}"#).send().await
+    };
+    assert!(runtime.block_on(sent).is_err(), "nobody waits for the answer");
+}
+
+#[test]
+fn a_target_finishes_what_it_has_begun_when_whoever_asked_is_gone() {
+    let target = Target::start().unwrap();
+    target.forget_keys();
+    target.script(|_, before| if before == 0 { Fate::TakeAfter(Duration::from_secs(4)) } else { Fate::Take });
+    publish_and_leave(&target);
+    assert_eq!(target.effects().len(), 0, "it is at work");
+    // A look while it is at work shows nothing, and allows nothing.
+    assert_eq!((look(&target), publish(&target, "k", 1)), (404, Some(201)));
+    let begun = Instant::now();
+    while target.effects().len() < 2 && begun.elapsed() < Duration::from_secs(10) {
+        std::thread::yield_now();
+    }
+    let found = violations(&Client::default(), &target, &empty());
+    assert!(has(&found, "I4", "took effect 2 times") && has(&found, "I4", "without a look"), "{found:?}");
+    assert!(has(&found, "I7", "two requests at the same time"), "{found:?}");
+    assert_eq!(target.puts()[0].told, Told::Nothing);
+}
+
+#[test]
+fn a_look_that_shows_what_was_sent_allows_no_second_request() {
+    let target = Target::start().unwrap();
+    target.forget_keys();
+    target.script(|_, before| if before == 0 { Fate::TakeThen(504) } else { Fate::Take });
+    assert_eq!((publish(&target, "k", 1), look(&target), publish(&target, "k", 1)), (Some(504), 200, Some(201)));
+    let found = violations(&Client::default(), &target, &empty());
+    assert!(has(&found, "I4", "without a look"), "{found:?}");
 }

@@ -4,6 +4,8 @@
 mod answers;
 #[path = "flow/bench.rs"]
 mod bench;
+#[path = "flow/doubt.rs"]
+mod doubt;
 #[path = "flow/gates.rs"]
 mod gates;
 #[path = "flow/poison.rs"]

@@ -1,5 +1,9 @@
 //! The queue with real workers on a real file: every job runs, once, in its lane, in its time.
 
+#[path = "queue/late.rs"]
+mod late;
+#[path = "queue/server.rs"]
+mod server;
 #[path = "queue/shared.rs"]
 mod shared;
 
@@ -265,15 +269,16 @@ async fn a_stop_gives_back_what_has_not_started_and_waits_for_what_runs(#[case] 
     assert_eq!(attempts, 8, "what never started was not counted");
 }
 
-/// A queue whose database fails every other round.
+/// A queue whose database fails every other round, or answers late.
 struct Moody {
     queue: Arc<SqlStore>,
-    rounds: AtomicU32,
+    rounds: Option<AtomicU32>,
+    late_by: Duration,
 }
 
 impl Moody {
     fn mood(&self) -> Result<(), StorageError> {
-        if self.rounds.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) {
+        if self.rounds.as_ref().is_some_and(|rounds| rounds.fetch_add(1, Ordering::SeqCst).is_multiple_of(2)) {
             return Err(StorageError::Unavailable { attempted: "be reliable", source: "not today".into() });
         }
         Ok(())
@@ -284,7 +289,9 @@ impl Moody {
 impl Queue for Moody {
     async fn round(&self, settlements: &[Settlement], claim: ClaimRequest) -> Result<Round, StorageError> {
         self.mood()?;
-        self.queue.round(settlements, claim).await
+        let round = self.queue.round(settlements, claim).await;
+        tokio::time::sleep(self.late_by).await;
+        round
     }
 
     async fn release(&self, leases: &[Lease]) -> Result<(), StorageError> {
@@ -292,8 +299,8 @@ impl Queue for Moody {
         self.queue.release(leases).await
     }
 
-    async fn renew(&self, leases: &[Lease], until: UtcInstant) -> Result<Vec<Lease>, StorageError> {
-        self.queue.renew(leases, until).await
+    async fn renew(&self, leases: &[Lease], at: UtcInstant, until: UtcInstant) -> Result<Vec<Lease>, StorageError> {
+        self.queue.renew(leases, at, until).await
     }
 
     async fn expire(&self, at: UtcInstant, max_attempts: u32) -> Result<u64, StorageError> {
@@ -329,7 +336,8 @@ async fn a_database_that_fails_now_and_then_loses_and_repeats_nothing(#[case] ba
     let queued = Queued::with(base, &jobs(0..100, 3)).await;
     let diary = Arc::new(Diary { lane_of: 3, pause: Duration::from_millis(1), ..Diary::default() });
     let handler: Arc<dyn Handler> = Arc::<Diary>::clone(&diary);
-    let queue = Arc::new(Moody { queue: Arc::clone(&queued.store), rounds: AtomicU32::new(0) });
+    let rounds = Some(AtomicU32::new(0));
+    let queue = Arc::new(Moody { queue: Arc::clone(&queued.store), rounds, late_by: Duration::ZERO });
     let workers = Workers::start(queue, handler, Arc::new(SystemClock), SETTINGS);
     eventually("all are done", async || queued.count("done").await == 100).await;
     workers.stop().await;

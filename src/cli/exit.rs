@@ -108,6 +108,7 @@ fn exit_of_opening(error: &NodeError) -> Exit {
         | NodeError::UnknownAdapter { .. }
         | NodeError::UnknownName { .. }
         | NodeError::Settings { .. }
+        | NodeError::Resend { .. }
         | NodeError::NoSimulator { .. } => Exit::Configuration,
     }
 }

@@ -82,11 +82,16 @@ async fn storage_failed(node: &Node) {
     tracing::error!("ending, to be started again");
 }
 
-/// Whether the database answers: one of those who read, or, where all of them are busy, the one who
-/// settles jobs.
+/// Whether the database answers, and takes writes: one of those who read says so, or, where all of them
+/// are busy, the one who settles jobs does it.
 async fn answers(node: &Node) -> bool {
     let store = &node.flow.store;
-    let reads = tokio::time::timeout(ANSWERS_WITHIN, store.next_ready()).await;
+    let reads = async {
+        store.next_ready().await?;
+        // A server that became read-only, or a copy in its place, says so here.
+        store.time().await
+    };
+    let reads = tokio::time::timeout(ANSWERS_WITHIN, reads).await;
     matches!(reads, Ok(Ok(_))) || matches!(tokio::time::timeout(ANSWERS_WITHIN, store.release(&[])).await, Ok(Ok(())))
 }
 

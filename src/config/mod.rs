@@ -16,6 +16,7 @@ use canonical::{Kind, SourceName};
 use contract::Settings;
 use serde::Deserialize;
 
+use crate::flow::deliver::doubt::Resend;
 use crate::flow::deliver::gate::Limits;
 use crate::flow::route::filter::Filter;
 use crate::pressure::PressureLimits;
@@ -144,6 +145,10 @@ pub struct WorkConfig {
     /// Seconds after which the work of a process that fell silent is given to another. More than
     /// twice the longest request.
     pub lease_seconds: u16,
+    /// Seconds after the start of an attempt whose outcome is not known, before which a system without
+    /// `honours_keys` is not sent the same again: it may still be at work on it. At least half as
+    /// long again as the `total_seconds` of its requests.
+    pub resend_after_seconds: u16,
     /// Seconds that a unit may wait for more changes, in place of what its system asks for.
     pub collapse_seconds: Option<u16>,
     /// Sources are not read while more deliveries than this are open.
@@ -157,6 +162,7 @@ impl Default for WorkConfig {
         Self {
             slots: 16,
             lease_seconds: 75,
+            resend_after_seconds: 90,
             collapse_seconds: None,
             hold_above_open: 1_000_000,
             resume_below_open: 800_000,
@@ -194,6 +200,9 @@ pub struct SystemConfig {
     /// Starts the simulator of the system in this process, instead of speaking with the real one.
     /// What it receives is kept under `simulators/` beside the configuration.
     pub simulated: bool,
+    /// Whether the system was shown to take what comes again under its `Idempotency-Key` once, also
+    /// while the first is under way. Then what may have arrived is sent again without waiting.
+    pub honours_keys: bool,
     /// What is delivered to it, of all that it takes: everything, unless conditions are written.
     pub deliver: Filter,
     /// How much it is given at a time: `parallel_requests`, never more than its adapter declares,
@@ -288,6 +297,14 @@ impl Config {
             return Err(lines.at(&["work", "resume_below_open"], &problem));
         }
         Ok(())
+    }
+
+    /// When what may have arrived is sent again.
+    pub fn resend(&self) -> Resend {
+        // A simulator in this process ends with it, and is at work on nothing when it is back.
+        let is_keyed = |system: &SystemConfig| system.honours_keys || system.simulated;
+        let keyed = self.systems.iter().filter(|(_, system)| is_keyed(system)).map(|(name, _)| name.clone());
+        Resend::new(Duration::from_secs(self.work.resend_after_seconds.into()), keyed.collect())
     }
 
     /// When intake is held.

@@ -5,6 +5,7 @@
 //! Safe to repeat because: state is read first, the stored bytes and their key never change, and a lost lease writes nothing.
 //! When it fails: a gate that is shut leaves all as it was; before sending it is sent again later; after sending it is in doubt, and observed before anything else.
 
+pub mod doubt;
 pub mod gate;
 
 use std::panic::AssertUnwindSafe;
@@ -31,6 +32,9 @@ use crate::storage::{
 /// far shorter than a lease.
 const WRITE_AGAIN_AFTER: &[Duration] =
     &[Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(5)];
+
+/// The code of an attempt whose process did not live to hear the answer.
+const INTERRUPTED: &str = "interrupted";
 
 /// Where a shipment stands that arrived, as long as the target has not said it.
 const TAKEN: &str = "taken";
@@ -110,8 +114,9 @@ impl Step<'_> {
         match self.ask(target.look_up(&shipment)).await {
             Ok(Held::Same(proof)) => self.arrived(target, &shipment, proof).await,
             Ok(Held::Nothing | Held::Other) => {
-                if matches!(self.loaded.state, DeliveryState::Sent) {
-                    let state = DeliveryState::InDoubt { code: "interrupted".into(), at: self.flow.clock.now() };
+                let pause = self.pause_while_uncertain().await?;
+                if pause.is_none() && matches!(self.loaded.state, DeliveryState::Sent) {
+                    let state = DeliveryState::InDoubt { code: INTERRUPTED.to_owned(), at: self.flow.clock.now() };
                     let ended = self.write(None, shipment.revision, state, None).await?;
                     if ended == Fenced::LeaseLost {
                         return Ok(JobEnd::Done);
@@ -124,7 +129,10 @@ impl Step<'_> {
                     let state = DeliveryState::InDoubt { code: WITHOUT_MEMBERSHIP.to_owned(), at };
                     return self.conclude(None, shipment.revision, state, None).await;
                 }
-                self.send(target, shipment).await
+                match pause {
+                    Some(pause) => self.ask_again(target, &shipment, pause).await,
+                    None => self.send(target, shipment).await,
+                }
             }
             Err(error) => {
                 let state = receipt::in_doubt(&error, self.tried(&shipment, 0), self.flow.patience.as_ref());
@@ -132,6 +140,37 @@ impl Step<'_> {
                 self.conclude(None, shipment.revision, state, None).await
             }
         }
+    }
+
+    /// How long to wait before the target is asked again, where an attempt that it does not show may
+    /// still take effect. The time of a shared database counts: a process that is ahead is not early.
+    async fn pause_while_uncertain(&self) -> Result<Option<Duration>, FlowError> {
+        let until = self.flow.resend.uncertain_until(&self.loaded.target, self.loaded.last_attempt_at);
+        let (Some(until), Some(began)) = (until, self.loaded.last_attempt_at) else { return Ok(None) };
+        let here = self.flow.clock.now();
+        let now = self.flow.store.time().await?.map_or(here, |server| server.min(here));
+        let left = clock::between(now, until);
+        if left.is_zero() || failpoints::is_planted("resend_without_waiting") {
+            return Ok(None);
+        }
+        // Often at first: most of what is late is late by little.
+        Ok(Some(left.min(self.flow.patience.follow(clock::between(began, now)))))
+    }
+
+    /// It stays in doubt as it was, to be observed again.
+    async fn ask_again(
+        mut self,
+        target: &dyn Target,
+        shipment: &Shipment,
+        pause: Duration,
+    ) -> Result<JobEnd, FlowError> {
+        self.tell(target, &Ok(()));
+        let code = match &self.loaded.state {
+            DeliveryState::InDoubt { code, .. } => code.clone(),
+            _ => INTERRUPTED.to_owned(),
+        };
+        let at = clock::after(self.flow.clock.now(), pause);
+        self.conclude(None, shipment.revision, DeliveryState::InDoubt { code, at }, None).await
     }
 
     /// It arrived: where the target decides later it is followed from here on.
@@ -261,7 +300,8 @@ impl Step<'_> {
         } else {
             shipment
         };
-        let answer = self.ask(target.send(&shipment)).await;
+        let (flow, name) = (self.flow, self.loaded.target.clone());
+        let answer = self.ask(flow.resend.within(&name, target.send(&shipment))).await;
         failpoints::pass("answer").await?;
         let is_locked_out = matches!(&answer, Err(error) if error.kind == ErrorKind::Authentication);
         let not_before = self.tell(target, &answer);

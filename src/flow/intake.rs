@@ -171,7 +171,8 @@ impl Intake<'_> {
     /// Whether it is our turn still. Between this look and the cursor lies one transaction.
     async fn check_turn(&self) -> Result<(), FlowError> {
         let Some(InTurn { turn, holds }) = self.turn else { return Ok(()) };
-        if self.flow.store.hold_turn(turn, after(self.flow.clock.now(), holds)).await? {
+        let now = self.flow.clock.now();
+        if self.flow.store.hold_turn(turn, now, after(now, holds)).await? {
             return Ok(());
         }
         Err(FlowError::Interrupted { task: "a read whose turn another process has taken" })

@@ -43,6 +43,8 @@ pub struct Flow {
     pub patience: Arc<dyn Patience>,
     /// Who may speak with a target now.
     pub gates: Arc<dyn deliver::gate::Gate>,
+    /// When what may have arrived is sent again.
+    pub resend: deliver::doubt::Resend,
     /// How long a unit may wait for more changes, in place of what its system asks for.
     pub collapse: Option<Duration>,
     /// Who is believed when several sources speak of the same thing.

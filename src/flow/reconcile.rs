@@ -263,7 +263,8 @@ async fn alone<T>(
     let held = async {
         loop {
             tokio::time::sleep(SILENCE / 3).await;
-            match flow.store.hold_turn(&run.turn, after(flow.clock.now(), SILENCE)).await {
+            let now = flow.clock.now();
+            match flow.store.hold_turn(&run.turn, now, after(now, SILENCE)).await {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => tracing::warn!(%error, comparison = run.comparison, "turn not held, trying again"),
@@ -276,7 +277,7 @@ async fn alone<T>(
     };
     if done.is_err() {
         // Whoever comes next need not wait for the silence to end. An error here changes nothing.
-        let _ = flow.store.hold_turn(&run.turn, flow.clock.now()).await;
+        let _ = flow.store.hold_turn(&run.turn, flow.clock.now(), flow.clock.now()).await;
     }
     done
 }

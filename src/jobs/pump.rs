@@ -131,7 +131,10 @@ impl Shared {
                 continue;
             }
             let renewed = match failpoints::pass("renew").await {
-                Ok(()) => self.queue.renew(&due, after(self.clock.now(), self.settings.lease)).await,
+                Ok(()) => {
+                    let at = self.clock.now();
+                    self.queue.renew(&due, at, after(at, self.settings.lease)).await
+                }
                 Err(error) => Err(error),
             };
             match renewed {
@@ -294,6 +297,8 @@ impl Pump {
             now,
             lease_until: after(now, self.shared.settings.lease),
         };
+        // Leases count from here, however long the answer takes.
+        let asked = Instant::now();
         let round = match self.round(claim).await {
             Ok(round) => round,
             Err(error) => return Turn::Failed(error),
@@ -303,7 +308,7 @@ impl Pump {
         }
         let has_settled = !std::mem::take(&mut self.settlements).is_empty();
         let has_claimed = !round.claimed.is_empty();
-        self.lay_out(round.claimed);
+        self.lay_out(round.claimed, asked);
         if has_claimed || has_settled {
             self.saw(Look { number, ..Look::default() });
             return Turn::Moved;
@@ -330,13 +335,12 @@ impl Pump {
         self.shared.looks.send_replace(look);
     }
 
-    fn lay_out(&mut self, claimed: Vec<ClaimedJob>) {
+    fn lay_out(&mut self, claimed: Vec<ClaimedJob>, asked: Instant) {
         if claimed.is_empty() {
             return;
         }
         self.in_flight += claimed.len();
-        let now = Instant::now();
-        self.shared.leases().extend(claimed.iter().map(|job| (job.lease, now)));
+        self.shared.leases().extend(claimed.iter().map(|job| (job.lease, asked)));
         let refused = self.shelf.put(claimed);
         self.take_back(&refused);
     }

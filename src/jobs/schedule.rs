@@ -144,7 +144,7 @@ impl Round {
                 return;
             }
         }
-        if let Err(error) = self.flow.store.hold_turn(turn, next.max(self.now())).await {
+        if let Err(error) = self.flow.store.hold_turn(turn, self.now(), next.max(self.now())).await {
             tracing::warn!(%error, round = self.name, "turn not left: it ends by itself");
         }
     }
@@ -153,7 +153,7 @@ impl Round {
     async fn hold(&self, turn: &Turn) {
         loop {
             tokio::time::sleep(TURN / 3).await;
-            match self.flow.store.hold_turn(turn, self.later(TURN)).await {
+            match self.flow.store.hold_turn(turn, self.now(), self.later(TURN)).await {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => tracing::warn!(%error, round = self.name, "turn not held, trying again"),

@@ -111,6 +111,7 @@ pub trait Ledger: Send + Sync {
     async fn reroute(&self, records: Vec<(StandingId, Vec<Route>)>, at: UtcInstant) -> Result<u64, StorageError>;
 
     /// Sets the ranks of standing records, by kind and source. Those of other kinds and sources stay.
+    /// It is done in steps, each atomic: one that was cut short is done again from the beginning.
     async fn rank(&self, ranks: Vec<(Kind, SourceName, u16)>, at: UtcInstant) -> Result<(), StorageError>;
 
     /// By which targets and rules the standing records were last routed.
@@ -173,8 +174,8 @@ pub trait Queue: Send + Sync {
     /// Gives back claimed jobs that never started: ready again at once, the attempt not counted.
     async fn release(&self, leases: &[Lease]) -> Result<(), StorageError>;
 
-    /// Extends leases; returns those that were already lost.
-    async fn renew(&self, leases: &[Lease], until: UtcInstant) -> Result<Vec<Lease>, StorageError>;
+    /// Extends leases, at an instant until another; returns those that were already lost.
+    async fn renew(&self, leases: &[Lease], at: UtcInstant, until: UtcInstant) -> Result<Vec<Lease>, StorageError>;
 
     /// Makes jobs whose lease expired ready again, or parks them after `max_attempts`. Returns how
     /// many were touched. Where processes share the database, no lease expires before the server's
@@ -202,7 +203,8 @@ pub trait Queue: Send + Sync {
     fn wake_ups(&self) -> watch::Receiver<u64>;
 }
 
-/// What only one of all processes that share the database does at a time.
+/// What only one of all processes that share the database does at a time. There the clock of the
+/// server decides: of the instants here only the time between them counts, as it does for leases.
 #[async_trait]
 pub trait Turns: Send + Sync {
     /// Takes the turn with this name until an instant, when nobody has it. Whoever falls silent loses
@@ -211,7 +213,7 @@ pub trait Turns: Send + Sync {
 
     /// Holds a turn until another instant, or leaves it until the next is due. False when it was lost
     /// meanwhile: then nothing changes.
-    async fn hold_turn(&self, turn: &Turn, until: UtcInstant) -> Result<bool, StorageError>;
+    async fn hold_turn(&self, turn: &Turn, at: UtcInstant, until: UtcInstant) -> Result<bool, StorageError>;
 }
 
 /// What people and reconciliation read. Nothing here changes anything.
@@ -270,6 +272,7 @@ pub trait Store: Ledger + Deliveries + Queue + Turns + Views + Decisions + WorkI
     /// Why nothing can be written any more, after a commit failed; reads may go on.
     fn failure(&self) -> Option<String>;
 
-    /// The time of the server, where processes share one: none of them may lag behind it.
+    /// The time of the server, where processes share one: none of them may lag behind it. A server
+    /// that takes no writes is not available.
     async fn time(&self) -> Result<Option<UtcInstant>, StorageError>;
 }

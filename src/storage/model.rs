@@ -242,6 +242,8 @@ pub struct LoadedDelivery {
     pub attempts: u32,
     /// When the first attempt of the last shipment was made.
     pub first_attempt_at: Option<UtcInstant>,
+    /// When the last one was.
+    pub last_attempt_at: Option<UtcInstant>,
     /// Current versions of its members, in key order.
     pub members: Vec<Record>,
     /// The last shipment that was stored for it.

@@ -99,19 +99,20 @@ pub(super) fn lost_answers(plan: &Plan) -> Result<Ended> {
 }
 
 /// F14 by a target without keys: of three in ten the work is done and the answer is 504, or the
-/// connection breaks; a second request would be a second effect, and now and then the question
-/// whether it arrived fails too.
+/// connection breaks, now and then before the work is done; a second request would be a second effect,
+/// and sometimes the question whether it arrived fails too.
 pub(super) fn lost_answers_without_keys(plan: &Plan) -> Result<Ended> {
     let records = 1000;
     let mut chance = plan.chance("F14b");
-    let mut place = Place::new(plan)?;
+    // A request is waited for so many seconds, and nothing is late by more than half of them.
+    let mut place = Place::without_keys(plan, 3)?;
     let mut figures = Figures::default();
     let mut fates = chance.fork();
-    place.target.forget_keys();
     place.target.fail_looks(20);
     place.target.script(move |_, _| match fates.u8(0..100) {
         0..20 => Fate::TakeThen(504),
-        20..30 => Fate::TakeAndBreak,
+        20..27 => Fate::TakeAndBreak,
+        27..30 => Fate::BreakThenTake(Duration::from_millis(1500)),
         30..32 => Fate::Break,
         _ => Fate::Take,
     });

@@ -31,6 +31,10 @@ const WORK: Duration = Duration::from_millis(15);
 /// How long everything in the lanes may take once nothing is wrong any more (I14).
 const SETTLED: Duration = Duration::from_secs(30);
 
+/// Steps that are not there.
+const OPEN: &str = "select count(*) from delivery where target = 'scp-esecuzione'
+    and (state <> 'acknowledged' or held_revision <> desired_revision)";
+
 /// How many progresses a lane gets at most.
 const LONGEST: usize = 8;
 
@@ -85,7 +89,7 @@ impl Lanes {
         let configuration = place.path().join("raccordo.toml");
         let written = std::fs::read_to_string(&configuration)?;
         let settings = format!(
-            "{written}\n[systems.scp-esecuzione]\nsettings = {{ base_url = \"http://{address}\", key_file = \"key\" }}\n"
+            "{written}\n[systems.scp-esecuzione]\nhonours_keys = true\nsettings = {{ base_url = \"http://{address}\", key_file = \"key\" }}\n"
         );
         std::fs::write(configuration, settings)?;
         Ok(Self { ledger, amounts: BTreeMap::new(), next: 0, _runtime: runtime })
@@ -127,10 +131,13 @@ impl Lanes {
         Ok(())
     }
 
+    /// Whether every step is there.
+    pub(super) fn is_settled(place: &Place) -> Result<bool> {
+        Ok(place.store.number(OPEN)? == 0)
+    }
+
     /// Lets a daemon work until every step is there, then judges.
     pub(super) fn settle(&self, place: &Place, figures: &mut Figures) -> Result<()> {
-        const OPEN: &str = "select count(*) from delivery where target = 'scp-esecuzione'
-            and (state <> 'acknowledged' or held_revision <> desired_revision)";
         /// How often a lane went back to an older job.
         const TURNS: &str = "select count(*) from (
     select a.job - lag(a.job) over (partition by d.lane order by a.id) as forward
@@ -199,7 +206,9 @@ impl Lanes {
 
 fn one_at_a_time(lane: &str, puts: &[&Put], figures: &mut Figures) {
     for pair in puts.windows(2) {
-        if pair[0].ended.is_none_or(|ended| ended > pair[1].at) {
+        // The same again, under its key, is one request to a target that honours keys.
+        let is_same = pair[0].key == pair[1].key;
+        if !is_same && pair[0].ended.is_none_or(|ended| ended > pair[1].at) {
             figures
                 .violated(format!("I7: lane {lane}: {} was sent while {} was under way", pair[1].unit, pair[0].unit));
         }
@@ -287,15 +296,6 @@ fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
 
 type Shared = State<Arc<Mutex<Ledger>>>;
 
-/// Writes down the end of a request, also when the client leaves and the handler is dropped.
-struct Ending(Arc<Mutex<Ledger>>, usize);
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        lock(&self.0).puts[self.1].ended = Some(Instant::now());
-    }
-}
-
 async fn submit(State(ledger): Shared, Path(unit): Path<String>, headers: HeaderMap, body: Bytes) -> Response<Body> {
     let at = Instant::now();
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default().to_owned();
@@ -307,9 +307,16 @@ async fn submit(State(ledger): Shared, Path(unit): Path<String>, headers: Header
         ledger.puts.push(put.clone());
         ledger.puts.len() - 1
     };
-    let _ending = Ending(Arc::clone(&ledger), number);
+    // It finishes what it has begun, whoever is still there to hear of it.
+    tokio::spawn(work(ledger, number, put, sent)).await.unwrap_or_else(|_| answer(500, &Value::Null))
+}
+
+/// Works on a draft to its end, and gives the answer.
+async fn work(ledger: Arc<Mutex<Ledger>>, number: usize, put: Put, sent: Value) -> Response<Body> {
     tokio::time::sleep(WORK).await;
+    let versione = put.versione;
     let mut ledger = lock(&ledger);
+    ledger.puts[number].ended = Some(Instant::now());
     let taken = json!({ "idBozza": put.unit.replace('/', "-"), "stato": "accettata", "versione": versione });
     if let Some((unit, body)) = ledger.answered.get(&put.key) {
         return if (unit, body) == (&put.unit, &put.body) {

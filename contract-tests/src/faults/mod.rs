@@ -17,6 +17,7 @@ pub mod oracle;
 mod answers;
 mod clocks;
 mod input;
+mod keyless;
 mod kills;
 mod lanes;
 mod machine;

@@ -32,7 +32,7 @@ pub fn judge(client: &Client, target: &Target, reading: &Reading, allowed: &Allo
     }
     delivered_has_its_receipt(reading, &held, figures);
     doubt_is_told(reading, &puts, figures);
-    revisions_go_forward(&puts, &effects, figures);
+    revisions_go_forward(&puts, &effects, target.honours_keys(), figures);
     failures_have_reasons(reading, figures);
     chain_stands(&reading.audit, figures);
     chain_is_complete(reading, figures);
@@ -119,7 +119,7 @@ fn nothing_disappears(reading: &Reading, allowed: &Allowed, figures: &mut Figure
 }
 
 /// I4: where keys are not honoured, what may have taken effect is sent again only after a look at the
-/// unit that was asked and answered between the two.
+/// unit that was asked and answered after the work on it had ended, and showed that it is not held.
 fn looked_before_repeating(puts: &[Put], looks: &[Look], figures: &mut Figures) {
     let mut answered: HashMap<&str, Vec<&Look>> = HashMap::new();
     for look in looks.iter().filter(|look| look.is_answer) {
@@ -129,8 +129,9 @@ fn looked_before_repeating(puts: &[Put], looks: &[Look], figures: &mut Figures) 
     for put in puts {
         let before = last.insert((&put.unit, put.revision), put);
         let Some(before) = before.filter(|before| before.told != Told::Refused) else { continue };
-        let is_between = |look: &&Look| before.ended.is_some_and(|ended| look.at >= ended) && look.ended <= put.at;
-        if !answered.get(put.unit.as_str()).is_some_and(|looks| looks.iter().any(is_between)) {
+        let is_between = |look: &Look| before.ended.is_some_and(|ended| look.at >= ended) && look.ended <= put.at;
+        let allows = |look: &&Look| is_between(look) && look.shows != Some(put.revision);
+        if !answered.get(put.unit.as_str()).is_some_and(|looks| looks.iter().any(allows)) {
             figures.violated(format!("I4: {} revision {} was sent again without a look", put.unit, put.revision));
         }
     }
@@ -250,8 +251,9 @@ fn doubt_is_told(reading: &Reading, puts: &[Put], figures: &mut Figures) {
     }
 }
 
-/// I7: revisions of a unit take effect in order, and one request is under way at a time.
-pub(super) fn revisions_go_forward(puts: &[Put], effects: &[Effect], figures: &mut Figures) {
+/// I7: revisions of a unit take effect in order, and one request is under way at a time; where keys are
+/// honoured, the same again under its key counts as one.
+pub(super) fn revisions_go_forward(puts: &[Put], effects: &[Effect], honours_keys: bool, figures: &mut Figures) {
     let mut last: HashMap<&str, u64> = HashMap::new();
     for effect in effects {
         let before = last.insert(&effect.unit, effect.revision);
@@ -262,6 +264,7 @@ pub(super) fn revisions_go_forward(puts: &[Put], effects: &[Effect], figures: &m
     let mut under_way: HashMap<&str, &Put> = HashMap::new();
     for put in puts {
         if let Some(before) = under_way.insert(&put.unit, put)
+            && !(honours_keys && before.key == put.key)
             && before.ended.is_none_or(|ended| ended > put.at)
         {
             figures.violated(format!("I7: {}: two requests at the same time", put.unit));

@@ -61,6 +61,23 @@ impl Place {
         Ok(place)
     }
 
+    /// A new one, whose target knows no keys and is waited for that many seconds.
+    pub fn without_keys(plan: &Plan, total_seconds: u64) -> Result<Self> {
+        let place = Self::new(plan)?;
+        place.target.forget_keys();
+        let configuration = place.path.join("raccordo.toml");
+        let resend_after = (total_seconds * 3).div_ceil(2);
+        let written = std::fs::read_to_string(&configuration)?
+            .replace("honours_keys = true\n", "")
+            .replace(
+                "read_seconds = 12, total_seconds = 14",
+                &format!("read_seconds = {total_seconds}, total_seconds = {total_seconds}"),
+            )
+            .replace("[work]\n", &format!("[work]\nresend_after_seconds = {resend_after}\n"));
+        std::fs::write(&configuration, written)?;
+        Ok(place)
+    }
+
     /// A new one, with its database in this file, in its folder or elsewhere.
     pub fn with_file(plan: &Plan, file: &Path) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("faults-").tempdir_in(&plan.parent)?;
@@ -89,7 +106,7 @@ impl Place {
         let configuration = format!(
             "[storage]\n{storage}\n\n[http]\nlisten = \"127.0.0.1:0\"\n\n[work]\nslots = 8\nlease_seconds = 61\n\
              collapse_seconds = 0\n\n[schedule]\nsync_minutes = 1\n\n[systems.file-drop]\n\
-             settings = {{ folder = \"inbox\" }}\n\n[systems.hub]\nsettings = {{ base_url = \"http://{}/v0\", \
+             settings = {{ folder = \"inbox\" }}\n\n[systems.hub]\nhonours_keys = true\nsettings = {{ base_url = \"http://{}/v0\", \
              key_file = \"key\", connect_seconds = 2, read_seconds = 12, total_seconds = 14 }}\n",
             target.address()
         );

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::{answers, clocks, input, kills, machine, million, points, replicas};
+use super::{answers, clocks, input, keyless, kills, machine, million, points, replicas};
 
 /// How much of everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,6 +134,7 @@ pub type Inject = fn(&Plan) -> Result<Ended>;
 /// Every fault: its id, what it is, how it is injected.
 pub const FAULTS: &[(&str, &str, Inject)] = &[
     ("F1", "kill -9 at random while reading and delivering", kills::random_kills),
+    ("F1b", "the same under a slow target that honours no keys", keyless::slow_target),
     ("F2", "kill, error and delay at every fault point", points::every_point),
     ("F6", "disk full", machine::disk_full),
     ("F8", "database held by another process", machine::busy_database),
@@ -153,7 +154,7 @@ pub const FAULTS: &[(&str, &str, Inject)] = &[
 ];
 
 /// Those that spend their time waiting: they run beside the others.
-const PATIENT: &[&str] = &["F23", "F27"];
+const PATIENT: &[&str] = &["F1b", "F23", "F27"];
 
 /// One line of the table.
 #[derive(Debug, Clone)]

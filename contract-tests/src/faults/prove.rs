@@ -6,17 +6,24 @@ use anyhow::{Result, ensure};
 use super::oracle::Allowed;
 use super::place::Place;
 use super::programme::{Database, Ended, Figures, Inject, Plan};
-use super::{answers, clocks, kills};
+use super::{answers, clocks, keyless, kills, replicas};
 
 /// Bugs planted in the program (`RACCORDO_PLANTED_BUG`), the fault that must find each, and the
 /// invariant that it breaks.
 const IN_THE_PROGRAM: &[(&str, &str, Inject, &str)] = &[
     ("answer_before_commit", "F1", kills::random_kills, "I1"),
     ("resend_without_look", "F14b", answers::lost_answers_without_keys, "I4"),
+    ("resend_without_waiting", "F14b", answers::lost_answers_without_keys, "I4"),
     ("attempt_number_in_key", "F14", answers::lost_answers, "I4"),
     ("outcome_without_reason", "F12", answers::failing_target, "I8"),
     ("no_fence", "F27", clocks::stopped_past_the_lease, "I7"),
     ("skipped_audit_entry", "F14", answers::lost_answers, "I9"),
+];
+
+/// Those that only a database with several daemons can show.
+const BETWEEN_PROCESSES: &[(&str, &str, Inject, &str)] = &[
+    ("resend_without_waiting", "F1b", keyless::slow_target, "I4"),
+    ("no_presence", "F26", replicas::three_daemons, "I14"),
 ];
 
 /// What a bug inside the store would leave behind: its name, the statements that leave it, and the
@@ -71,7 +78,8 @@ pub fn prove(plan: &Plan, say: &(dyn Fn(&str) + Sync)) -> Result<Vec<Proof>> {
         say(&format!("{bug}: {}", found.as_deref().unwrap_or("NOT FOUND")));
         proofs.push(Proof { bug, found });
     };
-    for (bug, fault, inject, invariant) in IN_THE_PROGRAM {
+    let between = if plan.database == Database::Postgres { BETWEEN_PROCESSES } else { &[] };
+    for (bug, fault, inject, invariant) in IN_THE_PROGRAM.iter().chain(between) {
         let planted = Plan { planted: Some(bug), ..plan.clone() };
         let found = match inject(&planted)? {
             Ended::Ran(figures) => first(&figures, invariant),

@@ -15,6 +15,8 @@ use crate::rest::rest;
 
 /// From the return of the server until the daemon says that it is ready.
 const READY: Duration = Duration::from_secs(5);
+/// From the last fault until everything is delivered.
+const SETTLED: Duration = Duration::from_secs(30);
 /// The period of the schedule, less what two clocks may differ in reading.
 const PERIOD: Duration = Duration::from_secs(58);
 
@@ -100,15 +102,21 @@ pub(super) fn three_daemons(plan: &Plan) -> Result<Ended> {
         }
         daemons.push(started(&place)?);
     }
+    kill_one_that_holds_work(&mut place, &mut lanes, &mut chance, &mut daemons)?;
+    figures.injected += 1;
     let begun = Instant::now();
     let allowed = Allowed::default();
-    // Among themselves, without another command: leases run out, and everything is delivered.
-    while !place.is_settled(&allowed)? && begun.elapsed() < Duration::from_mins(2) {
+    // Among themselves, without another command: the others miss it, and everything is delivered.
+    let is_settled = || Ok::<_, anyhow::Error>(place.is_settled(&allowed)? && Lanes::is_settled(&place)?);
+    while !is_settled()? && begun.elapsed() < Duration::from_mins(2) {
         rest(Duration::from_millis(100));
     }
-    figures.recoveries.push(begun.elapsed());
-    if !place.is_settled(&allowed)? {
+    let took = begun.elapsed();
+    figures.recoveries.push(took);
+    if !is_settled()? {
         figures.violated("I14: the daemons did not finish what those that were killed had begun");
+    } else if took > SETTLED {
+        figures.violated(format!("I14: what was begun was finished only {} s after the last fault", took.as_secs()));
     }
     let too_early = format!(
         "select count(*) from (
@@ -132,6 +140,29 @@ pub(super) fn three_daemons(plan: &Plan) -> Result<Ended> {
     lanes.settle(&place, &mut figures)?;
     figures.remarks.push(lanes.told());
     Ok(Ended::Ran(figures))
+}
+
+/// The last fault: of three daemons that all hold work one is killed.
+fn kill_one_that_holds_work(
+    place: &mut Place,
+    lanes: &mut Lanes,
+    chance: &mut fastrand::Rng,
+    daemons: &mut Vec<Running>,
+) -> Result<()> {
+    const HOLDERS: &str = "select count(distinct token >> 32) from job where state = 'leased'";
+    place.target.script(|_, _| Fate::TakeAfter(Duration::from_millis(250)));
+    let ids = place.client.change(chance, 20, 180);
+    place.import(&ids, "last.ndjson")?;
+    lanes.import(place, chance, "last-steps.ndjson")?;
+    let begun = Instant::now();
+    while place.store.number(HOLDERS)? < 3 {
+        ensure!(begun.elapsed() < Duration::from_secs(10), "not all daemons took work");
+        rest(Duration::from_millis(10));
+    }
+    let killed = daemons.swap_remove(chance.usize(0..daemons.len()));
+    let (was_running, _) = killed.kill_after(Duration::ZERO)?;
+    ensure!(was_running, "a daemon had ended by itself");
+    Ok(())
 }
 
 /// A daemon that answers.

@@ -174,13 +174,14 @@ pub struct Reading {
 const VERSIONS: &str = "select r.key, r.kind, r.source, v.number, r.version as standing, v.digest, v.body,
         w.text, w.line, d.digest as document
    from record_version v join record r on r.id = v.record join raw_record w on w.id = v.raw_record
-   join source_document d on d.id = w.document order by v.id";
+   join source_document d on d.id = w.document where r.id > $1 order by v.id";
 const DELIVERIES: &str = "select id, unit_key, desired_revision, held_revision, state, code, message, not_before
-   from delivery where target = 'hub' order by id";
+   from delivery where target = 'hub' and id > $1 order by id";
 const ATTEMPTS: &str = "select a.id, a.delivery, s.revision, s.idempotency_key, a.started_at, a.finished_at, a.outcome,
         a.code, a.message, a.not_before
-   from attempt a join shipment s on s.id = a.shipment order by a.id";
-const RECEIPTS: &str = "select delivery, revision, status, remote_id, answer_digest from receipt order by id";
+   from attempt a join shipment s on s.id = a.shipment where a.delivery > $1 order by a.id";
+const RECEIPTS: &str =
+    "select delivery, revision, status, remote_id, answer_digest from receipt where delivery > $1 order by id";
 const AUDIT: &str = "select seq, at, kind, subject, detail, previous, hash from audit order by seq";
 const UNROUTED: &str = "select count(*) from record r where r.kind = 'risorsa' and r.source <> 'hub'
     and not exists (select 1 from delivery_member m where m.record = r.id and m.target = 'hub')
@@ -193,12 +194,21 @@ const WITHOUT_REASON: &str = "select count(*) from quarantine where reason = '' 
 impl Where {
     /// Reads everything that is judged.
     pub fn read(&self) -> Result<Reading> {
+        self.read_after(0)
+    }
+
+    /// The same, of records and deliveries with ids above this one; the chain and the totals whole.
+    pub fn read_after(&self, first: i64) -> Result<Reading> {
         wait_for(async {
             on_either!(self.connect().await?, |connection| Reading {
-                versions: sqlx::query_as(VERSIONS).fetch_all(&mut connection).await.context("versions")?,
-                deliveries: sqlx::query_as(DELIVERIES).fetch_all(&mut connection).await.context("deliveries")?,
-                attempts: sqlx::query_as(ATTEMPTS).fetch_all(&mut connection).await.context("attempts")?,
-                receipts: sqlx::query_as(RECEIPTS).fetch_all(&mut connection).await.context("receipts")?,
+                versions: sqlx::query_as(VERSIONS).bind(first).fetch_all(&mut connection).await.context("versions")?,
+                deliveries: sqlx::query_as(DELIVERIES)
+                    .bind(first)
+                    .fetch_all(&mut connection)
+                    .await
+                    .context("deliveries")?,
+                attempts: sqlx::query_as(ATTEMPTS).bind(first).fetch_all(&mut connection).await.context("attempts")?,
+                receipts: sqlx::query_as(RECEIPTS).bind(first).fetch_all(&mut connection).await.context("receipts")?,
                 audit: sqlx::query_as(AUDIT).fetch_all(&mut connection).await.context("audit")?,
                 unrouted: sqlx::query_scalar(UNROUTED).fetch_one(&mut connection).await?,
                 unbalanced: sqlx::query_scalar(UNBALANCED).fetch_one(&mut connection).await?,

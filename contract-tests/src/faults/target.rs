@@ -5,11 +5,11 @@
 //! revisions included, so that the ledger can show a mistake instead of preventing it. What becomes
 //! of a request is decided by a script.
 //!
+//! Like real systems it finishes what it has begun, whether or not whoever asked is still there.
+//!
 //! [`Target::forget_keys`] makes it a system without keys: every request takes effect, also one that
-//! comes again, and only the question what it holds can prevent that. The product speaks with such
-//! systems by the very steps that it takes with this one: no adapter declares that keys are honoured,
-//! and what may have arrived is looked up before it is sent again whatever the target
-//! (`src/flow/deliver.rs`: `Sent` and `InDoubt` are observed, never composed and sent).
+//! comes again, and only the question what it holds, asked late enough, can prevent that. The product
+//! is told by its configuration which of the two it speaks with.
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
@@ -39,6 +39,8 @@ pub enum Fate {
     TakeThen(u16),
     /// It takes effect; the connection breaks.
     TakeAndBreak,
+    /// The connection breaks; after a while it takes effect.
+    BreakThenTake(Duration),
     /// It takes no effect; this status and these headers.
     Refuse(u16, Vec<(&'static str, String)>),
     /// It takes no effect; the connection breaks.
@@ -63,7 +65,7 @@ pub enum Told {
 pub struct Put {
     /// When it arrived.
     pub at: Instant,
-    /// When it was answered, or given up.
+    /// When the work on it ended.
     pub ended: Option<Instant>,
     /// The unit.
     pub unit: String,
@@ -90,6 +92,8 @@ pub struct Look {
     pub unit: String,
     /// Whether the answer said what is held.
     pub is_answer: bool,
+    /// The revision that it showed; none where it said that nothing is held.
+    pub shows: Option<u64>,
 }
 
 /// One thing that the target did.
@@ -281,7 +285,7 @@ fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
     ledger.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Writes down the end of a request, also when the client leaves and the handler is dropped.
+/// Writes down what the client was told: nothing, when it left and the handler was dropped.
 struct Ending {
     ledger: Arc<Mutex<Ledger>>,
     number: usize,
@@ -290,10 +294,7 @@ struct Ending {
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        let mut ledger = lock(&self.ledger);
-        let put = &mut ledger.puts[self.number];
-        put.ended = Some(Instant::now());
-        put.told = self.told.clone();
+        lock(&self.ledger).puts[self.number].told = self.told.clone();
     }
 }
 
@@ -312,38 +313,53 @@ async fn publish(State(ledger): Shared, Path(unit): Path<String>, headers: Heade
         (ledger.puts.len() - 1, fate)
     };
     let mut ending = Ending { ledger: Arc::clone(&ledger), number, told: Told::Nothing };
-    if let Fate::TakeAfter(pause) = &fate {
+    let breaks_first = matches!(fate, Fate::BreakThenTake(_));
+    let work = tokio::spawn(work(ledger, number, put, sent, fate));
+    if breaks_first {
+        return broken();
+    }
+    let Ok((answer, told)) = work.await else { return broken() };
+    ending.told = told;
+    answer
+}
+
+/// Works on a request to its end. Gives the answer, and what it tells.
+async fn work(ledger: Arc<Mutex<Ledger>>, number: usize, put: Put, sent: Value, fate: Fate) -> (Response<Body>, Told) {
+    if let Fate::TakeAfter(pause) | Fate::BreakThenTake(pause) = &fate {
         tokio::time::sleep(*pause).await;
     }
-    match fate {
+    let mut ledger = lock(&ledger);
+    let done = match fate {
         Fate::Take | Fate::TakeAfter(_) => {
-            let (status, told) = take(&mut lock(&ledger), &put, &sent);
-            ending.told = if status < 300 { Told::Taken } else { Told::Refused };
-            answer(status, &told)
+            let (status, told) = take(&mut ledger, &put, &sent);
+            (answer(status, &told), if status < 300 { Told::Taken } else { Told::Refused })
         }
         Fate::TakeThen(status) => {
-            take(&mut lock(&ledger), &put, &sent);
-            ending.told = Told::Unclear;
-            answer(status, &json!({ "status": status, "title": "guasto simulato" }))
+            take(&mut ledger, &put, &sent);
+            (answer(status, &json!({ "status": status, "title": "guasto simulato" })), Told::Unclear)
         }
-        Fate::TakeAndBreak => {
-            take(&mut lock(&ledger), &put, &sent);
-            broken()
+        Fate::TakeAndBreak | Fate::BreakThenTake(_) => {
+            take(&mut ledger, &put, &sent);
+            (broken(), Told::Nothing)
         }
-        Fate::Refuse(status, headers) => {
-            // A failure of theirs says nothing about the effect, unless it asks to come back later.
-            let asks = headers.iter().any(|(name, _)| *name == "retry-after");
-            ending.told = if status >= 500 && !(status == 503 && asks) { Told::Unclear } else { Told::Refused };
-            let mut refused = answer(status, &json!({ "status": status, "title": "guasto simulato" }));
-            for (name, value) in headers {
-                if let Ok(value) = value.parse() {
-                    refused.headers_mut().insert(name, value);
-                }
-            }
-            refused
+        Fate::Refuse(status, headers) => refused(status, headers),
+        Fate::Break => (broken(), Told::Nothing),
+    };
+    ledger.puts[number].ended = Some(Instant::now());
+    done
+}
+
+fn refused(status: u16, headers: Vec<(&'static str, String)>) -> (Response<Body>, Told) {
+    // A failure of theirs says nothing about the effect, unless it asks to come back later.
+    let asks = headers.iter().any(|(name, _)| *name == "retry-after");
+    let told = if status >= 500 && !(status == 503 && asks) { Told::Unclear } else { Told::Refused };
+    let mut refused = answer(status, &json!({ "status": status, "title": "guasto simulato" }));
+    for (name, value) in headers {
+        if let Ok(value) = value.parse() {
+            refused.headers_mut().insert(name, value);
         }
-        Fate::Break => broken(),
     }
+    (refused, told)
 }
 
 /// Takes a request, once for each key where keys are honoured. Gives the answer.
@@ -370,13 +386,13 @@ async fn held(State(ledger): Shared, Path(unit): Path<String>) -> Response<Body>
     let mut ledger = lock(&ledger);
     ledger.looks += 1;
     let is_answer = !ledger.bad_looks.is_some_and(|every| ledger.looks.is_multiple_of(every));
-    ledger.looked.push(Look { at, ended: Instant::now(), unit: unit.clone(), is_answer });
-    if !is_answer {
-        return answer(500, &json!({ "status": 500, "title": "guasto simulato" }));
-    }
     let is_hidden = ledger.since.get(&unit).is_some_and(|since| since.elapsed() < ledger.lag);
-    match ledger.held.get(&unit).filter(|_| !is_hidden) {
-        Some(effect) => answer(200, &shown(effect)),
+    let seen = ledger.held.get(&unit).filter(|_| is_answer && !is_hidden).cloned();
+    let shows = seen.as_ref().map(|effect| effect.revision);
+    ledger.looked.push(Look { at, ended: Instant::now(), unit, is_answer, shows });
+    match seen {
+        _ if !is_answer => answer(500, &json!({ "status": 500, "title": "guasto simulato" })),
+        Some(effect) => answer(200, &shown(&effect)),
         None => answer(404, &json!({ "codice": "non_trovata", "messaggio": "non c'è" })),
     }
 }

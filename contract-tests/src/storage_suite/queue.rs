@@ -170,9 +170,9 @@ pub async fn a_renewed_lease_holds_and_a_lost_one_is_named(database: &dyn Databa
     let scene = with_jobs(database, &[nothing(1, None, 0), nothing(2, None, 0)]).await;
     let leases: Vec<_> = scene.claim_at(0, 10).await.iter().map(|job| job.lease).collect();
     let [held, other] = leases[..] else { panic!("two jobs are claimed") };
-    assert!(scene.store.renew(&[held], at(500)).await.expect("it is renewed").is_empty());
+    assert!(scene.store.renew(&[held], at(0), at(500)).await.expect("it is renewed").is_empty());
     assert_eq!(scene.store.expire(at(LEASE), 5).await.expect("leases end"), 1);
-    assert_eq!(scene.store.renew(&[held, other], at(900)).await.expect("an answer"), [other]);
+    assert_eq!(scene.store.renew(&[held, other], at(500), at(900)).await.expect("an answer"), [other]);
     assert!(scene.settle(held, JobEnd::Done, LEASE).await);
 }
 

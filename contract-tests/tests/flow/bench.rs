@@ -9,6 +9,7 @@ use canonical::{Body, SourceName};
 use contract::{Adapter, Received, UnitKey};
 use contract_tests::records::{at, cig};
 use raccordo::clock::{Clock, ManualClock};
+use raccordo::flow::deliver::doubt::Resend;
 use raccordo::flow::{Flow, Patience, Systems, deliver, intake};
 use raccordo::jobs::gate::Gates;
 use raccordo::pressure::IntakeGate;
@@ -58,6 +59,7 @@ impl TestFlow {
             clock: clock.clone(),
             gates: Arc::new(Gates::new(clock.clone(), BTreeMap::new())),
             patience: Arc::new(Simple),
+            resend: Resend::default(),
             collapse: None,
             ownership: Arc::default(),
             filters: Arc::default(),

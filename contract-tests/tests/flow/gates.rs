@@ -10,6 +10,7 @@ use canonical::SourceName;
 use contract::Adapter;
 use raccordo::clock::{self, Clock, SystemClock};
 use raccordo::delivery::DeliveryState;
+use raccordo::flow::deliver::doubt::Resend;
 use raccordo::flow::deliver::gate::HealthState;
 use raccordo::flow::{Flow, Systems, intake};
 use raccordo::jobs;
@@ -191,6 +192,7 @@ async fn race(lotti: u32, is_beside_a_dead_one: bool) -> Duration {
         gates: Arc::new(Gates::new(Arc::clone(&clock), BTreeMap::new())),
         clock,
         patience: Arc::new(Simple),
+        resend: Resend::default(),
         collapse: None,
         ownership: Arc::default(),
         filters: Arc::default(),

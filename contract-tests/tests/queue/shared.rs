@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use canonical::values::UtcInstant;
 use contract_tests::records::{at, cig, lotto};
@@ -14,6 +14,7 @@ use contract_tests::storage_suite::scene::{done, intent, receipt, to_lane};
 use raccordo::clock::{Clock as _, SystemClock, after, between};
 use raccordo::delivery::DeliveryState;
 use raccordo::jobs::{Handler, Workers};
+use raccordo::storage::postgres::{Given, Monotonic};
 use raccordo::storage::{
     AuditChain as _, ClaimRequest, ClaimedJob, Conclusion, JobEnd, JobSubject, Queue as _, Round, RunKind, Settlement,
     SqlStore, Store, postgres, sqlite,
@@ -21,7 +22,8 @@ use raccordo::storage::{
 
 use super::{Diary, SETTINGS, eventually, jobs};
 
-const LATER: Duration = Duration::from_secs(5);
+/// Between two looks.
+const LATER: Duration = Duration::from_secs(2);
 /// How the lock of a start shows itself to the server,
 /// in this database only: others on the same server have starts with the same numbers.
 const LOCKS: &str = "from pg_locks where locktype = 'advisory' and classid = 1918985572 and granted
@@ -32,6 +34,28 @@ async fn two_stores() -> (SharedDatabase, Arc<SqlStore>, Arc<SqlStore>) {
     let one = postgres::open(&database.url, None).await.expect("the first opens");
     let other = postgres::open(&database.url, None).await.expect("the second opens");
     (database, one, other)
+}
+
+/// A clock that nobody sets, and that moves when it is told to.
+#[derive(Clone)]
+struct Passing(Arc<Mutex<Instant>>);
+
+impl Passing {
+    fn pass(&self, by: Duration) {
+        *self.0.lock().expect("nobody panicked") += by;
+    }
+}
+
+/// Two stores, of which the second misses others by a clock of its own.
+async fn two_stores_and_a_clock() -> (SharedDatabase, Arc<SqlStore>, Arc<SqlStore>, Passing) {
+    let database = SharedDatabase::fresh();
+    let one = postgres::open(&database.url, None).await.expect("the first opens");
+    let passing = Passing(Arc::new(Mutex::new(Instant::now())));
+    let tells = passing.clone();
+    let monotonic: Monotonic = Arc::new(move || *tells.0.lock().expect("nobody panicked"));
+    let given = Given { monotonic, ..Given::default() };
+    let other = postgres::open_given(&database.url, None, given).await.expect("the second opens");
+    (database, one, other, passing)
 }
 
 async fn claim(store: &SqlStore, settlements: &[Settlement]) -> Round {
@@ -58,21 +82,26 @@ fn done_with(job: &ClaimedJob) -> Settlement {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_work_of_a_process_that_is_gone_is_taken_back_at_the_second_look() {
-    let (database, gone, there) = two_stores().await;
+async fn the_work_of_a_process_that_is_gone_is_taken_back_when_it_was_missed_for_a_while() {
+    let (database, gone, there, clock) = two_stores_and_a_clock().await;
     gone.enqueue(&jobs(0..3, 2), SystemClock.now()).await.expect("jobs are added");
     let held = claim(&gone, &[]).await.claimed;
     assert_eq!(held.len(), 2, "the first of each lane");
     let start = start_of(&held[0]);
     eventually("both connections say that it is there", async || locks_of(&database, start).await == 2).await;
-    let looked = SystemClock.now();
-    assert_eq!(expire(&there, looked).await, 0);
-    assert_eq!(expire(&there, after(looked, LATER)).await, 0, "it is there");
+    let look = async || {
+        clock.pass(LATER);
+        expire(&there, SystemClock.now()).await
+    };
+    for _ in 0..4 {
+        assert_eq!(look().await, 0, "it is there");
+    }
     drop(gone);
     eventually("its connections end", async || locks_of(&database, start).await == 0).await;
-    let looked = after(looked, 2 * LATER);
-    assert_eq!(expire(&there, looked).await, 0, "it may come back");
-    assert_eq!(expire(&there, after(looked, LATER)).await, 2);
+    assert_eq!([look().await, look().await], [0, 0], "it may come back");
+    clock.pass(Duration::from_hours(1));
+    assert_eq!([look().await, look().await], [0, 0], "an hour in which nobody looked does not count");
+    assert_eq!(look().await, 2);
     let taken = claim(&there, &held.iter().map(done_with).collect::<Vec<_>>()).await;
     assert_eq!(taken.lost, 2, "who is gone ends nothing any more");
     assert_eq!(taken.claimed.len(), 2);
@@ -81,18 +110,20 @@ async fn the_work_of_a_process_that_is_gone_is_taken_back_at_the_second_look() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_whose_connections_were_cut_keeps_its_leases_when_it_comes_back() {
-    let (database, cut, there) = two_stores().await;
+    let (database, cut, there, clock) = two_stores_and_a_clock().await;
     cut.enqueue(&jobs(0..1, 0), SystemClock.now()).await.expect("a job is added");
     let held = claim(&cut, &[]).await.claimed;
     let start = start_of(&held[0]);
     eventually("both connections say that it is there", async || locks_of(&database, start).await == 2).await;
     let end = format!("select pg_terminate_backend(pid) {LOCKS} and objid = {start}");
     postgres::bare::execute(&database.url, &end).await.expect("its connections are cut");
-    let looked = SystemClock.now();
-    assert_eq!(expire(&there, looked).await, 0);
+    let look = async || {
+        clock.pass(LATER);
+        expire(&there, SystemClock.now()).await
+    };
+    assert_eq!(look().await, 0);
     eventually("who listens is back", async || locks_of(&database, start).await >= 1).await;
-    assert_eq!(expire(&there, after(looked, LATER)).await, 0);
-    assert_eq!(expire(&there, after(looked, 2 * LATER)).await, 0);
+    assert_eq!([look().await, look().await, look().await], [0, 0, 0]);
     let ended = claim(&cut, &[done_with(&held[0])]).await;
     assert_eq!((ended.lost, ended.claimed.len()), (0, 0), "its answer counts");
     eventually("both connections are back", async || locks_of(&database, start).await == 2).await;

@@ -9,15 +9,20 @@ mod open;
 #[doc(hidden)]
 pub mod bare;
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use self::listen::Listener;
 use super::StorageError;
 use super::sql::SqlStore;
 use super::sql::connection::Readers;
 use super::sql::desk::Desk;
+#[doc(hidden)]
+pub use super::sql::presence::Monotonic;
 use super::sql::presence::Presence;
 use super::sql::writer::{Home, Server, Writer};
 
@@ -26,7 +31,39 @@ use super::sql::writer::{Home, Server, Writer};
 /// Refused when its schema is newer than this program, or when the server may lose what it has
 /// acknowledged.
 pub async fn open(url: &str, password_file: Option<&Path>) -> Result<Arc<SqlStore>, StorageError> {
+    open_given(url, password_file, Given::default()).await
+}
+
+/// What a test may give otherwise than life does.
+#[doc(hidden)]
+#[derive(Clone)]
+pub struct Given {
+    /// The clock by which others are missed.
+    pub monotonic: Monotonic,
+    /// How long a silent connection is listened to before it is asked.
+    pub proved_after: Duration,
+    /// Whether leases and turns end, and attempts begin, by the clock of the server; by what each call
+    /// says, where time is told.
+    pub goes_by_the_server: bool,
+}
+
+impl Default for Given {
+    fn default() -> Self {
+        Self { monotonic: Arc::new(Instant::now), proved_after: Duration::from_secs(20), goes_by_the_server: true }
+    }
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Given").field("goes_by_the_server", &self.goes_by_the_server).finish_non_exhaustive()
+    }
+}
+
+/// As [`open`], for tests.
+#[doc(hidden)]
+pub async fn open_given(url: &str, password_file: Option<&Path>, given: Given) -> Result<Arc<SqlStore>, StorageError> {
     let opened = open::open(url, password_file).await?;
+    let Given { monotonic, proved_after, goes_by_the_server } = given;
     let (woken, wake_ups) = watch::channel(0);
     let woken = Arc::new(woken);
     let node = format!("{:016x}", fastrand::u64(..));
@@ -34,14 +71,17 @@ pub async fn open(url: &str, password_file: Option<&Path>) -> Result<Arc<SqlStor
     let server = |options| Server { options, node: node.clone(), start };
     let ledger = Home::SharedLedger(server(opened.options.clone()));
     let jobs = Home::SharedJobs(server(opened.job_options));
-    let listener = tokio::spawn(listen::listen(opened.options, start, node.clone(), Arc::clone(&woken))).abort_handle();
+    let desk = |connection| Desk::shared(connection, start, goes_by_the_server);
+    let options = opened.options;
+    let listener = Listener { options, start, node: node.clone(), woken: Arc::clone(&woken), proved_after };
+    let listener = tokio::spawn(listen::listen(listener)).abort_handle();
     Ok(SqlStore::new(super::sql::Opened {
         name: opened.name,
-        writer: Writer::start(Desk::shared(opened.ledger, start), ledger, Arc::clone(&woken)),
-        settler: Some(Writer::start(Desk::shared(opened.jobs, start), jobs, woken)),
+        writer: Writer::start(desk(opened.ledger), ledger, Arc::clone(&woken)),
+        settler: Some(Writer::start(desk(opened.jobs), jobs, woken)),
         readers: Readers::Postgres(opened.readers),
         wake_ups,
-        presence: Some(Presence::of(start)),
+        presence: Some(Presence::of(start, monotonic)),
         listener: Some(listener),
     }))
 }

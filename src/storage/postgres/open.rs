@@ -4,6 +4,7 @@ use std::path::Path;
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions as _, Executor as _};
 
@@ -54,15 +55,18 @@ pub(super) async fn open(url: &str, password_file: Option<&Path>) -> Result<Open
     if let Some(file) = password_file {
         options = options.password(&password(file)?);
     }
-    let mut ledger = connect(&options).await.map_err(unavailable)?;
+    let mut ledger = connect(&options).await.map_err(unusable)?;
     check_durability(&mut ledger).await?;
     let done = migrations::of(MIGRATIONS).run_direct(None, &mut ledger, false).await;
-    done.map_err(|error| migrations::refused(error, ATTEMPTED))?;
+    done.map_err(|error| match error {
+        MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => unusable(source),
+        error => migrations::refused(error, ATTEMPTED),
+    })?;
     let job_options = options.clone().options(BY_INDEX);
     let start = sqlx::query_scalar("update program set starts = starts + 1 where id = 1 returning starts");
-    let start: i64 = start.fetch_one(&mut ledger).await.map_err(unavailable)?;
-    let mut jobs = connect(&job_options).await.map_err(unavailable)?;
-    sqlx::query(HOLD).bind(start).execute(&mut jobs).await.map_err(unavailable)?;
+    let start: i64 = start.fetch_one(&mut ledger).await.map_err(unusable)?;
+    let mut jobs = connect(&job_options).await.map_err(unusable)?;
+    sqlx::query(HOLD).bind(start).execute(&mut jobs).await.map_err(unusable)?;
     let readers = PgPoolOptions::new()
         .max_connections(READERS)
         .acquire_timeout(PATIENCE)
@@ -75,7 +79,7 @@ pub(super) async fn open(url: &str, password_file: Option<&Path>) -> Result<Open
         })
         .connect_with(options.clone().options([("statement_timeout", "55s")]))
         .await
-        .map_err(unavailable)?;
+        .map_err(unusable)?;
     let name = format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or_default());
     Ok(Opened { name, options, job_options, ledger, jobs, start, readers })
 }
@@ -113,7 +117,7 @@ async fn check_durability(connection: &mut PgConnection) -> Result<(), StorageEr
             .bind(setting)
             .fetch_one(&mut *connection)
             .await
-            .map_err(unavailable)?;
+            .map_err(unusable)?;
         if value == "off" {
             let problem = format!("its server has {setting} = off and may lose what it has acknowledged: turn it on");
             return Err(StorageError::Refused { problem });
@@ -122,8 +126,18 @@ async fn check_durability(connection: &mut PgConnection) -> Result<(), StorageEr
     Ok(())
 }
 
-fn unavailable(source: sqlx::Error) -> StorageError {
-    StorageError::Unavailable { attempted: ATTEMPTED, source: Box::new(source) }
+/// Why a server cannot be used: what stands wrong until somebody corrects it is refused, and what may go
+/// well later is not available now.
+fn unusable(source: sqlx::Error) -> StorageError {
+    let code = source.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned();
+    let remedy = match code.get(..2) {
+        Some("28") => "correct the user, the file of its password, or who is let in (`pg_hba.conf`)",
+        Some("3D") => "make the database, or name another in `[storage]`, `url`",
+        Some("42") => "give the user the database, or an empty one of its own",
+        _ => return StorageError::Unavailable { attempted: ATTEMPTED, source: Box::new(source) },
+    };
+    let said = source.as_database_error().map_or("", |error| error.message());
+    StorageError::Refused { problem: format!("its server says: {said}; {remedy}") }
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub(in crate::storage) async fn connect(options: &PgConnectOptions) -> Result<Pg
 }
 
 /// What is said instead of the answer.
-pub(super) fn unanswered() -> sqlx::Error {
+pub(in crate::storage) fn unanswered() -> sqlx::Error {
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "the server did not answer in time"))
 }
 

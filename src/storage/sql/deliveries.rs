@@ -38,6 +38,11 @@ const FORGOTTEN: &str = "
                                or (j.state = 'parked' and j.ended_at >= d.state_since)))
      order by d.id limit $1";
 
+const BEGIN: &str =
+    "insert into attempt (delivery, shipment, job, token, started_at) values ($1, $2, $3, $4, $5) returning id";
+const BEGIN_BY_THE_SERVER: &str = "insert into attempt (delivery, shipment, job, token, started_at)
+     values ($1, $2, $3, $4, greatest($5, cast(extract(epoch from clock_timestamp()) * 1000000 as bigint))) returning id";
+
 #[async_trait]
 impl Deliveries for SqlStore {
     async fn load(&self, delivery: DeliveryId) -> Result<Option<LoadedDelivery>, StorageError> {
@@ -100,7 +105,7 @@ async fn load(connection: &mut Connection, id: DeliveryId) -> Result<Option<Load
     let Some(delivery) = delivery else { return Ok(None) };
     let unit = UnitKey(delivery.try_get(1)?);
     let shipment = query(
-        "select s.revision, s.idempotency_key, s.body, count(a.id), min(a.started_at)
+        "select s.revision, s.idempotency_key, s.body, count(a.id), min(a.started_at), max(a.started_at)
            from shipment s left join attempt a on a.shipment = s.id
           where s.id = (select id from shipment where delivery = $1 order by revision desc limit 1)
           group by s.id",
@@ -108,8 +113,8 @@ async fn load(connection: &mut Connection, id: DeliveryId) -> Result<Option<Load
     .bind(id.0)
     .fetch_optional(&mut *connection)
     .await?;
-    let (last_shipment, attempts, first_attempt_at) = match shipment {
-        None => (None, 0, None),
+    let (last_shipment, attempts, first_attempt_at, last_attempt_at) = match shipment {
+        None => (None, 0, None, None),
         Some(row) => {
             let shipment = Shipment {
                 unit: unit.clone(),
@@ -118,7 +123,8 @@ async fn load(connection: &mut Connection, id: DeliveryId) -> Result<Option<Load
                 body: row.try_get(2)?,
                 previous_receipt: None,
             };
-            (Some(shipment), row.try_get(3)?, optional_instant(row.try_get(4)?)?)
+            let (first, last) = (optional_instant(row.try_get(4)?)?, optional_instant(row.try_get(5)?)?);
+            (Some(shipment), row.try_get(3)?, first, last)
         }
     };
     let last_receipt = query(
@@ -156,6 +162,7 @@ async fn load(connection: &mut Connection, id: DeliveryId) -> Result<Option<Load
         state_since: instant(delivery.try_get(8)?)?,
         attempts,
         first_attempt_at,
+        last_attempt_at,
         members: members.iter().map(|row| record(row, 0)).collect::<Result<_, _>>()?,
         last_shipment,
         last_receipt,
@@ -222,16 +229,16 @@ async fn begin_attempt(desk: &mut Desk, intent: Intent, at: i64) -> Result<Fence
         return Err(Trouble::Refused(problem));
     }
     let shipment = put_shipment(desk, delivery, &shipment, at).await?;
-    let attempt: i64 = query_scalar(
-        "insert into attempt (delivery, shipment, job, token, started_at) values ($1, $2, $3, $4, $5) returning id",
-    )
-    .bind(delivery.0)
-    .bind(shipment)
-    .bind(lease.job.0)
-    .bind(lease.token)
-    .bind(at)
-    .fetch_one(&mut desk.connection)
-    .await?;
+    // From this instant it is reckoned when the same may be sent again, by whatever process.
+    let begin = if desk.goes_by_the_server { BEGIN_BY_THE_SERVER } else { BEGIN };
+    let attempt: i64 = query_scalar(begin)
+        .bind(delivery.0)
+        .bind(shipment)
+        .bind(lease.job.0)
+        .bind(lease.token)
+        .bind(at)
+        .fetch_one(&mut desk.connection)
+        .await?;
     put_state(desk, delivery, &sent, at).await?;
     let detail = format!(r#"{{"state":"sent","revision":{revision},"attempt":{attempt}}}"#);
     desk.audit(vec![Entry::new("delivery_state", format!("delivery/{delivery}"), detail)], at).await?;

@@ -18,6 +18,8 @@ pub(super) const BEGIN_BESIDE_OTHERS: &str = "begin; select pg_advisory_xact_loc
 pub(in crate::storage) struct Desk {
     pub(super) connection: Connection,
     pub(super) memory: Memory,
+    /// Leases and turns end, and attempts begin, by the clock of the server.
+    pub(super) goes_by_the_server: bool,
 }
 
 /// What the writer remembers between transactions. It is taken back together with what failed.
@@ -90,7 +92,7 @@ impl Desk {
             has_woken: false,
             has_taken_jobs: false,
         };
-        Ok(Self { connection, memory })
+        Ok(Self { connection, memory, goes_by_the_server: false })
     }
 
     pub(super) async fn command(&mut self, sql: &'static str) -> Result<(), Trouble> {
@@ -116,9 +118,9 @@ impl Desk {
     }
 
     /// A desk over a connection to a database that processes share.
-    pub(in crate::storage) fn shared(connection: PgConnection, start: i64) -> Self {
+    pub(in crate::storage) fn shared(connection: PgConnection, start: i64, goes_by_the_server: bool) -> Self {
         let memory = Memory { may_be_blocked: true, token: first_token(start), ..Memory::default() };
-        Self { connection: Connection::Postgres(connection), memory }
+        Self { connection: Connection::Postgres(connection), memory, goes_by_the_server }
     }
 
     /// Takes the row that every writer of a shared ledger must take first, and remembers it.

@@ -9,6 +9,7 @@ use futures_util::FutureExt as _;
 use super::audit::Entry;
 use super::connection::{Row, query, query_scalar};
 use super::desk::Desk;
+use super::ranks::Ranks;
 use super::rows::{count, json, stored};
 use super::trouble::Trouble;
 use super::versions::Prepared;
@@ -74,8 +75,13 @@ impl Ledger for SqlStore {
     }
 
     async fn rank(&self, ranks: Vec<(Kind, SourceName, u16)>, at: UtcInstant) -> Result<(), StorageError> {
-        let at = at.unix_micros();
-        self.write("rank the standing records", move |desk| reroute::rank(desk, ranks, at).boxed()).await
+        let (ranks, at) = (Ranks::of(&ranks), at.unix_micros());
+        let mut after = Some(0);
+        while let Some(from) = after {
+            let ranks = ranks.clone();
+            after = self.write("rank the standing records", move |desk| ranks.set(desk, from, at).boxed()).await?;
+        }
+        Ok(())
     }
 
     async fn routing(&self) -> Result<Option<String>, StorageError> {

@@ -22,6 +22,7 @@ mod raw_records;
 mod effects;
 mod rivals;
 mod reroute;
+mod ranks;
 mod deliveries;
 mod orders;
 mod lanes;
@@ -46,7 +47,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use self::connection::{Connection, Readers, query_scalar};
+use self::connection::{Connection, Readers, query};
 use self::desk::Desk;
 use self::presence::Presence;
 use self::rows::optional_instant;
@@ -155,8 +156,17 @@ impl Store for SqlStore {
             return Ok(None);
         }
         let time = async {
-            let time = query_scalar("select cast(extract(epoch from clock_timestamp()) * 1000000 as bigint)");
-            optional_instant(time.fetch_one(&mut self.readers.acquire().await?).await?)
+            let row = query(
+                "select cast(extract(epoch from clock_timestamp()) * 1000000 as bigint),
+                        current_setting('transaction_read_only') = 'on'",
+            );
+            let row = row.fetch_one(&mut self.readers.acquire().await?).await?;
+            if row.try_get(1)? {
+                // It answers, and is of no more use than one that is silent.
+                let problem = "the server takes no writes: it is a copy of another, or was made read-only";
+                return Err(sqlx::Error::Io(std::io::Error::other(problem)).into());
+            }
+            optional_instant(row.try_get(0)?)
         };
         time.await.map_err(|trouble: Trouble| trouble.during("ask the server for the time"))
     }

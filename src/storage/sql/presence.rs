@@ -7,11 +7,14 @@
 //! the server knowing, keeps its locks: its leases end by time.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::connection::{Connection, query};
 use super::desk::Desk;
 use super::trouble::Trouble;
+use crate::failpoints;
 
 /// Beside the number of the start, as the server takes it. The same number stands in all statements
 /// here.
@@ -26,36 +29,73 @@ const TAKE: &str = "select s.start from (select cast(value as bigint) as start f
 
 /// How long a process may be without its connections before its leases end: a server that was
 /// started again, or a line that was cut, is found again sooner.
-const GRACE_MICROS: i64 = 4_000_000;
+const GRACE: Duration = Duration::from_secs(4);
+/// Looks further apart than this say nothing of the time between them: we slept, or could not look.
+const LOOKED_WITHIN: Duration = Duration::from_secs(3);
+
+/// A clock that nobody sets.
+pub type Monotonic = Arc<dyn Fn() -> Instant + Send + Sync>;
 
 /// The start of this process, and the ones that were not there when it looked.
-#[derive(Debug)]
 pub(in crate::storage) struct Presence {
     start: i64,
+    monotonic: Monotonic,
+    seen: Mutex<Seen>,
+}
+
+/// What the looks so far have shown.
+#[derive(Debug, Default)]
+struct Seen {
+    last_look: Option<Instant>,
     /// Since when each of them was seen to be absent, every time.
-    absent: Mutex<BTreeMap<i64, i64>>,
+    absent: BTreeMap<i64, Instant>,
 }
 
 impl Presence {
-    pub(in crate::storage) fn of(start: i64) -> Self {
-        Self { start, absent: Mutex::default() }
+    pub(in crate::storage) fn of(start: i64, monotonic: Monotonic) -> Self {
+        Self { start, monotonic, seen: Mutex::default() }
     }
 
-    /// Holders of leases that are absent, and were at an earlier look that is long enough ago.
-    pub(super) async fn gone(&self, connection: &mut Connection, at: i64) -> Result<Vec<i64>, Trouble> {
+    /// Holders of leases that are absent, and were at all looks of a while that is long enough.
+    pub(super) async fn gone(&self, connection: &mut Connection) -> Result<Vec<i64>, Trouble> {
+        if failpoints::is_planted("no_presence") {
+            return Ok(Vec::new());
+        }
         let rows = query(FREE).bind(self.start).fetch_all(connection).await?;
         let absent = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<i64>, Trouble>>()?;
-        Ok(self.since_long(&absent, at))
+        Ok(self.seen().look(&absent, (self.monotonic)()))
     }
 
-    fn since_long(&self, seen: &[i64], at: i64) -> Vec<i64> {
-        let mut absent = self.absent.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        absent.retain(|start, _| seen.contains(start));
-        for start in seen {
-            absent.entry(*start).or_insert(at);
+    /// A look failed: what was seen before does not count.
+    pub(super) fn forget(&self) {
+        *self.seen() = Seen::default();
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seen {
+    /// Adds a look that found these absent, and names those who have been for long enough.
+    fn look(&mut self, absent: &[i64], now: Instant) -> Vec<i64> {
+        let is_unbroken = |last: Instant| now.saturating_duration_since(last) <= LOOKED_WITHIN;
+        if !self.last_look.is_some_and(is_unbroken) {
+            self.absent.clear();
         }
-        let is_long_ago = |since: &i64| at.saturating_sub(*since) >= GRACE_MICROS;
-        absent.iter().filter(|(_, since)| is_long_ago(since)).map(|(start, _)| *start).collect()
+        self.last_look = Some(now);
+        self.absent.retain(|start, _| absent.contains(start));
+        for start in absent {
+            self.absent.entry(*start).or_insert(now);
+        }
+        let is_long_ago = |since: &Instant| now.saturating_duration_since(*since) >= GRACE;
+        self.absent.iter().filter(|(_, since)| is_long_ago(since)).map(|(start, _)| *start).collect()
+    }
+}
+
+impl fmt::Debug for Presence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Presence").field("start", &self.start).finish_non_exhaustive()
     }
 }
 
@@ -82,13 +122,40 @@ pub(super) async fn keep_out(desk: &mut Desk, gone: &[i64]) -> Result<Vec<i64>, 
 mod tests {
     use super::*;
 
+    fn looks(at_millis: &[(u64, &[i64])]) -> Vec<Vec<i64>> {
+        let (begun, mut seen) = (Instant::now(), Seen::default());
+        let look = |(millis, absent): &(u64, &[i64])| seen.look(absent, begun + Duration::from_millis(*millis));
+        at_millis.iter().map(look).collect()
+    }
+
     #[test]
-    fn a_process_is_gone_when_it_was_absent_at_two_looks_with_a_grace_between() {
-        let presence = Presence::of(1);
-        assert!(presence.since_long(&[2, 3], 0).is_empty(), "the first look");
-        assert!(presence.since_long(&[2, 3], GRACE_MICROS - 1).is_empty(), "too soon");
-        assert!(presence.since_long(&[2], GRACE_MICROS).contains(&2));
-        assert_eq!(presence.since_long(&[2, 3], GRACE_MICROS + 1), [2], "the other was there meanwhile");
-        assert_eq!(presence.since_long(&[3], 2 * GRACE_MICROS + 1), [3]);
+    fn a_process_is_gone_when_it_was_absent_at_every_look_of_the_grace() {
+        let found = looks(&[(0, &[2, 3]), (2_000, &[2, 3]), (3_999, &[2, 3]), (4_000, &[2]), (6_000, &[2, 3])]);
+        assert_eq!(found, [vec![], vec![], vec![], vec![2], vec![2]], "the other was there meanwhile");
+    }
+
+    #[test]
+    fn time_in_which_nobody_looked_does_not_count() {
+        let found = looks(&[(0, &[2]), (5_000, &[2]), (7_000, &[2]), (9_000, &[2])]);
+        assert_eq!(found, [vec![], vec![], vec![], vec![2]]);
+    }
+
+    #[test]
+    fn a_look_that_failed_makes_the_grace_begin_anew() {
+        let now = Arc::new(Mutex::new(Instant::now()));
+        let tells = Arc::clone(&now);
+        let presence = Presence::of(1, Arc::new(move || *tells.lock().expect("nobody panicked")));
+        let look = || presence.seen().look(&[2], (presence.monotonic)());
+        let pass = || *now.lock().expect("nobody panicked") += Duration::from_secs(2);
+        assert!(look().is_empty());
+        pass();
+        assert!(look().is_empty());
+        presence.forget();
+        pass();
+        assert!(look().is_empty(), "four seconds after the first look, which is forgotten");
+        pass();
+        assert!(look().is_empty());
+        pass();
+        assert_eq!(look(), [2]);
     }
 }

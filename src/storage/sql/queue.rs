@@ -47,9 +47,9 @@ impl Queue for SqlStore {
         self.settle("release jobs", move |desk| release(desk, leases).boxed()).await
     }
 
-    async fn renew(&self, leases: &[Lease], until: UtcInstant) -> Result<Vec<Lease>, StorageError> {
-        let (leases, until) = (leases.to_vec(), until.unix_micros());
-        self.settle("renew leases", move |desk| renew(desk, leases, until).boxed()).await
+    async fn renew(&self, leases: &[Lease], at: UtcInstant, until: UtcInstant) -> Result<Vec<Lease>, StorageError> {
+        let (leases, at, until) = (leases.to_vec(), at.unix_micros(), until.unix_micros());
+        self.settle("renew leases", move |desk| renew(desk, leases, at, until).boxed()).await
     }
 
     async fn expire(&self, at: UtcInstant, max_attempts: u32) -> Result<u64, StorageError> {
@@ -58,13 +58,18 @@ impl Queue for SqlStore {
         let ended = async {
             let mut connection = self.readers.acquire().await?;
             let gone = match &self.presence {
-                Some(presence) => presence.gone(&mut connection, at).await?,
+                Some(presence) => presence.gone(&mut connection).await?,
                 None => Vec::new(),
             };
             let expired = query(IS_ANY_EXPIRED).bind(at).fetch_optional(&mut connection).await?;
             Ok((gone, expired.is_some()))
         };
-        let (gone, is_any_expired) = ended.await.map_err(|trouble: Trouble| trouble.during(ATTEMPTED))?;
+        let looked: Result<_, Trouble> = ended.await;
+        if let (Err(_), Some(presence)) = (&looked, &self.presence) {
+            // What was seen before says nothing of the time in which nobody could look.
+            presence.forget();
+        }
+        let (gone, is_any_expired) = looked.map_err(|trouble| trouble.during(ATTEMPTED))?;
         if gone.is_empty() && !is_any_expired {
             return Ok(0);
         }
@@ -149,21 +154,25 @@ async fn claim(desk: &mut Desk, claim: ClaimRequest) -> Result<Vec<ClaimedJob>, 
     rows.into_iter().map(claimed).collect()
 }
 
+const CLAIM_BESIDE_OTHERS: &str =
+    "update job set state = 'leased', token = $4, lease_until = $1, attempts = attempts + 1, waits = null
+      where id in (select id from job where state = 'ready' and run_at <= $2
+                    order by run_at, id limit $3 for update skip locked)
+     returning id, attempts, delivery, number";
+/// The same, with a lease that lasts so long by the clock of the server.
+const CLAIM_BY_THE_SERVER: &str = "update job set state = 'leased', token = $4, attempts = attempts + 1, waits = null,
+            lease_until = cast(extract(epoch from clock_timestamp()) * 1000000 as bigint) + $1
+      where id in (select id from job where state = 'ready' and run_at <= $2
+                    order by run_at, id limit $3 for update skip locked)
+     returning id, attempts, delivery, number";
+
 /// A claim where other processes claim at the same time: what one of them is taking is passed over.
 async fn claim_beside_others(desk: &mut Desk, claim: ClaimRequest) -> Result<Vec<ClaimedJob>, Trouble> {
     let token = desk.memory.token.next_token();
-    let rows = query(
-        "update job set state = 'leased', token = $4, lease_until = $1, attempts = attempts + 1, waits = null
-          where id in (select id from job where state = 'ready' and run_at <= $2
-                        order by run_at, id limit $3 for update skip locked)
-         returning id, attempts, delivery, number",
-    )
-    .bind(claim.lease_until.unix_micros())
-    .bind(claim.now.unix_micros())
-    .bind(claim.limit)
-    .bind(token)
-    .fetch_all(&mut desk.connection)
-    .await?;
+    let (now, until) = (claim.now.unix_micros(), claim.lease_until.unix_micros());
+    let by_the_server = (CLAIM_BY_THE_SERVER, until.saturating_sub(now));
+    let (text, until) = if desk.goes_by_the_server { by_the_server } else { (CLAIM_BESIDE_OTHERS, until) };
+    let rows = query(text).bind(until).bind(now).bind(claim.limit).bind(token).fetch_all(&mut desk.connection).await?;
     let claimed = |row: &Row| {
         let lease = Lease { job: JobId(row.try_get(0)?), token };
         Ok(ClaimedJob { lease, subject: subject(row.try_get(2)?, row.try_get(3)?)?, attempts: row.try_get(1)? })

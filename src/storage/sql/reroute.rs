@@ -5,7 +5,6 @@ use std::collections::HashMap;
 
 use canonical::{Kind, Record, SourceName};
 
-use super::audit::Entry;
 use super::connection::{Connection, Row, query};
 use super::desk::Desk;
 use super::effects::Changed;
@@ -123,25 +122,6 @@ async fn places(connection: &mut Connection, records: &str) -> Result<HashMap<(i
         places.insert((row.try_get(0)?, row.try_get(1)?), Place::Withheld(row.try_get(2)?));
     }
     Ok(places)
-}
-
-/// Sets the ranks of standing records, by kind and source, where they are others than before.
-pub(super) async fn rank(desk: &mut Desk, ranks: Vec<(Kind, SourceName, u16)>, at: i64) -> Result<(), Trouble> {
-    let mut entries = Vec::new();
-    for (kind, source, rank) in ranks {
-        let touched = query("update record set rank = $3 where kind = $1 and source = $2 and rank <> $3")
-            .bind(kind.name())
-            .bind(source.as_str())
-            .bind(rank)
-            .execute(&mut desk.connection)
-            .await?
-            .rows_affected();
-        if touched > 0 {
-            let detail = json(&serde_json::json!({ "kind": kind.name(), "rank": rank, "records": touched }))?;
-            entries.push(Entry::new("records_ranked", format!("source/{source}"), detail));
-        }
-    }
-    desk.audit(entries, at).await
 }
 
 /// Which kinds stand, from which sources.

@@ -40,7 +40,7 @@ impl WorkItems for SqlStore {
         at: UtcInstant,
     ) -> Result<Changes, StorageError> {
         // Outside of the transaction that writes: the turn is a row that others wait for.
-        if !self.hold_turn(&run.turn, after(at, SILENCE)).await? {
+        if !self.hold_turn(&run.turn, at, after(at, SILENCE)).await? {
             return Err(lost(run));
         }
         let (run, found, progress) = (run.clone(), found.to_vec(), progress.to_owned());
@@ -48,7 +48,7 @@ impl WorkItems for SqlStore {
     }
 
     async fn keep_units(&self, run: &ComparisonRun, units: &[String], at: UtcInstant) -> Result<(), StorageError> {
-        if !self.hold_turn(&run.turn, after(at, SILENCE)).await? {
+        if !self.hold_turn(&run.turn, at, after(at, SILENCE)).await? {
             return Err(lost(run));
         }
         let (run, units) = (run.clone(), units.to_vec());
@@ -61,7 +61,7 @@ impl WorkItems for SqlStore {
         result: &RunResult,
         at: UtcInstant,
     ) -> Result<RunSummary, StorageError> {
-        if !self.hold_turn(&run.turn, after(at, SILENCE)).await? {
+        if !self.hold_turn(&run.turn, at, after(at, SILENCE)).await? {
             return Err(lost(run));
         }
         if result.incomplete_because.is_none() {
@@ -82,7 +82,7 @@ impl WorkItems for SqlStore {
         let (run, result) = (run.clone(), result.clone());
         let summary =
             self.write("end a comparison", move |desk| endings::finish(desk, run, result, at).boxed()).await?;
-        self.hold_turn(&turn, at).await?;
+        self.hold_turn(&turn, at, at).await?;
         Ok(summary)
     }
 

@@ -3,9 +3,9 @@
 //! The settings stand in the connect options and are asked back on every connection: a setting
 //! that silently did not take would cost records at the next power cut.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -87,14 +87,18 @@ fn take_lock(path: &Path) -> Result<File, StorageError> {
         let problem = format!("folder {} does not exist: create it, or name another file", folder.display());
         return Err(StorageError::Refused { problem });
     }
-    let lock = OpenOptions::new().create(true).append(true).open(&beside).map_err(|error| match error.kind() {
-        io::ErrorKind::PermissionDenied => StorageError::Refused {
-            problem: format!("{} cannot be written: give this user the folder, or name another file", beside.display()),
-        },
-        _ => unavailable(error),
-    })?;
+    let lock =
+        OpenOptions::new().create(true).append(true).mode(0o600).open(&beside).map_err(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied => StorageError::Refused {
+                problem: format!(
+                    "{} cannot be written: give this user the folder, or name another file",
+                    beside.display()
+                ),
+            },
+            _ => unavailable(error),
+        })?;
     match lock.try_lock() {
-        Ok(()) => keep_private(path).map(|()| lock).map_err(unavailable),
+        Ok(()) => keep_private(path, &lock).map(|()| lock).map_err(unavailable),
         Err(TryLockError::WouldBlock) => Err(StorageError::Unavailable {
             attempted: "open it",
             source: format!("another process has {} open: stop it first (is the daemon running?), or name another folder with --folder", path.display()).into(),
@@ -104,7 +108,11 @@ fn take_lock(path: &Path) -> Result<File, StorageError> {
 }
 
 /// Records name persons: a new file is for its owner alone, and what SQLite puts beside it follows.
-fn keep_private(path: &Path) -> io::Result<()> {
+/// Whoever may open the lock may hold it, and keep us out.
+fn keep_private(path: &Path, lock: &File) -> io::Result<()> {
+    if lock.metadata()?.permissions().mode() & 0o077 != 0 {
+        lock.set_permissions(Permissions::from_mode(0o600))?;
+    }
     match OpenOptions::new().create_new(true).write(true).mode(0o600).open(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
@@ -161,4 +169,22 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StorageError> 
 
 fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StorageError {
     StorageError::Unavailable { attempted: ATTEMPTED, source: source.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_and_its_lock_are_their_owners_alone_also_where_the_lock_was_open_to_others() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let path = folder.path().join("raccordo.db");
+        let beside = folder.path().join("raccordo.db.lock");
+        let mode = |path: &Path| std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+        drop(take_lock(&path).expect("nobody holds it"));
+        assert_eq!((mode(&path), mode(&beside)), (0o600, 0o600));
+        std::fs::set_permissions(&beside, Permissions::from_mode(0o644)).expect("set");
+        drop(take_lock(&path).expect("nobody holds it"));
+        assert_eq!(mode(&beside), 0o600);
+    }
 }

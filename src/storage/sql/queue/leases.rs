@@ -123,16 +123,20 @@ pub(super) async fn release(desk: &mut Desk, leases: Vec<(i64, i64)>) -> Result<
     give_back(desk, &jobs, 1).await
 }
 
-pub(super) async fn renew(desk: &mut Desk, leases: Vec<Lease>, until: i64) -> Result<Vec<Lease>, Trouble> {
-    let rows = query(
-        "update job set lease_until = $2 from json_each($1) e
-          where job.id = cast(e.value ->> 0 as bigint) and job.token = cast(e.value ->> 1 as bigint) and job.state = 'leased'
-         returning job.id",
-    )
-    .bind(json(&pairs(&leases))?)
-    .bind(until)
-    .fetch_all(&mut desk.connection)
-    .await?;
+const RENEW: &str = "update job set lease_until = $2 from json_each($1) e
+      where job.id = cast(e.value ->> 0 as bigint) and job.token = cast(e.value ->> 1 as bigint) and job.state = 'leased'
+     returning job.id";
+/// The same, for so long by the clock of the server.
+const RENEW_BY_THE_SERVER: &str =
+    "update job set lease_until = cast(extract(epoch from clock_timestamp()) * 1000000 as bigint) + $2
+       from json_each($1) e
+      where job.id = cast(e.value ->> 0 as bigint) and job.token = cast(e.value ->> 1 as bigint) and job.state = 'leased'
+     returning job.id";
+
+pub(super) async fn renew(desk: &mut Desk, leases: Vec<Lease>, at: i64, until: i64) -> Result<Vec<Lease>, Trouble> {
+    let by_the_server = (RENEW_BY_THE_SERVER, until.saturating_sub(at));
+    let (text, until) = if desk.goes_by_the_server { by_the_server } else { (RENEW, until) };
+    let rows = query(text).bind(json(&pairs(&leases))?).bind(until).fetch_all(&mut desk.connection).await?;
     let renewed = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<HashSet<i64>, Trouble>>()?;
     Ok(leases.into_iter().filter(|lease| !renewed.contains(&lease.job.0)).collect())
 }
