@@ -168,10 +168,10 @@ pub(super) async fn records_to_route(
 ) -> Result<Vec<(StandingId, Record)>, Trouble> {
     let rows = query(
         "select r.id, r.version, r.kind, v.schema_version, v.body, v.provenance
-           from to_route t
+           from (select record from to_route order by record limit $1) t
            cross join record r on r.id = t.record
            cross join record_version v on v.record = r.id and v.number = r.version
-          order by t.record limit $1",
+          order by t.record",
     )
     .bind(limit)
     .fetch_all(connection)
@@ -184,10 +184,13 @@ pub(super) async fn current_records(
     after: Option<RecordId>,
     limit: u32,
 ) -> Result<Vec<(StandingId, Record)>, Trouble> {
+    // The page is cut before the join: PostgreSQL carries no range over an equality, and would read
+    // every version up to the page again for each page.
     let rows = query(
         "select r.id, r.version, r.kind, v.schema_version, v.body, v.provenance
-           from record r join record_version v on v.record = r.id and v.number = r.version
-          where r.id > $1 order by r.id limit $2",
+           from (select id, version, kind from record where id > $1 order by id limit $2) r
+           join record_version v on v.record = r.id and v.number = r.version
+          order by r.id",
     )
     .bind(after.map_or(0, |after| after.0))
     .bind(limit)
