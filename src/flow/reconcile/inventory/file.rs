@@ -141,7 +141,7 @@ struct Pass<'a> {
     read: Read,
 }
 
-impl<'a> Pass<'a> {
+impl Pass<'_> {
     /// An empty one for the other half of the file. From here on each has half the memory.
     fn half(&mut self) -> Self {
         let limits = Limits { entries_in_memory: self.limits.entries_in_memory.div_ceil(2), ..self.limits };
