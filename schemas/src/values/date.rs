@@ -63,18 +63,38 @@ impl CalendarDate {
         let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text.as_bytes() else {
             return Err(CalendarDateError::Structure);
         };
-        let number = |digits: &[&u8]| {
-            digits.iter().try_fold(0_u16, |number, digit| {
-                digit.is_ascii_digit().then(|| number * 10 + u16::from(**digit - b'0'))
-            })
+        Self::from_digits([*y1, *y2, *y3, *y4], [*m1, *m2], [*d1, *d2]).ok_or(CalendarDateError::Structure)?
+    }
+
+    /// The day that these digits write; none when they are no digits.
+    fn from_digits(year: [u8; 4], month: [u8; 2], day: [u8; 2]) -> Option<Result<Self, CalendarDateError>> {
+        let mut are_digits = true;
+        let mut two = |tens: u8, ones: u8| {
+            let [tens, ones] = [tens, ones].map(|byte| byte.wrapping_sub(b'0'));
+            are_digits &= tens < 10 && ones < 10;
+            tens.wrapping_mul(10).wrapping_add(ones)
         };
-        let (Some(year), Some(month), Some(day)) = (number(&[y1, y2, y3, y4]), number(&[m1, m2]), number(&[d1, d2]))
-        else {
-            return Err(CalendarDateError::Structure);
-        };
-        // Two digits always fit a byte.
-        let [month, day] = [month, day].map(|number| u8::try_from(number).unwrap_or_default());
-        Self::from_numbers(i32::from(year), month, day)
+        let (century, year) = (two(year[0], year[1]), two(year[2], year[3]));
+        let (month, day) = (two(month[0], month[1]), two(day[0], day[1]));
+        are_digits.then(|| Self::from_numbers(i32::from(century) * 100 + i32::from(year), month, day))
+    }
+
+    /// The two spellings that most foreign dates have: `17/12/2019` and `2019-12-17T00:00:00`. What
+    /// they mean is what the full reading says.
+    fn read_quick(text: &[u8]) -> Option<Reading<Self>> {
+        match *text {
+            [d1, d2, first @ (b'/' | b'-' | b'.'), m1, m2, second, y1, y2, y3, y4] if first == second => {
+                let date = Self::from_digits([y1, y2, y3, y4], [m1, m2], [d1, d2])?.ok()?;
+                Some(Reading::adapted(date, Note::DateNotIso))
+            }
+            [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T' | b' ', h1, h2, b':', n1, n2, b':', s1, s2]
+                if [h1, h2, n1, n2, s1, s2].iter().all(u8::is_ascii_digit) =>
+            {
+                let date = Self::from_digits([y1, y2, y3, y4], [m1, m2], [d1, d2])?.ok()?;
+                Some(Reading::adapted(date, Note::DateWithTime))
+            }
+            _ => None,
+        }
     }
 
     /// Reads a received text, in any of the forms seen in real data.
@@ -86,6 +106,10 @@ impl CalendarDate {
         if let Ok(date) = Self::parse(text) {
             return Reading::canonical(date);
         }
+        Self::read_quick(text.as_bytes()).unwrap_or_else(|| Self::read_any(text, format))
+    }
+
+    fn read_any(text: &str, format: DateFormat) -> Reading<Self> {
         let trimmed = text.trim();
         if matches!(trimmed, "" | "-") {
             return Reading::absent();
@@ -363,6 +387,7 @@ impl schemars::JsonSchema for UtcInstant {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use rstest::rstest;
 
     use super::*;
@@ -404,6 +429,19 @@ mod tests {
     #[case("2019-12-1à:00")]
     fn what_is_not_a_date_is_refused(#[case] text: &str) {
         assert_eq!(CalendarDate::read(text, DateFormat::Iso), Reading::unreadable(Note::NotADate));
+    }
+
+    proptest! {
+        #[test]
+        fn a_quick_reading_is_the_full_one(
+            text in prop_oneof!["[0-3][0-9][-/.][01][0-9][-/.](19|20|22)[0-9]{2}",
+                "(19|20)[0-9]{2}-[01][0-9]-[0-3][0-9][T ][0-9]{2}:[0-9]{2}:[0-9]{2}",
+                "[0-9T:./ -]{10}", "2019-1[0-9T:-]{4} [0-9:]{8}"],
+        ) {
+            if let Some(reading) = CalendarDate::read_quick(text.as_bytes()) {
+                prop_assert_eq!(reading, CalendarDate::read_any(&text, DateFormat::Iso));
+            }
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! rounding to remember. `Decimal` stands at the border, for rates and for texts with more
 //! decimals. Floating point is absent on purpose.
 
+mod quick;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
@@ -139,39 +141,13 @@ impl Importo {
     /// A format that was not declared leaves two refusals: one separator with three digits after
     /// it may part thousands or decimals, so `1.234` is ambiguous, and so is `1,234`. Decimals
     /// beyond the cent are rounded, half cents up, with a note unless they are zeros.
+    #[inline]
     pub fn read(text: &str, format: NumberFormat) -> Reading<Self> {
-        match plain_cents(text.as_bytes(), format) {
-            Some(cents) => Reading::canonical(Self { cents }),
+        match quick::read(text.as_bytes(), format) {
+            Some((cents, note)) => Reading { value: Some(Self { cents }), note },
             None => read_any(text, format),
         }
     }
-}
-
-/// The fast path: `digits`, `digits.d` or `digits.dd`, where a point can only be decimal.
-fn plain_cents(text: &[u8], format: NumberFormat) -> Option<i64> {
-    let point = text.iter().position(|byte| *byte == b'.');
-    let (euro, decimals) = match point {
-        None => (text, &[][..]),
-        Some(point) if format != NumberFormat::Comma => (&text[..point], &text[point + 1..]),
-        Some(_) => return None,
-    };
-    if text.is_empty() || euro.len() > 15 || (point.is_some() && decimals.is_empty()) {
-        return None;
-    }
-    let missing = match decimals.len() {
-        0 => 100,
-        1 => 10,
-        2 => 1,
-        _ => return None,
-    };
-    let mut cents = 0_i64;
-    for byte in euro.iter().chain(decimals) {
-        if !byte.is_ascii_digit() {
-            return None;
-        }
-        cents = cents * 10 + i64::from(byte - b'0');
-    }
-    Some(cents * missing)
 }
 
 /// The digits of an amount, without signs, symbols and thousands separators.

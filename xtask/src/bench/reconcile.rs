@@ -1,21 +1,24 @@
 //! Two files of a million records against each other: ours, with normalisation and the fields that
-//! differ, beside the least such a comparison must do, and beside tools that do the like.
+//! differ, beside the least such a comparison must do, and beside tools that do the like. Then two
+//! nodes with ten differences in a million.
 //!
-//! The tools are given values that are normalised already, which spares them the work, and reladiff
-//! is not charged for loading its tables. They come from the Python registry into an environment
-//! below `target`; they are never part of the product.
+//! Everything but ours is given values that are normalised already, which spares it the work, and
+//! reladiff is not charged for loading its tables.
 
+mod nodes;
 mod passes;
+mod tools;
 
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use async_trait::async_trait;
 use raccordo::flow::reconcile::inventory::partition::Sorted;
 use raccordo::flow::reconcile::inventory::{Completeness, Entry, Inventory, InventoryError, Summary};
 
+use self::tools::Measured;
 use super::appalti::{self, Files, Planted};
 use super::{ReconcileSide, decimal, folder, verdict};
 
@@ -24,15 +27,22 @@ const MOST_KIB: u64 = 256 * 1024;
 /// Ours beside the bare pass, in hundredths.
 const MOST_OF_BARE: u64 = 300;
 
-#[derive(Debug)]
-struct Measured {
-    took: Duration,
-    found: u64,
-    fields: u64,
-    peak_kib: u64,
+/// What is printed, line by line, and whether every bar is met.
+struct Bars(bool);
+
+impl Bars {
+    fn bar(&mut self, name: &str, measured: &str, bar: &str, is_met: bool) {
+        self.0 &= is_met;
+        println!("  {name:<48} {measured:>12}  bar {bar}: {}", verdict(is_met));
+    }
+
+    fn ratio(&mut self, name: &str, above: Duration, below: Duration, most: u64) {
+        let ratio = hundredths(above, below);
+        self.bar(name, &decimal(ratio), &decimal(most), ratio <= most);
+    }
 }
 
-pub(super) fn run(records: u64, differences: u64) -> Result<bool> {
+pub(super) fn run(records: u64, differences: u64, rounds: u32) -> Result<bool> {
     let folder = folder()?;
     let files = Files::under(folder.path());
     let planted = Planted::of(differences);
@@ -40,38 +50,51 @@ pub(super) fn run(records: u64, differences: u64) -> Result<bool> {
     println!("writing two files of {records} records, with {differences} differences: {planted:?}");
     appalti::write(&files, records, &planted).context("cannot write the files")?;
 
-    let bare = ours_or_bare(ReconcileSide::Bare, folder.path())?;
-    let ours = ours_or_bare(ReconcileSide::Ours, folder.path())?;
-    for (name, pass) in [("ours", &ours), ("bare", &bare)] {
-        ensure!(pass.found == differences, "{name} found {} differences of {differences}", pass.found);
-    }
-    ensure!(ours.fields == planted.changed, "{} fields differ, not {}", ours.fields, planted.changed);
-    let (through, merged) = passes::digests(records, differences)?;
-
-    let mut is_met = true;
-    let mut bar = |name: &str, measured: String, bar: &str, is_this_met: bool| {
-        is_met &= is_this_met;
-        println!("  {name:<44} {measured:>12}  bar {bar}: {}", verdict(is_this_met));
-    };
-    println!("\nfrom two files to the fields that differ:");
-    bar("time", format!("{} ms", ours.took.as_millis()), "5 s", ours.took <= MOST_SECONDS);
-    bar("memory", format!("{} KiB", ours.peak_kib), "262144 KiB", ours.peak_kib <= MOST_KIB);
-    let ratio = hundredths(ours.took, bare.took);
-    bar("ours / bare hash, sort and merge", decimal(ratio), "3.00", ratio <= MOST_OF_BARE);
-    let ratio = hundredths(through, merged);
-    bar("partitions / bare merge, same digests", decimal(ratio), "3.00", ratio <= MOST_OF_BARE);
-    for (name, script) in [("DuckDB, full outer join", DUCKDB), ("reladiff on DuckDB", RELADIFF)] {
-        match tool(script, &files, folder.path()) {
-            Ok(tool) => {
-                println!("  {name}: {} ms, {} KiB, {} found", tool.took.as_millis(), tool.peak_kib, tool.found);
-                ensure!(tool.found == differences, "{name} found {} differences of {differences}", tool.found);
-                let ratio = hundredths(ours.took, tool.took);
-                bar(&format!("ours / {name}"), decimal(ratio), "1.00", ratio < 100);
+    let (mut ours, mut fields, mut lines) = (Vec::new(), Vec::new(), Vec::new());
+    let mut duckdb: Result<Vec<Measured>> = Ok(Vec::new());
+    for round in 1..=rounds {
+        println!("round {round} of {rounds}");
+        ours.push(own(ReconcileSide::Ours, folder.path())?);
+        fields.push(own(ReconcileSide::Fields, folder.path())?);
+        lines.push(own(ReconcileSide::Lines, folder.path())?);
+        if let Ok(measured) = &mut duckdb {
+            match tools::duckdb(&files, folder.path()) {
+                Ok(one) => measured.push(one),
+                Err(error) => duckdb = Err(error),
             }
-            Err(error) => bar(name, "NOT MEASURED".to_owned(), &format!("{error:#}"), false),
         }
     }
-    Ok(is_met)
+    let (ours, fields, lines) = (median(ours)?, median(fields)?, median(lines)?);
+    let duckdb = duckdb.and_then(median);
+    let reladiff = tools::reladiff(&files, folder.path());
+    let (through, merged) = passes::digests(records, differences)?;
+
+    println!("\n  {:<48} {:>9} {:>11} {:>11}  found", "", "time", "processor", "memory");
+    let all = [("ours, with normalisation", Some(&ours)), ("bare: fields, hashed, sorted, merged", Some(&fields))];
+    let rest =
+        [("bare: lines, hashed, sorted, merged", Some(&lines)), ("DuckDB, full outer join", duckdb.as_ref().ok())];
+    for (name, measured) in all.into_iter().chain(rest).chain([("reladiff on DuckDB", reladiff.as_ref().ok())]) {
+        let Some(measured) = measured else { continue };
+        println!("  {name:<48} {measured}");
+        ensure!(measured.found == differences, "{name} found {} differences of {differences}", measured.found);
+    }
+    ensure!(ours.fields == planted.changed, "{} fields differ, not {}", ours.fields, planted.changed);
+
+    println!("\nfrom two files to the fields that differ:");
+    let mut bars = Bars(true);
+    bars.bar("time", &format!("{} ms", ours.took.as_millis()), "5000 ms", ours.took <= MOST_SECONDS);
+    bars.bar("memory", &format!("{} KiB", ours.peak_kib), "262144 KiB", ours.peak_kib <= MOST_KIB);
+    bars.ratio("partitions / bare merge, same digests", through, merged, MOST_OF_BARE);
+    bars.ratio("ours / bare fields", ours.took, fields.took, MOST_OF_BARE);
+    println!("  {:<48} {:>12}  no bar", "ours / bare lines", decimal(hundredths(ours.took, lines.took)));
+    for (name, tool) in [("DuckDB", duckdb), ("reladiff", reladiff)] {
+        match tool {
+            Ok(tool) => bars.ratio(&format!("ours / {name}"), ours.took, tool.took, 99),
+            Err(error) => bars.bar(name, "NOT MEASURED", &format!("{error:#}"), false),
+        }
+    }
+    nodes::measure(&mut bars)?;
+    Ok(bars.0)
 }
 
 /// One pass, as the process of its own.
@@ -79,82 +102,33 @@ pub(super) fn pass(pass: ReconcileSide, folder: &Path) -> Result<bool> {
     let files = Files::under(folder);
     let said = match pass {
         ReconcileSide::Ours => passes::ours(&files)?,
-        ReconcileSide::Bare => passes::bare(&files)?,
+        ReconcileSide::Fields => passes::fields(&files)?,
+        ReconcileSide::Lines => passes::lines(&files)?,
     };
-    println!("{} {} {} {}", said.took.as_micros(), said.found, said.fields, passes::peak_kib()?);
+    let spent = passes::processor_time()?;
+    println!("{} {} {} {} {}", said.took.as_micros(), spent.as_micros(), said.found, said.fields, passes::peak_kib()?);
     Ok(true)
 }
 
-fn ours_or_bare(pass: ReconcileSide, folder: &Path) -> Result<Measured> {
-    let name = if pass == ReconcileSide::Ours { "ours" } else { "bare" };
+fn own(pass: ReconcileSide, folder: &Path) -> Result<Measured> {
+    let name = match pass {
+        ReconcileSide::Ours => "ours",
+        ReconcileSide::Fields => "fields",
+        ReconcileSide::Lines => "lines",
+    };
     let program = std::env::current_exe().context("cannot find this program")?;
-    measured(Command::new(program).args(["bench", "reconcile-pass", name]).arg(folder))
+    tools::measured(Command::new(program).args(["bench", "reconcile-pass", name]).arg(folder))
 }
 
-fn measured(command: &mut Command) -> Result<Measured> {
-    let output = command.output()?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    let last = said.lines().last().unwrap_or_default();
-    let numbers: Vec<u64> = last.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-    match numbers[..] {
-        [micros, found, fields, peak_kib] if output.status.success() => {
-            Ok(Measured { took: Duration::from_micros(micros), found, fields, peak_kib })
-        }
-        _ => bail!("{}", String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or("it said nothing")),
-    }
-}
-
-fn tool(script: &str, files: &Files, folder: &Path) -> Result<Measured> {
-    let tools = crate::root().join("target/bench-tools/venv");
-    let python = tools.join("bin/python");
-    if !python.exists() {
-        println!("$ python3 -m venv {}; pip install duckdb reladiff", tools.display());
-        let made = Command::new("python3").args(["-m", "venv"]).arg(&tools).status()?;
-        ensure!(made.success(), "cannot make a Python environment");
-        let installed = Command::new(&python).args(["-m", "pip", "install", "-q", "duckdb", "reladiff"]).status()?;
-        ensure!(installed.success(), "cannot install duckdb and reladiff");
-    }
-    let mut command = Command::new(python);
-    command.args(["-c", script]).arg(&files.ours).arg(&files.theirs_as_ours).arg(folder.join("tool.duckdb"));
-    measured(command.args(appalti::fields()))
+fn median(mut measured: Vec<Measured>) -> Result<Measured> {
+    measured.sort_by_key(|measured| measured.took);
+    let middle = measured.len() / 2;
+    measured.into_iter().nth(middle).context("nothing was measured")
 }
 
 fn hundredths(above: Duration, below: Duration) -> u64 {
     u64::try_from(above.as_micros() * 100 / below.as_micros().max(1)).unwrap_or(u64::MAX)
 }
-
-const DUCKDB: &str = r#"
-import duckdb, sys, time
-ours, theirs, _, *fields = sys.argv[1:]
-started = time.perf_counter()
-con = duckdb.connect()
-con.execute("set threads = 2")
-read = lambda path: f"read_csv('{path}', header = true, all_varchar = true)"
-differs = " or ".join(f"a.{field} is distinct from b.{field}" for field in fields)
-sql = f"""select a.*, b.* from {read(ours)} a full outer join {read(theirs)} b on a.cig = b.cig
-  where a.cig is null or b.cig is null or {differs}"""
-found = len(con.execute(sql).fetchall())
-took = time.perf_counter() - started
-peak = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
-print(int(took * 1e6), found, 0, peak)
-"#;
-
-const RELADIFF: &str = r#"
-import duckdb, sys, time
-from reladiff import connect_to_table, diff_tables
-ours, theirs, path, *fields = sys.argv[1:]
-con = duckdb.connect(path)
-for name, file in (("a", ours), ("b", theirs)):
-    con.execute(f"create table {name} as from read_csv('{file}', header = true, all_varchar = true)")
-con.close()
-url = {"driver": "duckdb", "filepath": path}
-tables = [connect_to_table(url, name, "cig", extra_columns=tuple(fields), case_sensitive=True) for name in ("a", "b")]
-started = time.perf_counter()
-found = len({row[1][0] for row in diff_tables(*tables)})
-took = time.perf_counter() - started
-peak = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
-print(int(took * 1e6), found, 0, peak)
-"#;
 
 /// Digests without records.
 struct SortedOnly(Sorted);

@@ -1,7 +1,7 @@
 //! A side that is a file: CSV or one JSON object a line. Read once from end to end for keys and
 //! hashes; the few records that differ are found again by where they start.
 //!
-//! Two files are read on two threads by awaiting both. A record that cannot be read has no key, so
+//! Two files are read at once by awaiting both, a long CSV file on two threads of its own. A record that cannot be read has no key, so
 //! nobody can say that it is missing elsewhere: it is counted, and the side is not complete.
 
 mod csv;
@@ -19,6 +19,9 @@ use tokio::task::spawn_blocking;
 use super::completeness::{Expected, Read};
 use super::partition::{Collector, Sorted};
 use super::{Completeness, Digester, Entry, Inventory, InventoryError, Layout, Limits, RunKey, Summary};
+
+/// Shorter files are read before a second thread has started.
+const WORTH_SHARING: u64 = 4 * 1024 * 1024;
 
 /// How the records of a file are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,12 +104,16 @@ impl FileInventory {
     }
 
     fn read_now(source: FileSource, layout: Arc<Layout>, key: RunKey, limits: Limits) -> Result<Self, InventoryError> {
+        let size = std::fs::metadata(&source.path)?.len();
         let mut pass = Pass {
+            key,
+            layout: &layout,
+            limits,
+            is_shared: size >= WORTH_SHARING,
             digester: Digester::new(key, &layout),
             collector: Collector::new(limits),
             read: Read { pages: 1, ..Read::default() },
         };
-        let size = std::fs::metadata(&source.path)?.len();
         match source.format {
             Format::Csv { delimiter } => csv::scan(&source, delimiter, &layout, &mut pass)?,
             Format::Ndjson => ndjson::scan(&source, &layout, &mut pass)?,
@@ -124,12 +131,36 @@ impl FileInventory {
 
 /// What a pass over a file makes.
 struct Pass<'a> {
+    key: RunKey,
+    layout: &'a Layout,
+    limits: Limits,
+    /// Whether the file is worth a second thread.
+    is_shared: bool,
     digester: Digester<'a>,
     collector: Collector,
     read: Read,
 }
 
 impl Pass<'_> {
+    /// An empty one for the other half of the file. From here on each has half the memory.
+    fn half(&mut self) -> Self {
+        let limits = Limits { entries_in_memory: self.limits.entries_in_memory.div_ceil(2), ..self.limits };
+        self.collector.limit(limits);
+        Self {
+            digester: Digester::new(self.key, self.layout),
+            collector: Collector::new(limits),
+            read: Read::default(),
+            ..*self
+        }
+    }
+
+    /// Takes what the other half has.
+    fn add(&mut self, half: Self) {
+        self.read.records += half.read.records;
+        self.read.unreadable += half.read.unreadable;
+        self.collector.append(half.collector);
+    }
+
     /// Takes one record.
     fn record<'t>(
         &mut self,

@@ -133,21 +133,47 @@ impl Collector {
 
     /// Takes one entry; now and then it sorts what it has and writes it to a file.
     pub fn add(&mut self, entry: Entry) -> io::Result<()> {
-        let summary = &mut self.summaries[self.limits.partition(entry.key)];
-        summary.count += 1;
-        summary.sum.add(entry.pair());
         self.entries.push(entry);
         if self.entries.len() >= self.limits.entries_in_memory.max(1) {
-            self.runs.push(Run::write(&mut self.entries, self.limits)?);
+            let starts = self.sort();
+            self.runs.push(Run::write(&self.entries, starts)?);
             self.entries.clear();
         }
         Ok(())
     }
 
-    /// Everything, in order.
-    pub fn finish(mut self) -> io::Result<Sorted> {
+    /// Changes how much it may take.
+    pub(super) fn limit(&mut self, limits: Limits) {
+        self.limits.entries_in_memory = limits.entries_in_memory;
+    }
+
+    /// Takes what another one has, which has the same partitions.
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.entries.append(&mut other.entries);
+        self.runs.append(&mut other.runs);
+        for (mine, other) in self.summaries.iter_mut().zip(&other.summaries) {
+            mine.count += other.count;
+            mine.sum = mine.sum.plus(other.sum);
+        }
+    }
+
+    /// Sorts what is in memory and adds it up: where each partition starts. Only in order, because
+    /// adding up as they come jumps from one partition to the other.
+    fn sort(&mut self) -> Vec<usize> {
         self.entries.sort_unstable();
         let starts = starts(&self.entries, self.limits);
+        for (summary, part) in self.summaries.iter_mut().zip(starts.windows(2)) {
+            for entry in &self.entries[part[0]..part[1]] {
+                summary.count += 1;
+                summary.sum.add(entry.pair());
+            }
+        }
+        starts
+    }
+
+    /// Everything, in order.
+    pub fn finish(mut self) -> io::Result<Sorted> {
+        let starts = self.sort();
         let mut sorted = Sorted { starts, entries: self.entries, runs: self.runs, summaries: self.summaries };
         for partition in 0..sorted.summaries.len() {
             sorted.summaries[partition].repeated = repeated(&sorted.entries(partition)?);
@@ -216,15 +242,14 @@ struct Run {
 }
 
 impl Run {
-    fn write(entries: &mut [Entry], limits: Limits) -> io::Result<Self> {
-        entries.sort_unstable();
+    fn write(entries: &[Entry], starts: Vec<usize>) -> io::Result<Self> {
         let mut out = BufWriter::with_capacity(64 * 1024, tempfile::tempfile()?);
-        for entry in entries.iter() {
+        for entry in entries {
             out.write_all(&entry.to_bytes())?;
         }
         let mut file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.seek(SeekFrom::Start(0))?;
-        Ok(Self { file, starts: starts(entries, limits) })
+        Ok(Self { file, starts })
     }
 
     fn read(&self, partition: usize, entries: &mut Vec<Entry>) -> io::Result<()> {
