@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer};
 
 use crate::flow::reconcile::Policy;
+use crate::flow::reconcile::sides::{SourcePolicy, Thresholds};
 
 /// A time of the day in Italy, or never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +35,10 @@ pub struct ReconciliationConfig {
     pub escalate_after_working_days: u16,
     /// Whether a repair that one person asks for must be approved by another.
     pub four_eyes: bool,
+    /// What is expected of sources, by their names: what they hold whole, how late they may be.
+    pub sources: BTreeMap<String, SourcePolicy>,
+    /// From which amounts which qualification is needed.
+    pub qualification: Thresholds,
 }
 
 impl Default for ReconciliationConfig {
@@ -42,6 +48,8 @@ impl Default for ReconciliationConfig {
             pairs: BTreeMap::new(),
             escalate_after_working_days: 10,
             four_eyes: false,
+            sources: BTreeMap::new(),
+            qualification: Thresholds::default(),
         }
     }
 }
@@ -55,7 +63,12 @@ impl ReconciliationConfig {
     /// What the flow must know.
     pub fn policy(&self) -> Policy {
         let days = self.escalate_after_working_days;
-        Policy { escalate_after_working_days: (days > 0).then_some(days), four_eyes: self.four_eyes }
+        Policy {
+            escalate_after_working_days: (days > 0).then_some(days),
+            four_eyes: self.four_eyes,
+            sources: Arc::new(self.sources.clone()),
+            thresholds: Arc::new(self.qualification.clone()),
+        }
     }
 }
 
