@@ -122,4 +122,18 @@ mod tests {
         assert_eq!(config.time_of("pico").to_string(), "03:15");
         assert!(toml::from_str::<ReconciliationConfig>("four_eye = true").is_err());
     }
+
+    #[test]
+    fn what_is_expected_of_a_source_is_written_as_in_the_guide() {
+        let guide = include_str!("../../docs/guida/rapporti.md");
+        let lines = guide.lines().filter_map(|line| line.strip_prefix("    "));
+        let text: Vec<_> = lines.skip_while(|line| !line.starts_with("[reconciliation.sources")).collect();
+        let text = text.join("\n").replace("[reconciliation.", "[");
+        let config: ReconciliationConfig = toml::from_str(&text).expect("a configuration");
+        assert_eq!(config.qualification, Thresholds::default(), "the guide shows what holds by itself");
+        let policy = &config.policy().sources["anac-opendata"];
+        assert_eq!((policy.grace_days, policy.carries.len()), (Some(45), 1));
+        let unknown = "[sources.hub]\ncarries = [\"lotto.prezzo\"]";
+        assert!(toml::from_str::<ReconciliationConfig>(unknown).is_err());
+    }
 }
