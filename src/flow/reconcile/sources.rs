@@ -161,8 +161,8 @@ async fn unread(
         let Some(last) = items.last() else { return Ok(()) };
         after = Some(last.id);
         let is_unread = |found: &Discrepancy| {
-            let lacking = found.sides.iter().filter(|side| side.value.is_none());
-            lacking.into_iter().any(|side| sources.get(&side.system).is_some_and(|facts| !facts.is_complete))
+            let mut lacking = found.sides.iter().filter(|side| side.value.is_none());
+            lacking.any(|side| sources.get(&side.system).is_some_and(|facts| !facts.is_complete))
         };
         let kept: Vec<_> = items.into_iter().map(|item| item.discrepancy).filter(is_unread).collect();
         flow.store.note_discrepancies(notebook.run, &kept, "", flow.clock.now()).await?;

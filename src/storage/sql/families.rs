@@ -244,7 +244,7 @@ impl Standing {
     }
 }
 
-pub(super) const STANDING: &str = "select r.id, r.kind, v.schema_version, v.body, v.provenance,
+const STANDING: &str = "select r.id, r.kind, v.schema_version, v.body, v.provenance,
                 exists (select 1 from record_repeated x where x.record = r.id and x.document = r.document)
            from json_each($1) i
            cross join record r on r.id = cast(i.value as bigint)
