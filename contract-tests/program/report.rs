@@ -41,3 +41,22 @@ fn without_a_file_the_report_goes_to_standard_output_in_the_language_asked_for()
     assert_eq!(code(&raccordo(folder, &["report", "12"])), 1, "there is no such comparison");
     assert_eq!(code(&raccordo(folder, &["report", "12", "--filter", "rule=R02"])), 2);
 }
+
+#[test]
+fn a_period_is_signed_off_with_a_name_and_stands_in_every_report() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    std::fs::write(folder.join("raccordo.toml"), "[systems.file-drop]\n").expect("written");
+    let signed =
+        raccordo(folder, &["report", "sign-off", "2026-11", "--by", "Anna Neri", "--reason", "verificato", "--json"]);
+    assert_eq!(code(&signed), 0, "{}", String::from_utf8_lossy(&signed.stderr));
+    assert_eq!((&json(&signed)["period"], &json(&signed)["open"]), (&"2026-11".into(), &0.into()));
+    let report = json(&raccordo(folder, &["report", "--format", "json"]));
+    let text = report.to_string();
+    assert!(text.contains("Anna Neri") && text.contains("2026-11") && text.contains("verificato"), "{text}");
+    assert!(String::from_utf8_lossy(&raccordo(folder, &["report"]).stdout).contains("Anna Neri"));
+    assert_eq!(code(&raccordo(folder, &["audit", "verify"])), 0);
+    assert_eq!(code(&raccordo(folder, &["report", "sign-off", "2026-13", "--reason", "x"])), 2, "no such month");
+    assert_eq!(code(&raccordo(folder, &["report", "sign-off", "2026-11"])), 2, "nothing is signed without words");
+    assert_ne!(code(&raccordo(folder, &["report", "sign-off", "2026-11", "--reason", " "])), 0);
+}

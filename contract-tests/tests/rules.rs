@@ -7,3 +7,5 @@
 mod planted;
 #[path = "rules/real.rs"]
 mod real;
+#[path = "rules/round.rs"]
+mod round;

@@ -1,6 +1,8 @@
 //! `raccordo report`: the discrepancies of a filter, or of one comparison, as a report for people or
 //! programs.
 
+mod sign_off;
+
 use std::io::Seek;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +24,7 @@ Examples:
   raccordo report --format xlsx --output novembre.xlsx      all that is not closed
   raccordo report --filter 'rule=R02&cause=unexplained' --output importi.html
   raccordo report 42 --format json                          what comparison number 42 saw
+  raccordo report sign-off 2026-11 --by \"Anna Rossi\" --reason \"verificato\"
 
 The filter is what stands in the address of the page of reconciliation after the question mark.";
 
@@ -40,7 +43,10 @@ enum FormatName {
 
 /// Write the discrepancies of a filter, or of one comparison, as a report.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// The number of a comparison: what it saw, as it stands now
     #[arg(conflicts_with = "filter")]
     run: Option<i64>,
@@ -61,6 +67,11 @@ pub(super) struct Arguments {
     no_bom: bool,
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    SignOff(sign_off::SignOff),
+}
+
 impl Arguments {
     fn format(&self) -> Format {
         let ending = self.output.as_deref().and_then(|path| path.extension()?.to_str());
@@ -75,6 +86,9 @@ impl Arguments {
 }
 
 pub(super) async fn run(store: Arc<dyn Store>, arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
+    if let Some(Command::SignOff(signed)) = &arguments.command {
+        return sign_off::run(store, signed, output).await;
+    }
     let written = write(store.as_ref(), arguments, output).await;
     store.close().await;
     written.map(|()| Exit::Done)

@@ -79,6 +79,10 @@ words! {
     field: "Campo", "Field";
     ours: "Da noi", "Ours";
     theirs: "Da loro", "Theirs";
+    signed_off_by: "firmato da", "signed off by";
+    left_open: "aperte", "open";
+    left_explained: "spiegate", "explained";
+    left_accepted: "accettate", "accepted";
     refused_documents: "Documenti rifiutati", "Refused documents";
     document: "Documento", "Document";
     reason: "Motivo", "Reason";

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer};
 
 use crate::flow::reconcile::Policy;
+use crate::flow::reconcile::sides::{SourcePolicy, Thresholds};
 
 /// A time of the day in Italy, or never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +35,10 @@ pub struct ReconciliationConfig {
     pub escalate_after_working_days: u16,
     /// Whether a repair that one person asks for must be approved by another.
     pub four_eyes: bool,
+    /// What is expected of sources, by their names: what they hold whole, how late they may be.
+    pub sources: BTreeMap<String, SourcePolicy>,
+    /// From which amounts which qualification is needed.
+    pub qualification: Thresholds,
 }
 
 impl Default for ReconciliationConfig {
@@ -42,6 +48,8 @@ impl Default for ReconciliationConfig {
             pairs: BTreeMap::new(),
             escalate_after_working_days: 10,
             four_eyes: false,
+            sources: BTreeMap::new(),
+            qualification: Thresholds::default(),
         }
     }
 }
@@ -55,7 +63,12 @@ impl ReconciliationConfig {
     /// What the flow must know.
     pub fn policy(&self) -> Policy {
         let days = self.escalate_after_working_days;
-        Policy { escalate_after_working_days: (days > 0).then_some(days), four_eyes: self.four_eyes }
+        Policy {
+            escalate_after_working_days: (days > 0).then_some(days),
+            four_eyes: self.four_eyes,
+            sources: Arc::new(self.sources.clone()),
+            thresholds: Arc::new(self.qualification.clone()),
+        }
     }
 }
 
@@ -108,5 +121,19 @@ mod tests {
         assert_eq!(config.time_of("fonti").to_string(), "04:00");
         assert_eq!(config.time_of("pico").to_string(), "03:15");
         assert!(toml::from_str::<ReconciliationConfig>("four_eye = true").is_err());
+    }
+
+    #[test]
+    fn what_is_expected_of_a_source_is_written_as_in_the_guide() {
+        let guide = include_str!("../../docs/guida/rapporti.md");
+        let lines = guide.lines().filter_map(|line| line.strip_prefix("    "));
+        let text: Vec<_> = lines.skip_while(|line| !line.starts_with("[reconciliation.sources")).collect();
+        let text = text.join("\n").replace("[reconciliation.", "[");
+        let config: ReconciliationConfig = toml::from_str(&text).expect("a configuration");
+        assert_eq!(config.qualification, Thresholds::default(), "the guide shows what holds by itself");
+        let policy = &config.policy().sources["anac-opendata"];
+        assert_eq!((policy.grace_days, policy.carries.len()), (Some(45), 1));
+        let unknown = "[sources.hub]\ncarries = [\"lotto.prezzo\"]";
+        assert!(toml::from_str::<ReconciliationConfig>(unknown).is_err());
     }
 }

@@ -14,14 +14,18 @@ pub mod rows;
 pub mod repair;
 pub mod sources;
 mod walk;
+mod why;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 
+use canonical::Kind;
 use canonical::values::UtcInstant;
+use contract::Capability;
 use serde::{Deserialize, Serialize};
 
+use self::sides::{SourcePolicy, Thresholds};
 use self::walk::{Place, Walk};
 use super::{Flow, FlowError};
 use crate::clock::{after, italian_day};
@@ -39,13 +43,18 @@ const UNITS: usize = 200;
 /// Discrepancies that a result names; all stand among the work items.
 pub const NAMED: usize = 100;
 
-/// What is done about discrepancies that nobody takes care of, and who repairs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What is done about discrepancies that nobody takes care of, who repairs, and what is expected of the
+/// sources.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
     /// Working days after which somebody above is told of what is open; never when absent.
     pub escalate_after_working_days: Option<u16>,
     /// Whether a repair needs a second person.
     pub four_eyes: bool,
+    /// What is expected of sources, by their names.
+    pub sources: Arc<BTreeMap<String, SourcePolicy>>,
+    /// From which amounts which qualification is needed.
+    pub thresholds: Arc<Thresholds>,
 }
 
 /// How far a run has come: all that is needed to go on.
@@ -124,6 +133,11 @@ impl<'a> Notebook<'a> {
         escalate(self.flow, &summary.comparison, now).await?;
         Ok(result_of(summary, now, self.rules, self.named))
     }
+}
+
+/// Whether a system has a help desk that takes a Segnalazione.
+fn has_desk(capability: &Capability) -> bool {
+    capability.accepts.contains(&Kind::Segnalazione)
 }
 
 fn result_of(

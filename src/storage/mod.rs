@@ -2,7 +2,7 @@
 //!
 //! Five traits, by who asks: [`Ledger`] for intake and versions, [`Deliveries`] for the delivery
 //! station, [`Queue`] for the workers, [`Turns`] for schedules and sweeps, [`Views`] for people and for
-//! reconciliation; beside them [`Decisions`] of people, discrepancies as [`WorkItems`], and the
+//! reconciliation, which has [`Families`] too; beside them [`Decisions`] of people, discrepancies as [`WorkItems`], and the
 //! [`AuditChain`]. A database implements all
 //! of them ([`Store`]); one suite in `contract-tests` runs every promise on each.
 //!
@@ -12,6 +12,7 @@ pub mod model;
 pub mod parked;
 pub mod work_items;
 pub mod item_filter;
+pub mod families;
 pub mod chain;
 pub mod postgres;
 pub mod sqlite;
@@ -25,6 +26,7 @@ use contract::{DocumentHeader, Neighbour, Refusal, UnitKey};
 use tokio::sync::watch;
 
 pub use chain::{AuditChain, AuditHead, AuditReport, KeptHead, log_head};
+pub use families::{Families, Family, Repeated, SourceState, Things};
 pub use item_filter::{CauseFilter, FieldFilter, ItemFilter, NewIn, NotAFilter, StateFilter};
 pub use model::*;
 pub use parked::{Decided, Decisions, KeptRecord, ParkedFilter, ParkedId, ParkedItem, ParkedKind, Person, Replay};
@@ -255,17 +257,13 @@ pub trait Views: Send + Sync {
         limit: u32,
     ) -> Result<Vec<ExpectedUnit>, StorageError>;
 
-    /// What all sources say, by CIG: the standing records whose keys begin with it, in ascending
-    /// order, after one of them.
-    async fn families(&self, after: Option<&str>, limit: u32) -> Result<Vec<Family>, StorageError>;
-
     /// Deliveries by target and state, for those who wait for quiet.
     async fn delivery_counts(&self) -> Result<Vec<DeliveryCount>, StorageError>;
 }
 
 /// A database that implements everything.
 #[async_trait]
-pub trait Store: Ledger + Deliveries + Queue + Turns + Views + Decisions + WorkItems + AuditChain {
+pub trait Store: Ledger + Deliveries + Queue + Turns + Views + Families + Decisions + WorkItems + AuditChain {
     /// Ends it: what was accepted is written, and nothing is accepted any more.
     async fn close(&self);
 

@@ -653,15 +653,6 @@ pub struct StandingCounts {
     pub accepted: u64,
 }
 
-/// What is known under one CIG, from all sources.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Family {
-    /// The CIG.
-    pub cig: String,
-    /// The standing records, in the order of key, kind and source.
-    pub records: Vec<Record>,
-}
-
 fn as_text<S: serde::Serializer>(value: &impl std::fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }

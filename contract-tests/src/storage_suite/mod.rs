@@ -12,6 +12,7 @@ pub mod rivals;
 pub mod queue;
 pub mod turns;
 pub mod views;
+pub mod families;
 pub mod work_items;
 pub mod durability;
 pub mod parked;
@@ -155,6 +156,14 @@ macro_rules! storage_suite {
                 the_last_comparison_is_in_the_overview
                 what_is_known_by_cig_comes_family_by_family
                 deliveries_are_counted_by_target_and_state
+            ]
+            families: [
+                what_speaks_of_a_lot_belongs_to_its_family
+                a_lot_that_a_procedure_gives_up_loses_it
+                what_has_no_cig_comes_key_by_key_with_the_photograph_before
+                what_a_document_says_again_is_noted_until_the_next_document
+                a_second_award_of_a_lot_is_no_repetition
+                it_is_known_how_far_a_source_was_read
             ]
             work_items: [
                 what_a_run_finds_is_work_until_a_complete_run_does_not_see_it

@@ -14,7 +14,7 @@ use raccordo::flow::{Flow, Patience, Systems, deliver, intake};
 use raccordo::jobs::gate::Gates;
 use raccordo::pressure::IntakeGate;
 use raccordo::storage::sqlite;
-use raccordo::storage::{ClaimRequest, JobSubject, RunKind, RunTotals, Settlement, TracedDelivery};
+use raccordo::storage::{ClaimRequest, JobSubject, RunKind, RunTotals, Settlement, Store, TracedDelivery};
 use simulated::{Simulated, document};
 
 /// One second per attempt, or what was asked; a minute at most.
@@ -47,6 +47,11 @@ impl TestFlow {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let store = sqlite::open(folder.path().join("test.db")).await.expect("a database");
+        Self::over(store, folder)
+    }
+
+    /// The same over another ledger.
+    pub(crate) fn over(store: Arc<dyn Store>, folder: tempfile::TempDir) -> Self {
         let clock = Arc::new(ManualClock::at(at(0)));
         let (origin, target) = (Simulated::new(), Simulated::new());
         let systems: Systems = BTreeMap::from([

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use canonical::values::Importo;
 use contract::{FieldValue, Row, UnitKey};
+use contract_tests::shared_postgres::SharedDatabase;
 use raccordo::clock::Clock as _;
 use raccordo::discrepancy::{SOURCES, State};
 use raccordo::flow::reconcile::{self, Policy, repair};
 use raccordo::flow::{Flow, FlowError};
 use raccordo::storage::work_items::{Act, SILENCE};
-use raccordo::storage::{Chosen, Decision, EventKind, ItemFilter, Person, RunKind, StateFilter, Verdict};
+use raccordo::storage::{Chosen, Decision, EventKind, ItemFilter, Person, RunKind, StateFilter, Verdict, postgres};
 
 use crate::bench::{TestFlow, lotto, unit};
 
@@ -22,7 +23,10 @@ fn all() -> Chosen {
 }
 
 async fn delivered(count: u32) -> TestFlow {
-    let test = TestFlow::new().await;
+    delivered_by(TestFlow::new().await, count).await
+}
+
+async fn delivered_by(test: TestFlow, count: u32) -> TestFlow {
     test.target.set_page_size(3);
     let lines: Vec<String> = (1..=count).map(|number| lotto(number, "una scuola")).collect();
     test.read("a", &lines).await;
@@ -41,7 +45,20 @@ async fn open(flow: &Flow) -> u64 {
 
 #[tokio::test]
 async fn two_cycles_mend_every_planted_divergence_and_a_third_changes_nothing() {
-    let test = delivered(20).await;
+    converges(TestFlow::new().await).await;
+}
+
+#[tokio::test]
+async fn two_cycles_converge_on_postgresql_too() {
+    let database = SharedDatabase::fresh();
+    let store = postgres::open(&database.url, None).await.expect("a database");
+    let folder = tempfile::tempdir().expect("a folder");
+    converges(TestFlow::over(store.clone(), folder)).await;
+    store.close().await;
+}
+
+async fn converges(test: TestFlow) {
+    let test = delivered_by(test, 20).await;
     let object = object_of(&test);
     for number in 1..=6 {
         assert!(test.target.tamper(&unit(number), &object, Some(&FieldValue::Text(format!("altro {number}")))));
@@ -215,4 +232,53 @@ async fn sources_that_say_different_things_are_one_work_item_each_and_agree_agai
     read("c", 10_000_000).await;
     let result = reconcile::compare(&flow, SOURCES, false).await.expect("compared");
     assert_eq!((result.verdict(), result.standing.open), (Verdict::Agree, 0), "{result:?}");
+}
+
+/// A second source that is expected to hold every lot.
+async fn with_a_whole_source(test: &TestFlow) -> (Flow, simulated::Simulated) {
+    let second = simulated::Simulated::new();
+    let mut systems = (*test.flow.systems).clone();
+    systems.insert("origin2".to_owned(), std::sync::Arc::new(second.clone()));
+    let expects = Some([canonical::Kind::Lotto].into());
+    let policy = reconcile::sides::SourcePolicy { expects, ..reconcile::sides::SourcePolicy::default() };
+    let sources = std::sync::Arc::new([("origin2".to_owned(), policy)].into());
+    let reconciliation = Policy { sources, ..Policy::default() };
+    (Flow { systems: std::sync::Arc::new(systems), reconciliation, ..test.flow.clone() }, second)
+}
+
+async fn read_second(flow: &Flow) -> Result<(), FlowError> {
+    let source = canonical::SourceName::parse("origin2").expect("a name");
+    raccordo::flow::intake::read_source(flow, &source, RunKind::Sync, None, &|_| ()).await.map(drop)
+}
+
+#[tokio::test]
+async fn a_source_that_was_not_read_to_its_end_lacks_nothing_new_and_settles_nothing() {
+    let test = TestFlow::new().await;
+    let (flow, second) = with_a_whole_source(&test).await;
+    test.read("a", &[lotto(1, "una scuola"), lotto(2, "un ponte")]).await;
+    second.give(simulated::document("b", &[lotto(1, "una scuola")]));
+    second.fail_read_after(Some(2));
+    read_second(&flow).await.expect_err("the reading breaks off");
+    test.clock.advance(Duration::from_hours(24));
+    let unread = reconcile::compare(&flow, SOURCES, false).await.expect("compared");
+    assert_eq!(unread.standing.open, 0, "{unread:?}");
+
+    second.fail_read_after(None);
+    read_second(&flow).await.expect("read");
+    let read = reconcile::compare(&flow, SOURCES, false).await.expect("compared");
+    assert_eq!((read.standing.open, read.rules.get("R01")), (1, Some(&1)), "{read:?}");
+    let item = flow.store.items(&ItemFilter::default(), None, 1).await.expect("a list").remove(0);
+    assert!(item.discrepancy.deadline.is_some() && item.discrepancy.act == raccordo::discrepancy::Act::AskPartner);
+
+    // What was missing is settled by nobody who did not look.
+    second.fail_read_after(Some(1));
+    read_second(&flow).await.expect_err("the reading breaks off");
+    let unread = reconcile::compare(&flow, SOURCES, false).await.expect("compared");
+    assert_eq!((unread.changes.closed, unread.standing.open), (0, 1), "{unread:?}");
+
+    second.fail_read_after(None);
+    second.give(simulated::document("c", &[lotto(2, "un ponte")]));
+    read_second(&flow).await.expect("read");
+    let settled = reconcile::compare(&flow, SOURCES, false).await.expect("compared");
+    assert_eq!((settled.changes.closed, settled.standing.open), (1, 0), "{settled:?}");
 }

@@ -184,42 +184,42 @@ fn every_planted_difference_of_values_is_found_and_no_near_miss_is() {
 #[expect(clippy::struct_field_names, reason = "the word of the file")]
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Schede {
-    caso: String,
-    oggi: CalendarDate,
+pub(super) struct Schede {
+    pub(super) caso: String,
+    pub(super) oggi: CalendarDate,
     #[serde(default)]
-    fonti: BTreeMap<String, Fonte>,
+    pub(super) fonti: BTreeMap<String, Fonte>,
     #[serde(default)]
-    deleghe: Vec<(CodiceFiscale, CodiceFiscale)>,
+    pub(super) deleghe: Vec<(CodiceFiscale, CodiceFiscale)>,
     #[serde(default)]
-    accordi_quadro: BTreeMap<Cig, Importo>,
-    schede: Vec<Scheda>,
+    pub(super) accordi_quadro: BTreeMap<Cig, Importo>,
+    pub(super) schede: Vec<Scheda>,
     /// `rule severity shape field against cause`, a hyphen for nothing.
-    attesi: Vec<String>,
+    pub(super) attesi: Vec<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Fonte {
-    adattatore: Option<String>,
+pub(super) struct Fonte {
+    pub(super) adattatore: Option<String>,
     #[serde(default)]
-    letta_tutta: bool,
+    pub(super) letta_tutta: bool,
     #[serde(default)]
-    attesa_di: BTreeSet<Kind>,
-    dati_al: Option<CalendarDate>,
+    pub(super) attesa_di: BTreeSet<Kind>,
+    pub(super) dati_al: Option<CalendarDate>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Scheda {
-    fonte: String,
-    al: Option<CalendarDate>,
-    documento: Option<String>,
-    riga: Option<u64>,
+pub(super) struct Scheda {
+    pub(super) fonte: String,
+    pub(super) al: Option<CalendarDate>,
+    pub(super) documento: Option<String>,
+    pub(super) riga: Option<u64>,
     #[serde(default)]
-    ricevuto: BTreeMap<String, String>,
-    tipo: Kind,
-    dati: serde_json::Value,
+    pub(super) ricevuto: BTreeMap<String, String>,
+    pub(super) tipo: Kind,
+    pub(super) dati: serde_json::Value,
 }
 
 impl Scheda {
@@ -273,7 +273,7 @@ fn everything(case: &Schede, records: &[Record]) -> Vec<Discrepancy> {
     found
 }
 
-fn line(found: &Discrepancy) -> String {
+pub(super) fn line(found: &Discrepancy) -> String {
     let severity = serde_json::to_value(found.severity).unwrap();
     format!(
         "{} {} {} {} {} {}",

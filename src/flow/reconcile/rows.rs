@@ -21,6 +21,8 @@ pub struct Around<'a> {
     pub owner: Option<&'a str>,
     /// Tax code of the body concerned.
     pub body: Option<&'a str>,
+    /// Whether the target has a desk at which a Segnalazione is opened.
+    pub has_desk: bool,
 }
 
 /// The sources of some records, and the body that all of them are about.
@@ -113,7 +115,11 @@ fn missing(unit: &UnitKey, row: &Row, shape: Shape, around: &Around<'_>) -> Disc
         at_stake: amounts.max(),
         body: around.body.map(str::to_owned),
         deadline: None,
-        act: if is_ours { Act::SendAgain } else { Act::AskPartner },
+        act: match (is_ours, around.has_desk) {
+            (true, _) => Act::SendAgain,
+            (false, true) => Act::OpenSegnalazione,
+            (false, false) => Act::AskPartner,
+        },
     }
 }
 
@@ -202,7 +208,7 @@ mod tests {
     }
 
     fn compare(ours: &[Row], theirs: &[Row]) -> (ReconciliationCounts, Vec<Discrepancy>) {
-        let around = Around { target: "hub", owner: Some("pad"), body: None };
+        let around = Around { target: "hub", owner: Some("pad"), body: None, has_desk: false };
         compare_rows(&unit(), ours, theirs, &around)
     }
 
@@ -224,6 +230,13 @@ mod tests {
             found.iter().map(|found| found.shape).collect::<Vec<_>>(),
             [Shape::MissingThere, Shape::MissingHere]
         );
+    }
+
+    #[test]
+    fn what_only_a_target_with_a_help_desk_has_is_reported_there() {
+        let around = Around { target: "pico", owner: None, body: None, has_desk: true };
+        let (_, found) = compare_rows(&unit(), &[], &[row("a", "x")], &around);
+        assert_eq!(found[0].act, Act::OpenSegnalazione);
     }
 
     #[test]

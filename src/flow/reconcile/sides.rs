@@ -7,9 +7,11 @@
 mod context;
 mod draft;
 mod events;
+mod facts;
 mod family;
 mod fields;
 mod known;
+mod links;
 mod missing;
 mod money;
 mod order;
@@ -24,12 +26,15 @@ use canonical::kinds::StatoCig;
 use canonical::values::Importo;
 use canonical::{Body, Kind, Record, Rule, Severity};
 
-pub use self::context::{Context, SourceFacts, stale_sources};
+pub use self::context::{Context, stale_sources};
 use self::draft::{Place, finding};
-pub use self::family::{compare_family, context_of};
+pub use self::facts::{CarriedField, SourceFacts, SourcePolicy};
+pub use self::family::{compare_family, context_of, units_of};
 pub use self::fields::{Field, fields_of};
 pub use self::known::Registry;
+pub use self::links::compare_links;
 pub use self::owners::{Group, Phase, owners_of};
+pub use self::qualified::Thresholds;
 use super::judge::{Around, FieldKind, Judgement, Value, judge};
 use crate::discrepancy::{Discrepancy, Shape};
 
@@ -42,7 +47,7 @@ pub fn compare_sides<'a>(records: impl IntoIterator<Item = &'a Record>, context:
     let current = current(&records);
 
     let mut found = Vec::new();
-    repeated(&place, &records, &mut found);
+    repeated(&place, &records, context, &mut found);
     history(&place, &records, &mut found);
     for record in &current {
         single::check(&place, record, context, &mut found);
@@ -98,8 +103,21 @@ fn is_one_document(one: &Record, other: &Record) -> bool {
         && one.provenance.document_digest == other.provenance.document_digest
 }
 
-/// R06: one source says it more than once in one document, on different lines.
-fn repeated(place: &Place, records: &[&Record], found: &mut Vec<Discrepancy>) {
+/// R06: one source says it more than once in one document, on different lines. The ledger keeps the
+/// first, and notes that there were more.
+fn repeated(place: &Place, records: &[&Record], context: &Context<'_>, found: &mut Vec<Discrepancy>) {
+    let is_noted = |record: &Record| {
+        let source = &record.provenance.source;
+        context
+            .repeated
+            .iter()
+            .any(|(kind, key, from)| *kind == record.kind() && from == source && *key == record.key())
+    };
+    for one in records.iter().filter(|record| !context.repeated.is_empty() && is_noted(record)) {
+        let source = one.provenance.source.as_str();
+        let judgement = Judgement::unexplained(Rule::R06);
+        found.push(finding(place, None, judgement, Shape::Breaks, source).side(one, true, None).done());
+    }
     for pair in records.windows(2) {
         let [one, other] = pair else { continue };
         let is_repeated = is_one_document(one, other) && one.provenance.line != other.provenance.line;
@@ -164,7 +182,7 @@ fn field_of(place: &Place, field: &Field, records: &[&Record], context: &Context
         for record in records.iter().filter(|record| record.provenance.source != owner.provenance.source) {
             discrepancy = discrepancy.side(record, false, (field.of)(&record.body).map(Value::shown));
         }
-        found.push(discrepancy.stake(stake(owner_value, other_value)).done());
+        found.push(discrepancy.stake(stake(owner_value, other_value)).at_desk(context, against).done());
     }
 }
 

@@ -9,6 +9,7 @@ use contract::{ObservedUnit, Observer, Row, Target, UnitKey};
 use serde::{Deserialize, Serialize};
 
 use super::rows::{Around, compare_rows, sources_of};
+use super::why;
 use crate::delivery::DeliveryState;
 use crate::discrepancy::Discrepancy;
 use crate::flow::{Flow, FlowError};
@@ -45,6 +46,7 @@ pub(super) struct Walk<'a> {
     name: &'a str,
     target: &'a dyn Target,
     is_home_of_others: bool,
+    has_desk: bool,
     ours: Ours<'a>,
     theirs: Theirs<'a>,
     mine: Option<ExpectedUnit>,
@@ -75,7 +77,8 @@ impl<'a> Walk<'a> {
         };
         let mine = ours.next().await?;
         let other = theirs.next().await;
-        Ok(Self { flow, name, target, is_home_of_others, ours, theirs, mine, other, after: place.after })
+        let has_desk = super::has_desk(&flow.system(name)?.capability());
+        Ok(Self { flow, name, target, is_home_of_others, has_desk, ours, theirs, mine, other, after: place.after })
     }
 
     /// Where it stands now.
@@ -134,7 +137,7 @@ impl<'a> Walk<'a> {
         };
         let Some(expected) = expected else {
             if !self.is_home_of_others {
-                let around = Around { target: self.name, owner: None, body: None };
+                let around = Around { target: self.name, owner: None, body: None, has_desk: self.has_desk };
                 (compared.counts, compared.found) = compare_rows(&key, &[], theirs, &around);
             }
             return Ok(compared);
@@ -159,7 +162,8 @@ impl<'a> Walk<'a> {
         }
         let theirs = if self.is_home_of_others { Cow::Owned(only_ours(&ours, theirs)) } else { Cow::Borrowed(theirs) };
         let (owner, body) = sources_of(&expected.members);
-        let around = Around { target: self.name, owner: owner.as_deref(), body: body.as_deref() };
+        let around =
+            Around { target: self.name, owner: owner.as_deref(), body: body.as_deref(), has_desk: self.has_desk };
         let (counts, found) = compare_rows(&expected.key, &ours, &theirs, &around);
         if !found.is_empty() && moved_on(self.flow, &expected).await? {
             skip(&mut compared, &expected, ours.len(), theirs.len());
@@ -271,14 +275,15 @@ impl Theirs<'_> {
                     self.next = page.next.map_or(NextPage::None, |cursor| NextPage::From(Some(cursor)));
                 }
                 Err(error) => {
-                    self.incomplete_because = Some(error.to_string());
+                    tracing::warn!(%error, code = error.kind.code(), "inventory not read to its end");
+                    self.incomplete_because = Some(why::unread(&error));
                     return None;
                 }
             }
         }
         let unit = self.page.pop_front()?;
         if self.last.as_ref().is_some_and(|last| *last >= unit.key) {
-            self.incomplete_because = Some("the inventory is not in ascending order".to_owned());
+            self.incomplete_because = Some(why::NOT_IN_ORDER.to_owned());
             (self.page, self.next) = (VecDeque::new(), NextPage::None);
             return None;
         }

@@ -30,6 +30,7 @@ mod queue;
 pub(in crate::storage) mod presence;
 mod turns;
 mod views;
+mod families;
 mod trace;
 mod parked;
 mod work_items;

@@ -9,6 +9,9 @@ const OFTEN: &[(&str, &str)] = &[
     (super::lanes::TO_WAKE, "delivery_waiting"),
     (super::lanes::NEIGHBOURS, "delivery_of_lane"),
     (super::reroute::ADESIONI, "record_adesione"),
+    (super::families::KEYS, "sqlite_autoindex_record_1"),
+    (super::families::LOTS_AFTER, "PRIMARY KEY"),
+    (super::families::THINGS, "sqlite_autoindex_record_1"),
     (super::work_items::lists::GROUPS, "COVERING INDEX discrepancy_group"),
 ];
 

@@ -7,8 +7,9 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use canonical::identifiers::{Cig, CodiceFiscale};
 use canonical::values::CalendarDate;
-use canonical::{Digest, Finding, Provenance, Record};
+use canonical::{Digest, Finding, Kind, Provenance, Record};
 use contract::SetAside;
 
 use super::audit::Entry;
@@ -16,6 +17,7 @@ use super::bulk::{Bulk, rows_of_json};
 use super::connection::{Text, query_scalar};
 use super::desk::Desk;
 use super::effects::Changed;
+use super::families::{Spoken, lots_of};
 use super::rows::{count, hex, json, stored};
 use super::trouble::Trouble;
 use crate::storage::{Arrival, Route, RoutedRecord, RunTotals, Stored};
@@ -40,6 +42,8 @@ struct PreparedRecord {
     provenance: Provenance,
     rank: u16,
     routes: Vec<Route>,
+    lots: Vec<Cig>,
+    ente: Option<CodiceFiscale>,
 }
 
 /// Where a record was said. On a document written on one line only the occurrence tells places
@@ -66,10 +70,11 @@ impl From<RoutedRecord> for PreparedRecord {
         let RoutedRecord { record: Record { schema_version, body, provenance }, rank, routes } = routed;
         let kind = body.kind().name();
         let key = body.key().as_str().to_owned();
+        let (lots, ente) = (lots_of(&body), body.ente().copied());
         let body = body.to_json();
         // The digest of the record, from JSON that is needed anyway; a test holds the two together.
         let digest = Digest::of_parts([kind.as_bytes(), &schema_version.to_be_bytes(), body.as_bytes()]);
-        Self { kind, key, schema_version, digest, body, provenance, rank, routes }
+        Self { kind, key, schema_version, digest, body, provenance, rank, routes, lots, ente }
     }
 }
 
@@ -177,8 +182,10 @@ impl Desk {
         let mut answers = Vec::with_capacity(arrivals.len());
         let mut versions = Vec::new();
         let mut totals = RunTotals::default();
+        let mut repeated = Vec::new();
         for (number, arrival) in arrivals.iter().enumerate() {
             let before = versions.len();
+            repeated.extend(said_again(arrival, &slot_of[number], &slots));
             for (index, record) in arrival.records.iter().enumerate() {
                 let slot = &mut slots[slot_of[number][index]];
                 if self.decide(slot, arrival.place, record) == Verdict::New
@@ -202,12 +209,15 @@ impl Desk {
         let mut entries = self.quarantine(&arrivals, &raw_records, at).await?;
         entries.extend(resolved);
         if versions.is_empty() && !slots.iter().any(|slot| slot.is_touched) {
+            self.note_repeated(repeated).await?;
             self.audit(entries, at).await?;
             return Ok(answers);
         }
         entries.extend(versions_stored(run, &versions, &arrivals)?);
         let changed = take_changed(&slots, &mut arrivals);
         self.put_records(&slots, &slot_of, &mut arrivals).await?;
+        self.note_spoken(spoken(&versions, &mut arrivals)).await?;
+        self.note_repeated(repeated).await?;
         self.put_versions(run, versions, arrivals, &raw_records, at).await?;
         entries.extend(self.cause_deliveries(changed, at).await?);
         self.audit(entries, at).await?;
@@ -332,6 +342,34 @@ impl Desk {
             .await?;
         Ok(())
     }
+}
+
+/// What new versions say of lots and bodies.
+fn spoken(versions: &[NewVersion], arrivals: &mut [Prepared]) -> Vec<Spoken> {
+    let spoken = versions.iter().map(|version| {
+        let record = &mut arrivals[version.arrival].records[version.index];
+        let (kind, source, lots) = (record.kind, record.source().to_owned(), std::mem::take(&mut record.lots));
+        Spoken { record: version.record, is_first: version.number == 1, kind, source, lots, ente: record.ente }
+    });
+    spoken.collect()
+}
+
+/// The record, the document and the line, where all that a raw record says was said on another line of
+/// its document. A second award of a lot says more than that. Registers are repeated on purpose.
+fn said_again(arrival: &Prepared, slot_of: &[usize], slots: &[Slot]) -> Option<(i64, i64, i64)> {
+    let place = arrival.place;
+    let standing = |slot: &usize| slots[*slot].standing.as_ref();
+    let is_again =
+        |slot: &usize| standing(slot).is_some_and(|said| said.place.document == place.document && said.place != place);
+    if !slot_of.iter().all(is_again) {
+        return None;
+    }
+    let is_register = |kind: &str| {
+        let registers = [Kind::Ente, Kind::OperatoreEconomico, Kind::Territorio, Kind::Codice];
+        registers.iter().any(|register| register.name() == kind)
+    };
+    let first = arrival.records.iter().position(|record| !is_register(record.kind))?;
+    Some((standing(&slot_of[first])?.id, place.document, place.line))
 }
 
 /// The records that have a new version, with the routes of the last one.

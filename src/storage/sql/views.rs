@@ -13,8 +13,8 @@ use super::trouble::Trouble;
 use super::work_items::lists::{LAST_RUNS, run as run_of_comparison};
 use super::{SqlStore, lanes, reroute, trace};
 use crate::storage::{
-    DeliveryCount, DeliveryId, ExpectedUnit, Family, Overview, ReconciliationView, RecordId, RunId, RunSummary,
-    RunView, StandingId, StorageError, Trace, Views,
+    DeliveryCount, DeliveryId, ExpectedUnit, Overview, ReconciliationView, RecordId, RunId, RunSummary, RunView,
+    StandingId, StorageError, Trace, Views,
 };
 
 #[async_trait]
@@ -66,11 +66,6 @@ impl Views for SqlStore {
     async fn told_by(&self, source: &str, prefix: &str) -> Result<Vec<Record>, StorageError> {
         let records = async { lanes::told_by(&mut self.readers.acquire().await?, source, prefix).await };
         records.await.map_err(|trouble: Trouble| trouble.during("read what a system tells of a contract"))
-    }
-
-    async fn families(&self, after: Option<&str>, limit: u32) -> Result<Vec<Family>, StorageError> {
-        let families = async { families(&mut self.snapshot().await?, after, limit).await };
-        families.await.map_err(|trouble: Trouble| trouble.during("read what is known by CIG"))
     }
 
     async fn delivery_counts(&self) -> Result<Vec<DeliveryCount>, StorageError> {
@@ -216,75 +211,4 @@ async fn members_of(connection: &mut Connection, ids: &[i64]) -> Result<BTreeMap
         members.entry(row.try_get(0)?).or_default().push(record(&row, 1)?);
     }
     Ok(members)
-}
-
-/// Keys looked at in one statement, when those are looked for that begin with a CIG.
-const KEYS_AT_ONCE: u32 = 2_000;
-const CIG_LENGTH: usize = 10;
-
-/// The CIG with which a key begins.
-fn cig_of(key: &str) -> Option<&str> {
-    let head = key.split('/').next()?;
-    let is_cig =
-        head.len() == CIG_LENGTH && head.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-    is_cig.then_some(head)
-}
-
-/// Keys with the same CIG follow each other: what stands behind it is a slash, the smallest sign of
-/// those keys, and no CIG is the beginning of another.
-async fn families(connection: &mut Connection, after: Option<&str>, limit: u32) -> Result<Vec<Family>, Trouble> {
-    // `0` is the sign after the slash.
-    let mut from = after.map_or_else(String::new, |cig| format!("{cig}0"));
-    let mut families: Vec<(String, Vec<i64>)> = Vec::new();
-    'looking: loop {
-        let rows = query("select key, id from record where key >= $1 order by key, kind, source limit $2")
-            .bind(&from)
-            .bind(KEYS_AT_ONCE)
-            .fetch_all(&mut *connection)
-            .await?;
-        let is_last = rows.len() < KEYS_AT_ONCE as usize;
-        let mut last = None;
-        for row in &rows {
-            let key: &str = row.try_get(0)?;
-            last = Some(key.to_owned());
-            let Some(cig) = cig_of(key) else { continue };
-            let id: i64 = row.try_get(1)?;
-            if let Some((family, ids)) = families.last_mut()
-                && family == cig
-            {
-                if !ids.contains(&id) {
-                    ids.push(id);
-                }
-                continue;
-            }
-            if families.len() == limit as usize {
-                break 'looking;
-            }
-            families.push((cig.to_owned(), vec![id]));
-        }
-        match last {
-            // More than a page of records with one key cannot be: a key is one thing.
-            Some(last) if !is_last && last != from => from = last,
-            _ => break,
-        }
-    }
-    let ids: Vec<_> = families.iter().flat_map(|(_, ids)| ids).copied().collect();
-    let rows = query(
-        "select r.id, r.kind, v.schema_version, v.body, v.provenance
-           from json_each($1) i
-           cross join record r on r.id = cast(i.value as bigint)
-           cross join record_version v on v.record = r.id and v.number = r.version",
-    )
-    .bind(json(&ids)?)
-    .fetch_all(connection)
-    .await?;
-    let mut records = BTreeMap::new();
-    for row in &rows {
-        records.insert(row.try_get::<i64>(0)?, record(row, 1)?);
-    }
-    let family = |(cig, ids): (String, Vec<i64>)| {
-        let records = ids.iter().filter_map(|id| records.remove(id)).collect();
-        Family { cig, records }
-    };
-    Ok(families.into_iter().map(family).collect())
 }

@@ -1,6 +1,7 @@
 //! What the comparison is told beside the records: the day, the sources, who is believed, what codes
 //! mean, and the amounts of other records to which a difference may be owed.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use canonical::identifiers::{Cig, CodiceFiscale};
@@ -9,55 +10,12 @@ use canonical::{Kind, Record, Rule};
 
 use super::super::judge::{Judgement, Known, Nothing};
 use super::draft::{Place, finding};
+use super::facts::{SourceFacts, days_after};
 use super::owners::{Group, Phase, owners_of};
+use super::qualified::Thresholds;
 use crate::discrepancy::{Cause, Discrepancy, Shape, Side};
 use crate::flow::route::ownership::Ownership;
-
-/// What is known of a source.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SourceFacts {
-    /// The adapter behind it.
-    pub adapter: String,
-    /// Days that a thing may take to appear in it.
-    pub grace_days: u32,
-    /// Whether its last reading was complete: only then is something missing there.
-    pub is_complete: bool,
-    /// The kinds that it is expected to hold.
-    pub expects: BTreeSet<Kind>,
-    /// The bodies of which it speaks; none: all.
-    pub bodies: Option<BTreeSet<CodiceFiscale>>,
-    /// The fields that it always gives, by kind: their absence is a difference.
-    pub carries: BTreeSet<(Kind, String)>,
-    /// Whether it is a platform that follows execution, and numbers its events.
-    pub is_platform: bool,
-    /// The day to which it dates its newest data.
-    pub as_of: Option<CalendarDate>,
-    /// Days after which its data are old.
-    pub period_days: Option<u32>,
-}
-
-impl SourceFacts {
-    /// The usual facts of the sources of an adapter: grace and period as they are published.
-    pub fn of_adapter(adapter: &str) -> Self {
-        let (grace_days, period_days) = match adapter {
-            "scp-opendata" => (2, Some(2)),
-            "anac-opendata" => (45, Some(45)),
-            "file-drop" => (365, Some(366 + 31)),
-            "mop-regis" => (45, Some(183)),
-            _ => (0, None),
-        };
-        let is_platform = matches!(adapter, "scp-esecuzione" | "pad-maggioli" | "pad-file");
-        Self { adapter: adapter.to_owned(), grace_days, period_days, is_platform, ..Self::default() }
-    }
-
-    /// Whether its newest data are older than its period.
-    pub fn is_stale(&self, today: CalendarDate) -> bool {
-        match (self.as_of, self.period_days) {
-            (Some(as_of), Some(period)) => as_of.days_until(today) > i64::from(period),
-            _ => false,
-        }
-    }
-}
+use crate::storage::Repeated;
 
 /// What the comparison is told.
 #[derive(Clone)]
@@ -84,6 +42,10 @@ pub struct Context<'a> {
     pub modifications: BTreeMap<(Cig, u32), Importo>,
     /// Bodies that act for others: who acts, for whom.
     pub delegations: BTreeSet<(CodiceFiscale, CodiceFiscale)>,
+    /// What a source says again on another line of its document.
+    pub repeated: Repeated,
+    /// From which amounts which qualification is needed.
+    pub thresholds: Cow<'a, Thresholds>,
 }
 
 impl<'a> Context<'a> {
@@ -101,6 +63,8 @@ impl<'a> Context<'a> {
             security_costs: BTreeMap::new(),
             modifications: BTreeMap::new(),
             delegations: BTreeSet::new(),
+            repeated: Repeated::new(),
+            thresholds: Cow::Owned(Thresholds::default()),
         }
     }
 
@@ -110,7 +74,7 @@ impl<'a> Context<'a> {
     }
 
     /// Who is believed about a group of fields has the smallest rank.
-    pub(super) fn rank(&self, group: Group, kind: Kind, source: &str) -> (usize, u16) {
+    pub fn rank(&self, group: Group, kind: Kind, source: &str) -> (usize, u16) {
         let adapter = self.adapter(source);
         let owners = owners_of(group, self.phase);
         let is_named = |owner: &&str| *owner == source || *owner == adapter;
@@ -146,7 +110,8 @@ pub fn stale_sources(context: &Context<'_>) -> Vec<Discrepancy> {
     let found = stale.map(|(name, facts)| {
         let place = Place { unit: format!("fonte/{name}"), row: name.clone(), body: None };
         let judgement = Judgement { cause: Some(Cause::StaleSource), ..Judgement::unexplained(Rule::R21) };
-        let mut found = finding(&place, None, judgement, Shape::Breaks, name).done();
+        let due = facts.as_of.zip(facts.period_days).and_then(|(as_of, days)| days_after(as_of, days));
+        let mut found = finding(&place, None, judgement, Shape::Breaks, name).due(due).done();
         let as_of = facts.as_of;
         found.sides.push(Side { system: name.clone(), is_owner: true, value: as_of.map(|day| day.to_string()), as_of });
         found

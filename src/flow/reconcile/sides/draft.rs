@@ -1,9 +1,10 @@
 //! A discrepancy while it is written down: where it stands, what each side says, what to do.
 
-use canonical::values::Importo;
+use canonical::values::{CalendarDate, Importo};
 use canonical::{Record, Rule, Severity};
 
 use super::super::judge::Judgement;
+use super::context::Context;
 use crate::discrepancy::{Act, Cause, Discrepancy, SOURCES, Shape, Side};
 
 /// Where a discrepancy stands.
@@ -69,6 +70,20 @@ impl Draft {
 
     pub(super) fn stake(mut self, at_stake: Option<Importo>) -> Self {
         self.0.at_stake = at_stake;
+        self
+    }
+
+    /// By when the law or an agreement wants it settled.
+    pub(super) fn due(mut self, deadline: Option<CalendarDate>) -> Self {
+        self.0.deadline = deadline;
+        self
+    }
+
+    /// Whoever runs a system with a help desk is asked there.
+    pub(super) fn at_desk(mut self, context: &Context<'_>, system: &str) -> Self {
+        if self.0.act == Act::AskPartner && context.sources.get(system).is_some_and(|facts| facts.has_desk) {
+            self.0.act = Act::OpenSegnalazione;
+        }
         self
     }
 

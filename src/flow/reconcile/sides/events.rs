@@ -13,6 +13,7 @@ use canonical::{Body, Kind, Record, Rule};
 use super::super::judge::{Around, FieldKind, Judgement, Value, judge};
 use super::context::Context;
 use super::draft::{Place, finding};
+use super::facts::days_after;
 use super::missing;
 use super::owners::Group;
 use super::{is_said, stake};
@@ -132,7 +133,8 @@ fn lacking(
         !is_owner,
         Some(record.key().to_string()),
     );
-    found.push(draft.stake(amount_of(event.1)).done());
+    let due = days_after(missing::day_of(record), facts.grace_days);
+    found.push(draft.stake(amount_of(event.1)).due(due).at_desk(context, against).done());
 }
 
 /// Whether two events are one.

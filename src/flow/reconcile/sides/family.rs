@@ -58,10 +58,33 @@ fn with_all_known<'c>(records: &[&Record], context: &Context<'c>) -> Context<'c>
     if context.execution_platform.is_none() {
         context.execution_platform = platform(records, &context);
     }
+    for record in records {
+        if let Body::Procedura(procedure) = &record.body
+            && let (Some(acting), Some(behind)) = (procedure.stazione_appaltante, procedure.ente_delegante)
+        {
+            context.delegations.insert((acting, behind));
+        }
+    }
     for cig in cigs_of(records) {
         money::remember(cig, &records_of(records, cig), &mut context);
     }
     context
+}
+
+/// Every unit in which something about a lot may stand, whatever stopped its comparison.
+pub fn units_of<'r>(cig: &str, keys: impl IntoIterator<Item = (Kind, &'r str)>) -> BTreeSet<String> {
+    let mut units = BTreeSet::from([format!("{}/{cig}", Kind::Lotto), format!("{}/{cig}", Kind::Procedura)]);
+    for (kind, key) in keys {
+        units.insert(format!("{kind}/{key}"));
+        // Awards, contracts and events carry the number of the award behind the CIG.
+        let award =
+            key.strip_prefix(cig).and_then(|rest| rest.strip_prefix('/')).and_then(|rest| rest.split('/').next());
+        if let Some(award) = award {
+            units.insert(format!("{}/{cig}/{award}", Kind::Aggiudicazione));
+            units.insert(format!("{}/{cig}/{award}", Kind::Contratto));
+        }
+    }
+    units
 }
 
 fn cigs_of(records: &[&Record]) -> BTreeSet<Cig> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use canonical::identifiers::CodiceFiscale;
 use canonical::{Body, Record};
 
 use super::super::judge::Known;
@@ -11,38 +12,39 @@ use super::super::judge::Known;
 pub struct Registry {
     operators: BTreeMap<String, String>,
     territories: BTreeMap<String, String>,
+    /// The first code of a territory, by the cadastral code that survives a recoding.
+    cadastral: BTreeMap<String, String>,
 }
 
 impl Registry {
     /// The registry that some records make: bodies, operators, territories.
     pub fn of<'a>(records: impl IntoIterator<Item = &'a Record>) -> Self {
         let mut registry = Self::default();
-        let mut cadastral: BTreeMap<String, String> = BTreeMap::new();
-        for record in records {
-            match &record.body {
-                Body::Ente(body) => {
-                    let codes = body.altri_codici.iter().map(canonical::identifiers::CodiceFiscale::as_str);
-                    codes.for_each(|code| join(&mut registry.operators, body.codice_fiscale.as_str(), code));
-                }
-                Body::OperatoreEconomico(body) => {
-                    let codes = body.altri_codici.iter().map(canonical::identifiers::CodiceFiscale::as_str);
-                    codes.for_each(|code| join(&mut registry.operators, body.codice_fiscale.as_str(), code));
-                }
-                Body::Territorio(body) => {
-                    let code = body.codice_istat.as_str();
-                    if let Some(next) = &body.sostituito_da {
-                        join(&mut registry.territories, code, next.as_str());
-                    }
-                    // The cadastral code survives a recoding.
-                    if let Some(one) = &body.codice_catastale {
-                        let first = cadastral.entry(one.clone()).or_insert_with(|| code.to_owned());
-                        join(&mut registry.territories, first, code);
-                    }
-                }
-                _ => {}
-            }
-        }
+        records.into_iter().for_each(|record| registry.add(record));
         registry
+    }
+
+    /// Adds what one record says. Who has one code only takes no room.
+    pub fn add(&mut self, record: &Record) {
+        match &record.body {
+            Body::Ente(body) => self.add_codes(&body.codice_fiscale, &body.altri_codici),
+            Body::OperatoreEconomico(body) => self.add_codes(&body.codice_fiscale, &body.altri_codici),
+            Body::Territorio(body) => {
+                let code = body.codice_istat.as_str();
+                if let Some(next) = &body.sostituito_da {
+                    join(&mut self.territories, code, next.as_str());
+                }
+                if let Some(one) = &body.codice_catastale {
+                    let first = self.cadastral.entry(one.clone()).or_insert_with(|| code.to_owned());
+                    join(&mut self.territories, first, code);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn add_codes<'c>(&mut self, code: &CodiceFiscale, others: impl IntoIterator<Item = &'c CodiceFiscale>) {
+        others.into_iter().for_each(|other| join(&mut self.operators, code.as_str(), other.as_str()));
     }
 }
 

@@ -7,8 +7,9 @@ use canonical::values::{CalendarDate, Importo};
 use canonical::{Body, Kind, Record, Rule};
 
 use super::super::judge::Judgement;
-use super::context::{Context, SourceFacts};
+use super::context::Context;
 use super::draft::{Place, finding};
+use super::facts::{SourceFacts, days_after};
 use super::owners::Group;
 use crate::discrepancy::{Cause, Discrepancy, Shape};
 
@@ -23,7 +24,8 @@ pub(super) fn check(place: &Place, current: &[&Record], context: &Context<'_>, f
     let born = current.iter().map(|record| day_of(record)).min().unwrap_or(context.today);
     let at_stake = current.iter().find_map(|record| amount_of(&record.body));
     let lacking = context.sources.iter().filter(|(name, facts)| {
-        !is_here(name) && is_expected(facts, kind, current) && !is_outside(name, kind, current, context)
+        let is_old = facts.since.is_some_and(|since| born < since);
+        !is_here(name) && !is_old && is_expected(facts, kind, current) && !is_outside(name, kind, current, context)
     });
     for (name, facts) in lacking {
         let judgement = judgement(born, facts, context.today);
@@ -36,7 +38,7 @@ pub(super) fn check(place: &Place, current: &[&Record], context: &Context<'_>, f
             let believed = !is_owner && record.provenance.source == holder.provenance.source;
             draft = draft.side(record, believed, Some(record.key().to_string()));
         }
-        found.push(draft.stake(at_stake).done());
+        found.push(draft.stake(at_stake).due(days_after(born, facts.grace_days)).at_desk(context, against).done());
     }
 }
 
@@ -53,12 +55,7 @@ pub(super) fn judgement(born: CalendarDate, facts: &SourceFacts, today: Calendar
 }
 
 pub(super) fn is_expected(facts: &SourceFacts, kind: Kind, current: &[&Record]) -> bool {
-    let bodies = facts.bodies.as_ref();
-    let concerns = |record: &&Record| match (bodies, record.body.ente()) {
-        (Some(bodies), Some(body)) => bodies.contains(body),
-        _ => true,
-    };
-    facts.is_complete && facts.expects.contains(&kind) && current.iter().any(concerns)
+    facts.is_complete && current.iter().any(|record| facts.holds(kind, record.body.ente()))
 }
 
 /// Whether the thing has no place in a source: a SmartCIG on a platform of execution, a contract that

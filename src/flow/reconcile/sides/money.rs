@@ -30,8 +30,12 @@ pub(super) fn remember(cig: Cig, records: &[&Record], context: &mut Context<'_>)
                 }
             }
             Body::Procedura(procedure) => {
-                // A tender of one lot explains nothing: its total is the amount of the lot.
-                let has_one_lot = procedure.lotti.len() == 1 || procedure.importo.is_some_and(&is_of_a_lot);
+                // A tender of one lot explains nothing: its total is the amount of the lot. Where nobody
+                // says how many lots there are, the amount tells.
+                let has_one_lot = match procedure.lotti.len() {
+                    0 => procedure.importo.is_some_and(&is_of_a_lot),
+                    lots => lots == 1,
+                };
                 if let Some(total) = procedure.importo.filter(|_| !has_one_lot) {
                     context.tender_totals.entry(cig).or_insert(total);
                 }

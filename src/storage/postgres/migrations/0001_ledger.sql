@@ -145,6 +145,30 @@ create trigger record_version_is_append_only_u before update on record_version f
 create trigger record_version_is_append_only_d before delete on record_version for each row
     execute function refuse_change('record_version is append-only');
 
+-- Of which lots a record speaks whose key does not begin with a CIG: payments, links, procedures.
+create table record_lot (
+    cig text collate "C" not null,
+    record bigint not null references record (id),
+    primary key (cig, record)
+);
+create index record_lot_of on record_lot (record);
+
+-- Of which bodies a source has spoken, and in which kinds.
+create table spoken_of (
+    source text collate "C" not null,
+    kind text collate "C" not null,
+    ente text collate "C" not null,
+    primary key (source, kind, ente)
+);
+
+-- Where a document says again what it has said on another line.
+create table record_repeated (
+    record bigint not null references record (id),
+    document bigint not null,
+    line bigint not null,
+    primary key (record, document, line)
+);
+
 -- By which targets and rules the standing records were last routed: one row.
 create table routing (
     id bigint primary key check (id = 1),

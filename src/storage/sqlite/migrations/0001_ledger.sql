@@ -120,6 +120,30 @@ begin select raise(abort, 'record_version is append-only'); end;
 create trigger record_version_is_append_only_d before delete on record_version
 begin select raise(abort, 'record_version is append-only'); end;
 
+-- Of which lots a record speaks whose key does not begin with a CIG: payments, links, procedures.
+create table record_lot (
+    cig text not null,
+    record integer not null references record (id),
+    primary key (cig, record)
+) without rowid;
+create index record_lot_of on record_lot (record);
+
+-- Of which bodies a source has spoken, and in which kinds.
+create table spoken_of (
+    source text not null,
+    kind text not null,
+    ente text not null,
+    primary key (source, kind, ente)
+) without rowid;
+
+-- Where a document says again what it has said on another line.
+create table record_repeated (
+    record integer not null references record (id),
+    document integer not null,
+    line integer not null,
+    primary key (record, document, line)
+) without rowid;
+
 -- By which targets and rules the standing records were last routed: one row.
 create table routing (
     id integer primary key check (id = 1),

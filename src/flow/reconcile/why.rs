@@ -1,0 +1,39 @@
+//! Why a side was not read to its end, in the words of people. What the machine said goes to the log.
+
+use contract::{AdapterError, ErrorKind};
+
+/// Its inventory contradicts itself.
+pub(super) const NOT_IN_ORDER: &str =
+    "l'inventario del sistema non è in ordine crescente: non si può dire che cosa manca";
+
+/// One sentence for each kind of error; the system's own code where it gave one.
+pub(super) fn unread(error: &AdapterError) -> String {
+    let why = match error.kind {
+        ErrorKind::Unreachable => "il sistema non è raggiungibile",
+        ErrorKind::Timeout => "il sistema non ha risposto in tempo",
+        ErrorKind::Broken => "il collegamento si è interrotto durante la lettura",
+        ErrorKind::Authentication => "il sistema non ha accettato le credenziali",
+        ErrorKind::Permission => "le credenziali non permettono di leggere l'inventario",
+        ErrorKind::RateLimited => "il sistema ha chiesto di rallentare",
+        ErrorKind::Unavailable => "il sistema dice di non poter rispondere adesso",
+        ErrorKind::NotUnderstood => "la risposta del sistema non è quella prevista dal contratto",
+        ErrorKind::Local => "un errore di lettura o scrittura su questa macchina",
+    };
+    match &error.remote_code {
+        Some(code) => format!("{why} (codice {code})"),
+        None => why.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_of_the_system_stands_behind_the_sentence() {
+        let mut error = AdapterError::new(ErrorKind::Unavailable, "read the inventory");
+        assert_eq!(unread(&error), "il sistema dice di non poter rispondere adesso");
+        error.remote_code = Some("503".to_owned());
+        assert_eq!(unread(&error), "il sistema dice di non poter rispondere adesso (codice 503)");
+    }
+}
