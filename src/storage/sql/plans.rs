@@ -9,7 +9,6 @@ const OFTEN: &[(&str, &str)] = &[
     (super::lanes::TO_WAKE, "delivery_waiting"),
     (super::lanes::NEIGHBOURS, "delivery_of_lane"),
     (super::reroute::ADESIONI, "record_adesione"),
-    (super::work_items::lists::GROUPS, "COVERING INDEX discrepancy_group"),
 ];
 
 #[tokio::test]
