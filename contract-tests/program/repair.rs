@@ -74,7 +74,8 @@ fn a_process_that_is_killed_after_the_decision_or_after_a_delivery_loses_no_repa
         assert!(number(folder, begun) > 0, "{place}: what was decided is on disk");
 
         // Whoever comes next, for another matter.
-        let next = raccordo(folder, &["discrepancies", "repair", "--all", "--key", "nessuna", "--yes", "--reason", "x"]);
+        let next =
+            raccordo(folder, &["discrepancies", "repair", "--all", "--key", "nessuna", "--yes", "--reason", "x"]);
         assert_eq!(code(&next), 0, "{}", String::from_utf8_lossy(&next.stderr));
         assert_eq!(number(folder, begun), 0, "{place}");
         let reopened = "select count(distinct subject) from audit where kind = 'delivery_reopened'";

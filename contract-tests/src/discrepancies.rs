@@ -11,9 +11,9 @@ use raccordo::discrepancy::{Act, Cause, Discrepancy, Group, SOURCES, Shape, Side
 use raccordo::flow::report::model::{About, RunFacts, Totals};
 use raccordo::flow::report::words::Language;
 use raccordo::storage::{
-    AuditChain, AuditHead, AuditReport, BegunRepair, CauseFilter, Changes, Chosen, ComparisonRun, DecidedItems, Decision, EventKind,
-    FieldFilter, ItemEvent, ItemFilter, KeptHead, NewIn, Person, ReconciliationCounts, ReconciliationId, RunResult,
-    RunSummary, SignOff, StateFilter, StorageError, WorkItems,
+    AuditChain, AuditHead, AuditReport, BegunRepair, CauseFilter, Changes, Chosen, ComparisonRun, DecidedItems,
+    Decision, EventKind, FieldFilter, ItemEvent, ItemFilter, KeptHead, NewIn, Person, ReconciliationCounts,
+    ReconciliationId, RunResult, RunSummary, SignOff, StateFilter, StorageError, WorkItems,
 };
 
 /// When the synthetic reports are made: a Friday.

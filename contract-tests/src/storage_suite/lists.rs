@@ -29,7 +29,10 @@ const FILTERS: &[(&str, &str)] = &[
     ("cause=unexplained", "state <> 'closed' and cause is null"),
     ("rule=R05", "state <> 'closed' and rule = 'R05'"),
     ("body=00000000019&office=ufficio1", "state <> 'closed' and body = '00000000019' and office = 'ufficio1'"),
-    ("comparison=hub&rule=R02&field=campo3", "state <> 'closed' and comparison = 'hub' and rule = 'R02' and field = 'campo3'"),
+    (
+        "comparison=hub&rule=R02&field=campo3",
+        "state <> 'closed' and comparison = 'hub' and rule = 'R02' and field = 'campo3'",
+    ),
     ("key=99998", "state <> 'closed' and unit_key like '%99998%'"),
     ("severity=error&not_escalated=yes", "state <> 'closed' and severity = 2 and escalated_at is null"),
     ("state=closed&rule=R02", "state = 'closed' and rule = 'R02'"),
@@ -143,7 +146,8 @@ pub async fn a_hundred_thousand_open_are_listed_at_once(database: &dyn Database)
         "/reconciliation/items/99998",
     ] {
         let url = format!("{}{address}", served(&scene).await);
-        let (took, page) = best(async || reqwest::get(&url).await.expect("an answer").text().await.expect("a page")).await;
+        let (took, page) =
+            best(async || reqwest::get(&url).await.expect("an answer").text().await.expect("a page")).await;
         judged(address.to_owned(), took);
         assert!(page.contains("discordanze") || page.contains("Discordanz"), "{address}: {page}");
     }

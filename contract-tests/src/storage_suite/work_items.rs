@@ -75,7 +75,12 @@ async fn begin(scene: &Scene, seconds: i64) -> ComparisonRun {
 }
 
 /// A whole run that finds these.
-pub(super) async fn run(scene: &Scene, seconds: i64, found: &[Discrepancy], result: &RunResult) -> (Changes, RunSummary) {
+pub(super) async fn run(
+    scene: &Scene,
+    seconds: i64,
+    found: &[Discrepancy],
+    result: &RunResult,
+) -> (Changes, RunSummary) {
     let run = begin(scene, seconds).await;
     let changes = scene.store.note_discrepancies(&run, found, "", at(seconds)).await.expect("noted");
     (changes, scene.store.finish_comparison(&run, result, at(seconds)).await.expect("it ends"))

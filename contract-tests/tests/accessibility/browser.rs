@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use axum::Router;
-use axum::extract::OriginalUri;
+use axum::http::Uri;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
@@ -48,14 +48,17 @@ fn target() -> PathBuf {
 /// A server that gives the pages of another with the rules in them.
 pub(crate) async fn with_rules(pages: String) -> String {
     rules();
-    let page = move |OriginalUri(uri): OriginalUri| async move {
+    let page = move |uri: Uri| async move {
         let answer = reqwest::get(format!("{pages}{uri}")).await.unwrap();
         let kind = answer.headers()[CONTENT_TYPE].to_str().unwrap().to_owned();
         let text = answer.text().await.unwrap();
         ([(CONTENT_TYPE, kind)], with_scripts(&text))
     };
-    let script = |text: &'static str| get(move || async move { ([(CONTENT_TYPE, "text/javascript")], text).into_response() });
-    served(Router::new().route("/axe.js", script(rules())).route("/run.js", script(RUN)).fallback(page)).await
+    let script =
+        |text: &'static str| get(move || async move { ([(CONTENT_TYPE, "text/javascript")], text).into_response() });
+    let all = || async { axum::response::Html("<!DOCTYPE html><body><script src=\"/run.js\"></script></body>") };
+    let own = Router::new().route("/all", get(all)).route("/axe.js", script(rules())).route("/run.js", script(RUN));
+    served(own.fallback(page)).await
 }
 
 /// A page with the rules at its end, and without a policy of its own that forbids them.
@@ -65,7 +68,7 @@ fn with_scripts(page: &str) -> String {
         let end = start + page[start..].find('>').expect("an end") + 1;
         page.replace_range(start..end, "");
     }
-    page.replace("</body>", "<script src=\"/axe.js\"></script><script src=\"/run.js\"></script></body>")
+    page.replace("</body>", "<script src=\"/axe.js\"></script></body>")
 }
 
 /// A server on the loopback.
@@ -76,33 +79,35 @@ pub(crate) async fn served(router: Router) -> String {
     format!("http://{address}")
 }
 
-/// The rules that a page breaks in a window of this width, as a browser draws it; and a picture of it
-/// beside what is built, for people.
-pub(crate) async fn broken(url: &str, width: u32, name: &str) -> Vec<String> {
-    let picture = target().join("accessibility").join(format!("{name}-{width}.png"));
-    let asked = [url.to_owned(), width.to_string(), picture.display().to_string()];
-    let page = tokio::task::spawn_blocking(move || {
-        let [url, width, picture] = asked;
-        chromium(&url, &width, &[&format!("--screenshot={picture}")]);
-        chromium(&url, &width, &["--dump-dom"])
-    });
-    let page = page.await.unwrap();
+/// What the pages of a server break, each in a window of each width, as a browser draws them.
+pub(crate) async fn broken(server: &str, pages: &[&str], widths: &[u32]) -> Vec<String> {
+    let mut url = reqwest::Url::parse(&format!("{server}/all")).unwrap();
+    url.query_pairs_mut().extend_pairs(pages.iter().map(|page| ("page", *page)));
+    url.query_pairs_mut().extend_pairs(widths.iter().map(|width| ("width", width.to_string())));
+    let page = tokio::task::spawn_blocking(move || drawn(url.as_str())).await.unwrap();
     let said = page.split("data-axe=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("the rules were run");
     let said = reqwest::Url::parse(&format!("http://axe/?said={said}")).unwrap();
     let said = said.query_pairs().next().unwrap().1.into_owned();
-    let said: Value = serde_json::from_str(&said).unwrap();
-    assert!(said["passed"].as_u64().is_some_and(|passed| passed >= 5), "{url}: {said}");
-    let violations = said["violations"].as_array().unwrap().iter();
-    violations.map(|rule| format!("{} {}: {}", rule["id"], rule["help"], rule["nodes"])).collect()
+    let said: Vec<Value> = serde_json::from_str(&said).unwrap();
+    assert_eq!(said.len(), pages.len() * widths.len(), "{said:?}");
+    let mut broken = Vec::new();
+    for drawn in said {
+        let place = format!("{} at {}", drawn["page"], drawn["width"]);
+        assert!(drawn["passed"].as_u64().is_some_and(|passed| passed >= 5), "{place}: {drawn}");
+        let rules = drawn["violations"].as_array().unwrap().iter();
+        broken.extend(rules.map(|rule| format!("{place}: {} {}: {}", rule["id"], rule["help"], rule["nodes"])));
+        broken.extend((drawn["overflows"] != false).then(|| format!("{place}: wider than its window")));
+    }
+    broken
 }
 
-fn chromium(url: &str, width: &str, what: &[&str]) -> String {
+/// The page as it stands when it has come to rest.
+fn drawn(url: &str) -> String {
     let profile = tempfile::tempdir().unwrap();
     let said = Command::new("chromium")
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"])
-        .args(["--virtual-time-budget=30000", &format!("--window-size={width},1600")])
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1400,1700"])
+        .args(["--virtual-time-budget=60000", "--dump-dom"])
         .arg(format!("--user-data-dir={}", profile.path().display()))
-        .args(what)
         .arg(url)
         .stderr(Stdio::null())
         .output()

@@ -9,9 +9,7 @@ use raccordo::discrepancy::{SOURCES, State};
 use raccordo::flow::reconcile::{self, Policy, repair};
 use raccordo::flow::{Flow, FlowError};
 use raccordo::storage::work_items::{Act, SILENCE};
-use raccordo::storage::{
-    Chosen, Decision, EventKind, FieldFilter, ItemFilter, Person, RunKind, StateFilter, Verdict,
-};
+use raccordo::storage::{Chosen, Decision, EventKind, FieldFilter, ItemFilter, Person, RunKind, StateFilter, Verdict};
 
 use crate::bench::{TestFlow, lotto, unit};
 
@@ -232,7 +230,8 @@ async fn a_preview_shows_every_field_of_the_unit_that_differs_now_chosen_or_not(
     let filter = ItemFilter { field: Some(FieldFilter::Is(object.clone())), ..ItemFilter::default() };
     let preview = repair::preview(&test.flow, &Chosen::Filter(Box::new(filter.clone()))).await.expect("a preview");
     assert_eq!((preview.units, preview.changes_in_all, preview.not_chosen), (1, 2, 1), "{preview:?}");
-    let shown = |field: &str| preview.changes.iter().find(|change| change.field.as_deref() == Some(field)).expect(field);
+    let shown =
+        |field: &str| preview.changes.iter().find(|change| change.field.as_deref() == Some(field)).expect(field);
     assert!(shown(&object).item.is_some() && shown("nota").item.is_none());
     assert_eq!((shown("nota").holds.as_deref(), shown("nota").would_hold.as_deref()), (Some("di là"), None));
     assert!(preview.changes.iter().all(|change| change.unit == unit(1).0), "the other unit is not sent");

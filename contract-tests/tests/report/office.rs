@@ -25,7 +25,7 @@ pub(crate) fn converted(file: &Path, format: &str, folder: &Path) -> PathBuf {
 pub(crate) fn part(file: &Path, name: &str) -> String {
     let bytes = std::fs::read(file).unwrap();
     let number = |at: usize, length: usize| -> usize {
-        bytes[at..at + length].iter().rev().fold(0, |number, byte| number << 8 | usize::from(*byte))
+        bytes[at..at + length].iter().rev().fold(0, |number, byte| (number << 8) | usize::from(*byte))
     };
     // The entry of the directory says where the part begins; what stands there has a head of its own.
     let entry = (0..bytes.len() - 46)
@@ -39,7 +39,9 @@ pub(crate) fn part(file: &Path, name: &str) -> String {
     let mut text = String::new();
     match method {
         0 => text.push_str(std::str::from_utf8(packed).unwrap()),
-        _ => drop(flate2::read::DeflateDecoder::new(packed).read_to_string(&mut text).unwrap()),
+        _ => {
+            flate2::read::DeflateDecoder::new(packed).read_to_string(&mut text).unwrap();
+        }
     }
     text
 }

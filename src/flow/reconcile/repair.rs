@@ -122,9 +122,8 @@ pub async fn approve(flow: &Flow, about: &Chosen, by: &Person) -> Result<Repairs
 /// accepted is left as it is, with all of its unit.
 pub async fn repair_target(flow: &Flow, target: &str, by: &Person) -> Result<Repairs, FlowError> {
     let accepted = super::accepted_units(flow, target).await?;
-    let is_sent = |item: &WorkItem| {
-        item.discrepancy.act == Act::SendAgain && !accepted.contains(item.discrepancy.unit.as_str())
-    };
+    let is_sent =
+        |item: &WorkItem| item.discrepancy.act == Act::SendAgain && !accepted.contains(item.discrepancy.unit.as_str());
     let about = Chosen::Filter(Box::new(of_target(target)));
     let mut repairs = decide_and_do(flow, &about, first_act(flow), by, is_sent).await?;
     if !flow.reconciliation.four_eyes {

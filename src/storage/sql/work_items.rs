@@ -36,8 +36,8 @@ use crate::clock::after;
 use crate::discrepancy::{Discrepancy, Group, WorkItem};
 use crate::storage::work_items::SILENCE;
 use crate::storage::{
-    BegunRepair, Changes, Chosen, ComparisonRun, DecidedItems, Decision, ItemEvent, ItemFilter, Person, RunResult, RunSummary,
-    SignOff, StorageError, Turns as _, WorkItems,
+    BegunRepair, Changes, Chosen, ComparisonRun, DecidedItems, Decision, ItemEvent, ItemFilter, Person, RunResult,
+    RunSummary, SignOff, StorageError, Turns as _, WorkItems,
 };
 
 #[async_trait]

@@ -22,7 +22,15 @@ const FORMS: &[Cause] = &[
 
 /// Words of a name that say: a person.
 const PERSONS: &[&str] = &[
-    "rup", "referente", "responsabile", "cognome", "nominativo", "direttore", "progettista", "collaudatore", "firmatario",
+    "rup",
+    "referente",
+    "responsabile",
+    "cognome",
+    "nominativo",
+    "direttore",
+    "progettista",
+    "collaudatore",
+    "firmatario",
 ];
 
 /// Judges what we hold and what a target holds of one field; none when they say the same.

@@ -40,12 +40,7 @@ pub(super) fn is_beyond(walk: &Walk<'_>, compared: &Compared) -> bool {
 
 /// Sends units again that the target is still seen to hold otherwise. What lies behind the place where
 /// the target could not be read further stays begun.
-pub(super) async fn send(
-    flow: &Flow,
-    name: &str,
-    mut units: Units,
-    repairs: &mut Repairs,
-) -> Result<(), FlowError> {
+pub(super) async fn send(flow: &Flow, name: &str, mut units: Units, repairs: &mut Repairs) -> Result<(), FlowError> {
     let count = units.values().map(|items| items.len() as u64).sum();
     let Ok(adapter) = flow.system(name).map(Arc::clone) else {
         repairs.refuse("the target is not configured", count);

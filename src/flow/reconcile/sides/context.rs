@@ -148,7 +148,13 @@ pub fn stale_sources(context: &Context<'_>) -> Vec<Discrepancy> {
         let judgement = Judgement { cause: Some(Cause::StaleSource), ..Judgement::unexplained(Rule::R21) };
         let mut found = finding(&place, None, judgement, Shape::Breaks, name).done();
         let as_of = facts.as_of;
-        found.sides.push(Side { system: name.clone(), is_owner: true, value: as_of.map(|day| day.to_string()), seen: None, as_of });
+        found.sides.push(Side {
+            system: name.clone(),
+            is_owner: true,
+            value: as_of.map(|day| day.to_string()),
+            seen: None,
+            as_of,
+        });
         found
     });
     found.collect()

@@ -2,8 +2,8 @@
 
 use canonical::values::UtcInstant;
 
-use super::{lists, persons, repairs};
 use super::notes::{AT_ONCE, EVENTS};
+use super::{lists, persons, repairs};
 use crate::clock::italian_day;
 use crate::discrepancy::lifecycle::{self, DecisionRefused, EventKind};
 use crate::discrepancy::{Cause, State};

@@ -72,12 +72,13 @@ impl<'q> Conditions<'q> {
         match filter.cause {
             CauseFilter::Any => {}
             CauseFilter::Explained => all.only("d.cause is not null"),
-            CauseFilter::Unexplained => all.only("d.cause is null"),
+            // Said so that SQLite still sees the order of the groups in its index: `is null` hides it.
+            CauseFilter::Unexplained => all.only("coalesce(d.cause, '') = ''"),
             CauseFilter::Is(cause) => all.and("d.cause = $?", cause.code()),
         }
         match &filter.field {
             None => {}
-            Some(FieldFilter::WholeRow) => all.only("d.field is null"),
+            Some(FieldFilter::WholeRow) => all.only("coalesce(d.field, '') = ''"),
             Some(FieldFilter::Is(field)) => all.and("d.field = $?", field),
         }
         all.equal("d.against = $?", filter.against.as_ref());

@@ -38,7 +38,9 @@ mod tests {
 
     #[test]
     fn one_person_under_another_spelling_is_one_person() {
-        for other in ["anna rossi", " Anna  ROSSI", "Rossi Anna", "anna.rossi", "ＡＮＮＡ ＲＯＳＳＩ", "Ànna Róssi", "annarossi"] {
+        for other in
+            ["anna rossi", " Anna  ROSSI", "Rossi Anna", "anna.rossi", "ＡＮＮＡ ＲＯＳＳＩ", "Ànna Róssi", "annarossi"]
+        {
             assert!(may_be_one("Anna Rossi", other), "{other}");
         }
         for other in ["ugo", "Anna Russo", "uid 1000"] {

@@ -54,10 +54,11 @@ pub(super) async fn begun(
 
 /// Ends them.
 pub(super) async fn end(desk: &mut Desk, items: Vec<i64>, outcome: String, at: UtcInstant) -> Result<(), Trouble> {
-    let ended = query("delete from begun_repair where discrepancy in (select cast(value as bigint) from json_each($1))")
-        .bind(json(&items)?)
-        .execute(&mut desk.connection)
-        .await?;
+    let ended =
+        query("delete from begun_repair where discrepancy in (select cast(value as bigint) from json_each($1))")
+            .bind(json(&items)?)
+            .execute(&mut desk.connection)
+            .await?;
     if ended.rows_affected() == 0 {
         return Ok(());
     }
