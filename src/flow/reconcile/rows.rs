@@ -246,7 +246,7 @@ mod tests {
             (rup("Anna Bianchi"), [rup("Ugo Verdi"), rup("Pia Neri")]),
             (code("80098765433"), [code("RSSMRA80A01H501U"), code("VRDLGI60A01H501R")]),
         ] {
-            let [one, other] = others.map(|theirs| compare(&[mine.clone()], &[theirs]).1.remove(0));
+            let [one, other] = others.map(|theirs| compare(std::slice::from_ref(&mine), &[theirs]).1.remove(0));
             assert_eq!(values(&one), values(&other), "nothing tells one from the other");
             assert_eq!(values(&one).1, Some("[omesso]"));
             assert_ne!(one.values(), other.values(), "and yet they are two");
