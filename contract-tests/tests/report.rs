@@ -281,7 +281,7 @@ fn no_personal_code_stands_in_any_form() {
     let standing = Standing::of(2);
     let mut items: Vec<WorkItem> = standing.all().collect();
     items[0].discrepancy.unit = format!("operatore/{CODE}");
-    items[0].discrepancy.row = CODE.to_owned();
+    CODE.clone_into(&mut items[0].discrepancy.row);
     items[1].discrepancy.sides[1].value = Some(format!("di {CODE}"));
     for format in [Format::Html, Format::Xlsx, Format::Csv { with_mark: false }, Format::Json] {
         let path = folder.path().join("rapporto.xlsx");

@@ -128,7 +128,7 @@ pub async fn no_personal_code_reaches_a_page_or_an_export(database: &dyn Databas
     let scene = Scene::open(database).await;
     let mut keyed = found(1, CODE);
     keyed.unit = format!("operatore/{CODE}");
-    keyed.row = CODE.to_owned();
+    CODE.clone_into(&mut keyed.row);
     keyed.sides[0].value = Some(format!("motivo di {CODE}, senza CIG"));
     run(&scene, 1, &[keyed], &complete()).await;
     let server = served(&scene).await;
