@@ -6,6 +6,7 @@
 //! what was decided. States change by functions that can refuse; both databases repeat the list.
 
 pub mod lifecycle;
+pub mod shown;
 pub mod working_days;
 
 use canonical::values::{CalendarDate, Importo, UtcInstant};
@@ -188,6 +189,10 @@ pub struct Side {
     /// Its value as text; none when it has none. Never a personal code.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub value: Option<String>,
+    /// The digest of what it really says, where the value hides a person. It goes no further than the
+    /// comparison with what was seen before.
+    #[serde(skip)]
+    pub seen: Option<Digest>,
     /// The day of its data, where it says so.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub as_of: Option<CalendarDate>,

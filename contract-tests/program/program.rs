@@ -5,6 +5,7 @@ mod endings;
 mod limits;
 mod lost_server;
 mod parked;
+mod repair;
 mod report;
 mod words;
 #[allow(dead_code, unreachable_pub, reason = "shared with the other suites, which need more of it")]

@@ -11,9 +11,9 @@ use raccordo::discrepancy::{Act, Cause, Discrepancy, Group, SOURCES, Shape, Side
 use raccordo::flow::report::model::{About, RunFacts, Totals};
 use raccordo::flow::report::words::Language;
 use raccordo::storage::{
-    AuditChain, AuditHead, AuditReport, CauseFilter, Changes, Chosen, ComparisonRun, DecidedItems, Decision, EventKind,
-    FieldFilter, ItemEvent, ItemFilter, KeptHead, NewIn, Person, ReconciliationCounts, ReconciliationId, RunResult,
-    RunSummary, SignOff, StateFilter, StorageError, WorkItems,
+    AuditChain, AuditHead, AuditReport, BegunRepair, CauseFilter, Changes, Chosen, ComparisonRun, DecidedItems,
+    Decision, EventKind, FieldFilter, ItemEvent, ItemFilter, KeptHead, NewIn, Person, ReconciliationCounts,
+    ReconciliationId, RunResult, RunSummary, SignOff, StateFilter, StorageError, WorkItems,
 };
 
 /// When the synthetic reports are made: a Friday.
@@ -69,6 +69,7 @@ pub fn item(id: i64) -> WorkItem {
         system: system.to_owned(),
         is_owner,
         value: Some(value).filter(|value| !value.is_empty()),
+        seen: None,
         as_of,
     };
     let state = match (n % 6, n % 11) {
@@ -305,6 +306,14 @@ impl WorkItems for Standing {
     }
 
     async fn decide(&self, _: &Decision, _: &Chosen, _: UtcInstant) -> Result<DecidedItems, StorageError> {
+        unreachable!("pages and reports only read")
+    }
+
+    async fn begun_repairs(&self, _: Option<i64>, _: u32) -> Result<Vec<BegunRepair>, StorageError> {
+        unreachable!("pages and reports only read")
+    }
+
+    async fn end_repairs(&self, _: &[i64], _: &str, _: UtcInstant) -> Result<(), StorageError> {
         unreachable!("pages and reports only read")
     }
 

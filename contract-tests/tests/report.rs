@@ -223,8 +223,83 @@ fn another_spreadsheet_program_reads_and_writes_the_same() {
     let theirs = folder.path().join("loro");
     let converted = office::converted(&path, "xlsx", &theirs);
     assert_sheets(&converted);
-    let parts = office::parts(&converted);
-    assert!(parts.iter().any(|part| part.starts_with("xl/charts/chart")), "the chart is lost: {parts:?}");
+    assert_chart(&path);
+    assert_chart(&converted);
+}
+
+/// What a chart draws: for each series the cells of the days, those of the counts, and the counts.
+fn series(file: &Path) -> Vec<(String, String, Vec<String>)> {
+    let parts = office::parts(file);
+    let charts: Vec<_> = parts.iter().filter(|part| part.starts_with("xl/charts/chart")).collect();
+    let [chart] = charts[..] else { panic!("one chart: {parts:?}") };
+    let text = office::part(file, chart);
+    let within = |text: &str, name: &str| -> Option<String> {
+        let from = text.find(&format!("<c:{name}>"))? + name.len() + 4;
+        Some(text[from..].split(&format!("</c:{name}>")).next()?.to_owned())
+    };
+    let all = text.split("<c:ser>").skip(1).map(|series| {
+        let (days, counts) = (within(series, "cat").expect("days"), within(series, "val").expect("counts"));
+        let cells = |text: &str| within(text, "f").expect("cells").replace(['$', '\''], "");
+        let drawn = counts.split("<c:v>").skip(1).filter_map(|rest| Some(rest.split('<').next()?.to_owned()));
+        (cells(&days), cells(&counts), drawn.collect())
+    });
+    all.collect()
+}
+
+/// The chart draws the counts of each day as they stand in the sheet.
+fn assert_chart(file: &Path) {
+    let trend = Standing::of(ITEMS).about(Language::Italian).trend();
+    let last = trend.len() + 1;
+    let all = series(file);
+    assert_eq!(all.len(), 3, "{all:?}");
+    let mut workbook: Xlsx<_> = open_workbook(file).unwrap();
+    let rows = rows(&mut workbook, "Andamento");
+    for ((days, counts, drawn), (column, letter)) in all.iter().zip([(1, 'B'), (2, 'C'), (3, 'D')]) {
+        assert_eq!(*days, format!("Andamento!A2:A{last}"));
+        assert_eq!(*counts, format!("Andamento!{letter}2:{letter}{last}"));
+        let stands: Vec<_> = rows.iter().take(trend.len()).map(|row| row[column].to_string()).collect();
+        assert!(drawn.is_empty() || *drawn == stands, "{drawn:?} is drawn, {stands:?} stands there");
+    }
+    for (row, point) in rows.iter().zip(&trend) {
+        assert_eq!(day(&row[0]), point.day.to_string());
+        assert_eq!(row[1].as_i64(), i64::try_from(point.open).ok());
+    }
+}
+
+#[test]
+fn a_day_that_became_a_text_is_found() {
+    let texts = [Data::String("2026-11-20".into()), Data::DateTimeIso("2026-11-20".into()), Data::Float(46_346.0)];
+    for text in texts {
+        assert!(std::panic::catch_unwind(|| day(&text)).is_err(), "{text:?} is no day");
+    }
+}
+
+#[test]
+fn no_personal_code_stands_in_any_form() {
+    const CODE: &str = "RSSMRA85T10A562S";
+    let folder = tempfile::tempdir().unwrap();
+    let standing = Standing::of(2);
+    let mut items: Vec<WorkItem> = standing.all().collect();
+    items[0].discrepancy.unit = format!("operatore/{CODE}");
+    CODE.clone_into(&mut items[0].discrepancy.row);
+    items[1].discrepancy.sides[1].value = Some(format!("di {CODE}"));
+    for format in [Format::Html, Format::Xlsx, Format::Csv { with_mark: false }, Format::Json] {
+        let path = folder.path().join("rapporto.xlsx");
+        let about = standing.about(Language::Italian);
+        let private = private_folder(Some(folder.path())).unwrap();
+        let form = report_form(format, File::create(&path).unwrap(), &about, private).unwrap();
+        let mut report = Report::begin(about, form);
+        report.add(&items).unwrap();
+        report.finish().unwrap();
+        let text = match format {
+            Format::Xlsx => {
+                let parts = office::parts(&path).into_iter().filter(|part| part.contains(".xml"));
+                parts.map(|part| office::part(&path, &part)).collect::<String>()
+            }
+            _ => read(&path),
+        };
+        assert!(text.contains("[omesso]") && !text.contains(CODE), "{format:?}");
+    }
 }
 
 #[test]
@@ -282,26 +357,36 @@ async fn a_report_tells_the_last_run_of_each_comparison_and_only_what_the_filter
 const ALONE: &str = "REPORT_IN_A_PROCESS_OF_ITS_OWN";
 
 #[test]
-fn a_hundred_thousand_discrepancies_need_little_memory() {
-    if std::env::var_os(ALONE).is_some() {
-        return println!("peak {} kB", peak_of_a_hundred_thousand());
+fn a_hundred_thousand_discrepancies_need_little_memory_in_every_form() {
+    if let Some(form) = std::env::var_os(ALONE) {
+        return println!("peak {} kB", peak_of_a_hundred_thousand(form.to_str().unwrap()));
     }
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_hundred_thousand_discrepancies_need_little_memory", "--nocapture", "--test-threads=1"])
-        .env(ALONE, "1")
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&child.stdout);
-    assert!(child.status.success(), "{said}\n{}", String::from_utf8_lossy(&child.stderr));
-    let peak = said.lines().find_map(|line| line.split_once("peak ")?.1.strip_suffix(" kB"));
-    let peak: u64 = peak.expect("the peak of the child").parse().unwrap();
-    assert!(peak <= KIBIBYTES, "{peak} KiB");
+    for form in ["xlsx", "csv", "json", "html"] {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "a_hundred_thousand_discrepancies_need_little_memory_in_every_form"])
+            .args(["--nocapture", "--test-threads=1"])
+            .env(ALONE, form)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&child.stdout);
+        assert!(child.status.success(), "{said}\n{}", String::from_utf8_lossy(&child.stderr));
+        let peak = said.lines().find_map(|line| line.split_once("peak ")?.1.strip_suffix(" kB"));
+        let peak: u64 = peak.expect("the peak of the child").parse().unwrap();
+        println!("{form}: {peak} KiB");
+        assert!(peak <= KIBIBYTES, "{form}: {peak} KiB");
+    }
 }
 
 /// The most memory of this process, in kB, after it has written a hundred thousand.
-fn peak_of_a_hundred_thousand() -> String {
+fn peak_of_a_hundred_thousand(form: &str) -> String {
+    let format = match form {
+        "xlsx" => Format::Xlsx,
+        "csv" => Format::Csv { with_mark: true },
+        "json" => Format::Json,
+        _ => Format::Html,
+    };
     let folder = tempfile::tempdir().unwrap();
-    write(&folder.path().join("rapporto.xlsx"), Format::Xlsx, 100_000, Language::Italian);
+    write(&folder.path().join("rapporto"), format, 100_000, Language::Italian);
     let status = read(Path::new("/proc/self/status"));
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak of memory");
     peak.trim().trim_end_matches(" kB").to_owned()

@@ -4,6 +4,7 @@
 //! Every decision leaves an entry in the audit chain: who, and why.
 
 mod change;
+mod identity;
 mod show;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use super::output::Output;
 use super::parked::who;
 use super::{Exit, cycle};
 use crate::clock::{Clock as _, SystemClock};
+use crate::discrepancy::{SOURCES, WorkItem};
 use crate::node::Node;
 use crate::storage::work_items::Act;
 use crate::storage::{Chosen, Decision, ItemFilter, Person, Store};
@@ -49,10 +51,12 @@ Examples:
 
 const REPAIR_EXAMPLES: &str = "\
 Examples:
-  raccordo discrepancies repair 12 --dry-run               what the target holds, what it would hold
+  raccordo discrepancies repair 12 --dry-run               all fields of the unit that would change
   raccordo discrepancies repair --all --comparison hub --yes --reason \"ripubblicazione\"
 
-With four_eyes = true in [reconciliation] a repair waits until another person approves it.";
+A unit is sent as a whole: --dry-run looks at the target and shows every field of it that would change,
+also those that were not chosen. With four_eyes = true in [reconciliation] a repair waits until another
+person approves it, from another login.";
 
 /// Which of them.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -239,7 +243,7 @@ async fn list_items(store: &dyn Store, filter: &ItemFilter, limit: usize, output
         let page = store.items(filter, after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.id);
-        for item in page {
+        for item in page.iter().map(WorkItem::for_people) {
             if output.is_json() {
                 output.json(&item);
             } else if shown.len() < limit {
@@ -261,7 +265,7 @@ pub(super) async fn show(store: Arc<dyn Store>, arguments: &Show, output: &Outpu
     let item = store.item(arguments.id).await?;
     let history = store.item_history(arguments.id).await?;
     store.close().await;
-    let Some(item) = item else {
+    let Some(item) = item.map(|item| item.for_people()) else {
         output.note(&format!("Nessuna discordanza ha il numero {}", arguments.id));
         return Ok(Exit::Failed);
     };
@@ -302,11 +306,11 @@ pub(super) async fn reconcile_and_repair(
     dry_run: bool,
     output: &Output,
 ) -> anyhow::Result<Vec<crate::storage::Reconciliation>> {
-    let repairs_at_once = !dry_run && !node.flow.reconciliation.four_eyes;
-    let results = cycle::compare(node, comparisons, repairs_at_once, output).await?;
-    if !repairs_at_once {
-        for result in &results {
-            change::of_comparison(node, &result.target, dry_run, output).await?;
+    let results = cycle::compare(node, comparisons, false, output).await?;
+    for result in &results {
+        // Half a view is no reason to send anything; between sources there is nothing to send.
+        if result.complete && result.target != SOURCES {
+            change::of_target(node, &result.target, dry_run, output).await?;
         }
     }
     Ok(results)

@@ -125,6 +125,7 @@ impl Discrepancy {
     pub fn values(&self) -> Digest {
         let parts = self.sides.iter().flat_map(|side| {
             let value = side.value.as_ref().map_or(&b"\0"[..], |value| value.as_bytes());
+            let value = side.seen.as_ref().map_or(value, |seen| &seen.as_bytes()[..]);
             [side.system.as_bytes(), value]
         });
         Digest::of_parts(parts)
@@ -231,6 +232,7 @@ mod tests {
             system: system.to_owned(),
             is_owner,
             value: Some(value.to_owned()),
+            seen: None,
             as_of: None,
         };
         Discrepancy {

@@ -29,6 +29,7 @@ use self::sides::{SourcePolicy, Thresholds};
 use self::walk::{Place, Walk};
 use super::{Flow, FlowError};
 use crate::clock::{after, italian_day};
+use crate::discrepancy::shown::shown;
 use crate::discrepancy::{Discrepancy, SOURCES, working_days};
 use crate::storage::work_items::{Act, SILENCE};
 use crate::storage::{
@@ -94,7 +95,7 @@ impl<'a> Notebook<'a> {
         for discrepancy in &found {
             *self.rules.entry(discrepancy.rule.code().to_owned()).or_default() += 1;
         }
-        self.named.extend(found.iter().take(NAMED.saturating_sub(self.named.len())).cloned());
+        self.named.extend(found.iter().take(NAMED.saturating_sub(self.named.len())).map(Discrepancy::for_people));
         self.found.extend(found);
     }
 
@@ -222,7 +223,7 @@ pub async fn reconcile(flow: &Flow, name: &str, repair: bool) -> Result<Reconcil
         let accepted = if to_repair.is_empty() { BTreeSet::new() } else { accepted_units(flow, name).await? };
         for (delivery, above, unit) in to_repair {
             if accepted.contains(&unit) {
-                tracing::info!(target_system = name, unit, "not sent again: somebody accepted what differs there");
+                tracing::info!(target_system = name, unit = %shown(&unit), "not sent again: somebody accepted what differs there");
                 continue;
             }
             send_again(flow, delivery, above, "reconciliation").await?;

@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 
 use super::{failed, with_security_headers};
 use crate::clock::Clock;
+use crate::discrepancy::WorkItem;
 use crate::flow::report::gather;
 use crate::flow::report::model::About;
 use crate::flow::report::words::Language;
@@ -120,7 +121,8 @@ async fn items_page(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery) ->
     };
     let read = async {
         // One more than is shown: whether there is a next page.
-        Ok((desk.about(&filter).await?, desk.items.items(&filter, after, PAGE + 1).await?))
+        let items = desk.items.items(&filter, after, PAGE + 1).await?;
+        Ok((desk.about(&filter).await?, items.iter().map(WorkItem::for_people).collect()))
     };
     answered(read.await.map(|(about, items)| view::items_page(&about, &filter, after, items)))
 }
@@ -135,7 +137,7 @@ async fn item(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Response
     };
     match read.await {
         Ok(None) => missing(),
-        Ok(Some((about, item, history))) => answered(Ok(view::item_page(&about, &item, &history))),
+        Ok(Some((about, item, history))) => answered(Ok(view::item_page(&about, &item.for_people(), &history))),
         Err(error) => answered(Err(error)),
     }
 }

@@ -249,6 +249,7 @@ mod tests {
             "Retry { code: ",
             "NotYet { code: ",
             "const TAKEN: &str = ",
+            "const INTERRUPTED: &str = ",
             "const REOPENED: &str = ",
         ];
         let mut found = codes(&all_sources(), &calls);

@@ -194,6 +194,7 @@ async fn read_when_admitted(flow: &Flow, name: &SourceName, turn: &Turn) -> Resu
 /// Takes up what another process was comparing when it ended: the next night is too late for it.
 async fn take_up(flow: Flow, mut stopped: watch::Receiver<bool>) {
     let all = async {
+        take_up_repairs(&flow).await;
         // Whoever is still at work shows a sign of life before.
         tokio::time::sleep(SILENCE + LOOK_EVERY).await;
         for name in reconcile::comparisons(&flow) {
@@ -221,7 +222,15 @@ async fn take_up(flow: Flow, mut stopped: watch::Receiver<bool>) {
     }
 }
 
+/// Does what somebody decided and a process that died, or a target that did not answer, left undone.
+async fn take_up_repairs(flow: &Flow) {
+    if let Err(error) = reconcile::repair::resume(flow).await {
+        tracing::error!(error = %chain(&error), "repairs that were begun not taken up");
+    }
+}
+
 async fn reconcile_all(flow: Flow, names: Vec<String>) {
+    take_up_repairs(&flow).await;
     for name in names {
         // What is found must be written; a long queue is no reason not to look.
         let has_no_room = |hold: &Hold| !matches!(hold, Hold::Queue { .. });

@@ -32,8 +32,8 @@ pub use model::*;
 pub use parked::{Decided, Decisions, KeptRecord, ParkedFilter, ParkedId, ParkedItem, ParkedKind, Person, Replay};
 pub use sql::SqlStore;
 pub use work_items::{
-    Changes, Chosen, ComparisonRun, DecidedItems, Decision, EventKind, ItemEvent, RunResult, RunSummary, SignOff,
-    WorkItems,
+    BegunRepair, Changes, Chosen, ComparisonRun, DecidedItems, Decision, EventKind, ItemEvent, RunResult, RunSummary,
+    SignOff, WorkItems,
 };
 
 /// What a database could not do.

@@ -171,6 +171,17 @@ pub struct DecidedItems {
     pub refused: BTreeMap<String, u64>,
 }
 
+/// A repair that somebody decided, and that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BegunRepair {
+    /// The work item.
+    pub item: WorkItem,
+    /// Who decided it, and why.
+    pub by: Person,
+    /// When.
+    pub at: UtcInstant,
+}
+
 /// A period that somebody signed off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SignOff {
@@ -236,8 +247,15 @@ pub trait WorkItems: Send + Sync {
     /// All that happened to a work item, the oldest first.
     async fn item_history(&self, id: i64) -> Result<Vec<ItemEvent>, StorageError>;
 
-    /// Decides about work items, in one transaction with its entries in the audit chain.
+    /// Decides about work items, in one transaction with its entries in the audit chain. A repair that
+    /// is decided is begun in the same transaction, until [`Self::end_repairs`].
     async fn decide(&self, decision: &Decision, about: &Chosen, at: UtcInstant) -> Result<DecidedItems, StorageError>;
+
+    /// Repairs that were begun and have not ended, in the order of the work items, after one of them.
+    async fn begun_repairs(&self, after: Option<i64>, limit: u32) -> Result<Vec<BegunRepair>, StorageError>;
+
+    /// Repairs of these work items have ended: what came of them stands in the audit chain.
+    async fn end_repairs(&self, items: &[i64], outcome: &str, at: UtcInstant) -> Result<(), StorageError>;
 
     /// The last runs, the newest first.
     async fn runs(&self, comparison: Option<&str>, limit: u32) -> Result<Vec<RunSummary>, StorageError>;

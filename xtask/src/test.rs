@@ -71,6 +71,9 @@ const COMPANIONS: &[Companion] = &[
     ("PostgreSQL", "postgresql", has_postgres),
     ("libfaketime", "faketime", has_faketime),
     ("LibreOffice", "libreoffice-calc", || step::is_there("soffice --version")),
+    // The pages are drawn under the rules of accessibility, which npm brings: axe-core, pinned by its hash.
+    ("Chromium", "chromium", || step::is_there("chromium --version")),
+    ("npm", "npm", || step::is_there("npm --version")),
 ];
 
 /// Installs the Debian packages of what is missing, and says so.

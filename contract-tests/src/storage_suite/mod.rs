@@ -14,6 +14,8 @@ pub mod turns;
 pub mod views;
 pub mod families;
 pub mod work_items;
+pub mod lists;
+pub mod repairs;
 pub mod durability;
 pub mod parked;
 pub mod chain;
@@ -181,6 +183,16 @@ macro_rules! storage_suite {
                 a_period_is_signed_off_with_what_stood_open
                 what_happened_to_work_items_is_never_changed
                 a_hundred_thousand_are_noted_in_seconds_and_grouped_at_once
+            ]
+            repairs: [
+                a_repair_that_was_decided_is_begun_until_it_ends
+                one_person_under_two_spellings_is_not_two
+                what_was_escalated_is_told_once_and_anew_when_it_comes_back
+                another_person_behind_the_same_mask_is_another_value
+                no_personal_code_reaches_a_page_or_an_export
+            ]
+            lists: [
+                a_hundred_thousand_open_are_listed_at_once
             ]
             durability: [
                 what_was_answered_is_there_after_a_restart

@@ -15,11 +15,12 @@ use super::{Database, Scene};
 use crate::records::{at, day};
 
 /// A discrepancy of the target `hub`.
-fn found(number: u32, theirs: &str) -> Discrepancy {
+pub(super) fn found(number: u32, theirs: &str) -> Discrepancy {
     let side = |system: &str, is_owner, value: &str| Side {
         system: system.to_owned(),
         is_owner,
         value: Some(value.to_owned()),
+        seen: None,
         as_of: None,
     };
     Discrepancy {
@@ -53,7 +54,7 @@ fn missing(number: u32) -> Discrepancy {
     Discrepancy { field: None, rule: Rule::R01, shape: Shape::MissingThere, ..found(number, "-") }
 }
 
-fn complete() -> RunResult {
+pub(super) fn complete() -> RunResult {
     RunResult { counts: ReconciliationCounts { expected: 3, equal: 3, ..Default::default() }, incomplete_because: None }
 }
 
@@ -65,7 +66,7 @@ fn person(name: &str) -> Person {
     Person { name: name.to_owned(), reason: "verificato agli atti".to_owned() }
 }
 
-fn by(name: &str, act: Act) -> Decision {
+pub(super) fn by(name: &str, act: Act) -> Decision {
     Decision { act, by: person(name) }
 }
 
@@ -74,7 +75,12 @@ async fn begin(scene: &Scene, seconds: i64) -> ComparisonRun {
 }
 
 /// A whole run that finds these.
-async fn run(scene: &Scene, seconds: i64, found: &[Discrepancy], result: &RunResult) -> (Changes, RunSummary) {
+pub(super) async fn run(
+    scene: &Scene,
+    seconds: i64,
+    found: &[Discrepancy],
+    result: &RunResult,
+) -> (Changes, RunSummary) {
     let run = begin(scene, seconds).await;
     let changes = scene.store.note_discrepancies(&run, found, "", at(seconds)).await.expect("noted");
     (changes, scene.store.finish_comparison(&run, result, at(seconds)).await.expect("it ends"))
@@ -87,7 +93,7 @@ async fn standing(scene: &Scene) -> Vec<(String, State)> {
     items.into_iter().map(|item| (item.discrepancy.unit, item.state)).collect()
 }
 
-async fn kinds(scene: &Scene, id: i64) -> Vec<EventKind> {
+pub(super) async fn kinds(scene: &Scene, id: i64) -> Vec<EventKind> {
     let history = scene.store.item_history(id).await.expect("a history");
     history.into_iter().map(|event| event.kind).collect()
 }

@@ -10,7 +10,9 @@ use raccordo::discrepancy::{SOURCES, State};
 use raccordo::flow::reconcile::{self, Policy, repair};
 use raccordo::flow::{Flow, FlowError};
 use raccordo::storage::work_items::{Act, SILENCE};
-use raccordo::storage::{Chosen, Decision, EventKind, ItemFilter, Person, RunKind, StateFilter, Verdict, postgres};
+use raccordo::storage::{
+    Chosen, Decision, EventKind, FieldFilter, ItemFilter, Person, RunKind, StateFilter, Verdict, postgres,
+};
 
 use crate::bench::{TestFlow, lotto, unit};
 
@@ -155,6 +157,7 @@ async fn a_repair_is_shown_field_by_field_and_then_done() {
     assert_eq!((preview.chosen, preview.for_people, preview.sent_again), (2, 1, 0));
     let [change] = &preview.changes[..] else { panic!("one change: {preview:?}") };
     assert_eq!((change.holds.as_deref(), change.would_hold.as_deref()), (Some("altro"), Some("una scuola")));
+    assert!(change.seen_now && change.item.is_some());
     assert_eq!(test.step().await, 0, "nothing is sent by a preview");
 
     let done = repair::repair(&test.flow, &all(), &person("Anna")).await.expect("repaired");
@@ -235,7 +238,7 @@ async fn sources_that_say_different_things_are_one_work_item_each_and_agree_agai
 }
 
 /// A second source that is expected to hold every lot.
-async fn with_a_whole_source(test: &TestFlow) -> (Flow, simulated::Simulated) {
+fn with_a_whole_source(test: &TestFlow) -> (Flow, simulated::Simulated) {
     let second = simulated::Simulated::new();
     let mut systems = (*test.flow.systems).clone();
     systems.insert("origin2".to_owned(), std::sync::Arc::new(second.clone()));
@@ -254,7 +257,7 @@ async fn read_second(flow: &Flow) -> Result<(), FlowError> {
 #[tokio::test]
 async fn a_source_that_was_not_read_to_its_end_lacks_nothing_new_and_settles_nothing() {
     let test = TestFlow::new().await;
-    let (flow, second) = with_a_whole_source(&test).await;
+    let (flow, second) = with_a_whole_source(&test);
     test.read("a", &[lotto(1, "una scuola"), lotto(2, "un ponte")]).await;
     second.give(simulated::document("b", &[lotto(1, "una scuola")]));
     second.fail_read_after(Some(2));
@@ -281,4 +284,113 @@ async fn a_source_that_was_not_read_to_its_end_lacks_nothing_new_and_settles_not
     read_second(&flow).await.expect("read");
     let settled = reconcile::compare(&flow, SOURCES, false).await.expect("compared");
     assert_eq!((settled.changes.closed, settled.standing.open), (1, 0), "{settled:?}");
+}
+
+#[tokio::test]
+async fn a_preview_shows_every_field_of_the_unit_that_differs_now_chosen_or_not() {
+    let test = delivered(3).await;
+    let object = object_of(&test);
+    assert!(test.target.tamper(&unit(1), &object, Some(&FieldValue::Text("altro".to_owned()))));
+    reconcile::compare(&test.flow, "target", false).await.expect("compared");
+    // Since then the target has changed more of the same unit, and some of another.
+    assert!(test.target.tamper(&unit(1), "nota", Some(&FieldValue::Text("di là".to_owned()))));
+    assert!(test.target.tamper(&unit(2), &object, Some(&FieldValue::Text("altro".to_owned()))));
+    let filter = ItemFilter { field: Some(FieldFilter::Is(object.clone())), ..ItemFilter::default() };
+    let preview = repair::preview(&test.flow, &Chosen::Filter(Box::new(filter.clone()))).await.expect("a preview");
+    assert_eq!((preview.units, preview.changes_in_all, preview.not_chosen), (1, 2, 1), "{preview:?}");
+    let shown =
+        |field: &str| preview.changes.iter().find(|change| change.field.as_deref() == Some(field)).expect(field);
+    assert!(shown(&object).item.is_some() && shown("nota").item.is_none());
+    assert_eq!((shown("nota").holds.as_deref(), shown("nota").would_hold.as_deref()), (Some("di là"), None));
+    assert!(preview.changes.iter().all(|change| change.unit == unit(1).0), "the other unit is not sent");
+
+    // What was shown is what happens, all of it and nothing else.
+    let before = test.target.held();
+    repair::repair(&test.flow, &Chosen::Filter(Box::new(filter)), &person("Anna")).await.expect("repaired");
+    test.work().await;
+    let after = test.target.held();
+    let changed: Vec<_> = before.iter().zip(&after).filter(|(before, after)| before != after).collect();
+    let [((key, was), (_, is))] = &changed[..] else { panic!("one unit: {changed:?}") };
+    assert_eq!(*key, unit(1));
+    let fields = |rows: &[Row]| rows.iter().flat_map(|row| row.fields.clone()).collect::<Vec<_>>();
+    let (was, is) = (fields(was), fields(is));
+    let differing: std::collections::BTreeSet<_> = was
+        .iter()
+        .filter(|field| !is.contains(field))
+        .chain(is.iter().filter(|field| !was.contains(field)))
+        .map(|(name, _)| name.clone())
+        .collect();
+    let promised = preview.changes.iter().filter_map(|change| change.field.clone()).collect();
+    assert_eq!(differing, promised);
+}
+
+#[tokio::test]
+async fn a_repair_whose_process_died_after_the_decision_is_taken_up_by_the_next() {
+    let test = delivered(3).await;
+    assert!(test.target.forget(&unit(1)));
+    assert!(test.target.forget(&unit(2)));
+    reconcile::compare(&test.flow, "target", false).await.expect("compared");
+    // The decision is on disk, and nothing after it happened.
+    let decision = Decision { act: Act::Repair, by: person("Anna") };
+    let decided = test.flow.store.decide(&decision, &all(), test.clock.now()).await.expect("decided");
+    assert_eq!((decided.changed.len(), test.step().await), (2, 0));
+    let resumed = repair::resume(&test.flow).await.expect("taken up");
+    assert_eq!((resumed.sent_again, resumed.postponed), (2, 0), "{resumed:?}");
+    assert_eq!(repair::resume(&test.flow).await.expect("a look"), repair::Repairs::default(), "once");
+    test.work().await;
+    let mended = reconcile::compare(&test.flow, "target", false).await.expect("compared");
+    assert_eq!(mended.verdict(), Verdict::Agree);
+}
+
+#[tokio::test]
+async fn a_repair_that_died_behind_its_first_delivery_is_finished_and_sends_nothing_twice() {
+    let test = delivered(3).await;
+    assert!(test.target.forget(&unit(1)));
+    reconcile::compare(&test.flow, "target", false).await.expect("compared");
+    repair::repair(&test.flow, &all(), &person("Anna")).await.expect("repaired");
+    // As if it had died between the delivery and the note that it ended.
+    let decision = Decision { act: Act::Repair, by: person("Anna") };
+    test.flow.store.decide(&decision, &all(), test.clock.now()).await.expect("decided");
+    let resumed = repair::resume(&test.flow).await.expect("taken up");
+    assert_eq!((resumed.sent_again, resumed.refused.len()), (0, 1), "it is on its way: {resumed:?}");
+    let before = test.effects().len();
+    test.work().await;
+    assert_eq!(test.effects().len(), before + 1);
+}
+
+#[tokio::test]
+async fn a_target_that_cannot_be_read_keeps_the_repair_until_it_can() {
+    let test = delivered(9).await;
+    assert!(test.target.forget(&unit(9)));
+    reconcile::compare(&test.flow, "target", false).await.expect("compared");
+    test.target.fail_inventory_after(Some(0));
+    let preview = repair::preview(&test.flow, &all()).await.expect("a preview");
+    assert!(preview.changes.iter().all(|change| !change.seen_now), "it says so: {preview:?}");
+    let tried = repair::repair(&test.flow, &all(), &person("Anna")).await.expect("tried");
+    assert_eq!((tried.sent_again, tried.postponed), (0, 1), "{tried:?}");
+    test.target.fail_inventory_after(None);
+    let resumed = repair::resume(&test.flow).await.expect("taken up");
+    assert_eq!((resumed.sent_again, resumed.postponed), (1, 0), "{resumed:?}");
+}
+
+#[tokio::test]
+async fn whatever_is_open_of_a_target_is_sent_by_a_person_and_what_is_accepted_stays() {
+    let test = delivered(6).await;
+    let object = object_of(&test);
+    for number in 1..=3 {
+        assert!(test.target.tamper(&unit(number), &object, Some(&FieldValue::Text("altro".to_owned()))));
+    }
+    reconcile::compare(&test.flow, "target", false).await.expect("compared");
+    let key = ItemFilter { key: Some(unit(1).0), ..ItemFilter::default() };
+    let accept = Decision { act: Act::Accept { until: None }, by: person("Ugo") };
+    test.flow.store.decide(&accept, &Chosen::Filter(Box::new(key)), test.clock.now()).await.expect("decided");
+    let done = repair::repair_target(&test.flow, "target", &person("Anna")).await.expect("repaired");
+    assert_eq!((done.sent_again, done.refused.len()), (2, 0), "{done:?}");
+    test.work().await;
+    let after = reconcile::compare(&test.flow, "target", false).await.expect("compared");
+    assert_eq!((after.standing.open, after.standing.accepted), (0, 1));
+    let filter = ItemFilter { key: Some(unit(2).0), state: StateFilter::Any, ..ItemFilter::default() };
+    let item = test.flow.store.items(&filter, None, 1).await.expect("a list").remove(0);
+    let history = test.flow.store.item_history(item.id).await.expect("a history");
+    assert!(history.iter().any(|event| event.kind == EventKind::Repaired && event.who.as_deref() == Some("Anna")));
 }

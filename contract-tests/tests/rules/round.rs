@@ -153,6 +153,7 @@ fn flow_of(case: &Schede, store: Arc<dyn Store>) -> Flow {
         ownership: Arc::new(Ownership::of(raccordo::registry::PARTS.ownership)),
         filters: Arc::default(),
         intake_gate: Arc::new(IntakeGate::wide_open()),
+        resend: raccordo::flow::deliver::doubt::Resend::default(),
         reconciliation: Policy { sources: Arc::new(policies), ..Policy::default() },
     }
 }

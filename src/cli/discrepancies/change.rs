@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, IsTerminal as _};
 
-use super::{Decide, show};
+use super::{Decide, identity, show};
 use crate::cli::Exit;
 use crate::cli::output::Output;
 use crate::cli::parked::who;
@@ -10,7 +10,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::discrepancy::WorkItem;
 use crate::flow::reconcile::repair;
 use crate::node::Node;
-use crate::storage::{Chosen, Decision, ItemFilter, Person, StateFilter, Store};
+use crate::storage::{Chosen, Decision, Person, Store};
 
 /// How many are shown before a person is asked.
 const SHOWN: u32 = 20;
@@ -56,11 +56,14 @@ pub(super) async fn decide(
 /// The first of what was chosen, and how many there are.
 async fn chosen(store: &dyn Store, about: &Chosen) -> anyhow::Result<(Vec<WorkItem>, u64)> {
     match about {
-        Chosen::Filter(filter) => Ok((store.items(filter, None, SHOWN).await?, store.count_items(filter).await?)),
+        Chosen::Filter(filter) => {
+            let items = store.items(filter, None, SHOWN).await?;
+            Ok((items.iter().map(WorkItem::for_people).collect(), store.count_items(filter).await?))
+        }
         Chosen::Ids(ids) => {
             let mut items = Vec::new();
             for id in ids {
-                items.extend(store.item(*id).await?);
+                items.extend(store.item(*id).await?.map(|item| item.for_people()));
             }
             let count = items.len() as u64;
             Ok((items, count))
@@ -89,28 +92,39 @@ pub(super) async fn repair(node: &Node, arguments: &Decide, approves: bool, outp
             return Ok(exit);
         }
     }
-    let by = arguments.person();
+    let mut by = arguments.person();
+    if flow.reconciliation.four_eyes {
+        by.name = identity::who_logged_in();
+    }
+    // What somebody decided before, and a process that died did not do, comes first.
+    let before = repair::resume(flow).await?;
+    if before.sent_again + before.read_again + before.segnalazioni > 0 {
+        output.note("Prima sono state completate le riparazioni decise e rimaste a metà");
+    }
     let repairs =
         if approves { repair::approve(flow, &about, &by).await? } else { repair::repair(flow, &about, &by).await? };
     tell(&repairs, output);
     Ok(if repairs.refused.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
-/// Repairs what is open of one comparison, or shows what that would change.
-pub(super) async fn of_comparison(node: &Node, name: &str, dry_run: bool, output: &Output) -> anyhow::Result<()> {
-    let filter = ItemFilter { comparison: Some(name.to_owned()), state: StateFilter::Open, ..ItemFilter::default() };
-    let about = Chosen::Filter(Box::new(filter));
+/// Sends again what is open of one target, or shows what that would change.
+pub(super) async fn of_target(node: &Node, name: &str, dry_run: bool, output: &Output) -> anyhow::Result<()> {
     let repairs = if dry_run {
-        repair::preview(&node.flow, &about).await?
+        repair::preview(&node.flow, &Chosen::Filter(Box::new(repair::of_target(name)))).await?
     } else {
-        let by = Person { name: who::name(), reason: "reconcile --repair".to_owned() };
-        repair::repair(&node.flow, &about, &by).await?
+        let by = Person { name: who_decides(node), reason: "reconcile --repair".to_owned() };
+        repair::repair_target(&node.flow, name, &by).await?
     };
     // The one JSON value of a comparison is its result.
     if !output.is_json() {
         show::repairs(&repairs, output);
     }
     Ok(())
+}
+
+/// Who runs the command; with four eyes, who logged in, whatever he became since.
+fn who_decides(node: &Node) -> String {
+    if node.flow.reconciliation.four_eyes { identity::who_logged_in() } else { who::name() }
 }
 
 fn tell(repairs: &repair::Repairs, output: &Output) {

@@ -124,7 +124,7 @@ pub(super) fn repairs(repairs: &Repairs, output: &Output) {
             let Change { item, unit, row, field, act: what, holds, would_hold, .. } = change;
             let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "–".to_owned());
             vec![
-                item.to_string(),
+                item.map_or_else(|| "–".to_owned(), |item| item.to_string()),
                 format!("{unit} {row}"),
                 text(field),
                 words::act(*what, output.words.language()).to_owned(),
@@ -132,9 +132,18 @@ pub(super) fn repairs(repairs: &Repairs, output: &Output) {
                 text(would_hold),
             ]
         });
-        let title = format!("Riparazioni ({} / {})", repairs.changes.len(), repairs.acts.values().sum::<u64>());
+        let title = format!("Riparazioni ({} / {})", repairs.changes.len(), repairs.changes_in_all);
         let headers = ["N.", "Unità e riga", "Campo", "Che cosa", "Oggi tiene", "Terrebbe"];
         output.narrow_table(&title, &headers, rows.collect());
+    }
+    if repairs.units > 0 {
+        output.line(&format!(
+            "Ogni unità è inviata intera ({}): cambiano tutti i campi elencati, anche quelli fuori dalla scelta ({}, «–»)",
+            repairs.units, repairs.not_chosen
+        ));
+    }
+    if repairs.changes.iter().any(|change| !change.seen_now && change.act == crate::discrepancy::Act::SendAgain) {
+        output.note("Una destinazione non è stata letta fin lì: per le sue unità vale l'ultimo confronto");
     }
     let lines = [
         (repairs.for_people, "solo per persone: niente da riparare da qui"),
@@ -142,6 +151,7 @@ pub(super) fn repairs(repairs: &Repairs, output: &Output) {
         (repairs.sent_again, "unità da inviare di nuovo"),
         (repairs.read_again, "fonti da rileggere dall'inizio"),
         (repairs.segnalazioni, "segnalazioni aperte"),
+        (repairs.postponed, "decise e da completare quando la destinazione sarà leggibile"),
     ];
     for (count, words) in lines.into_iter().filter(|(count, _)| *count > 0) {
         output.line(&format!("{count} {words}"));

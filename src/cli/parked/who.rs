@@ -6,7 +6,11 @@ use std::os::unix::fs::MetadataExt as _;
 pub(in crate::cli) fn name() -> String {
     // The owner of the own entry is the effective user; variables of the environment say anything.
     let Ok(owner) = std::fs::metadata("/proc/self") else { return "unknown".to_owned() };
-    let uid = owner.uid();
+    named(owner.uid())
+}
+
+/// The name of a user; its number where it has no name here.
+pub(in crate::cli) fn named(uid: u32) -> String {
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     name_of(uid, &users).unwrap_or_else(|| format!("uid {uid}"))
 }

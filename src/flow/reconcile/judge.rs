@@ -19,7 +19,7 @@ use canonical::values::{CalendarDate, Importo};
 use canonical::{Rule, Severity};
 
 pub use self::amount::above;
-pub use self::row::of_row_field;
+pub use self::row::{kind_of as kind_of_row_field, of_row_field};
 pub use self::text::is_mask;
 pub use self::value::{Codes, Operators, Value};
 use crate::discrepancy::Cause;

@@ -3,12 +3,13 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use canonical::identifiers::CodiceFiscale;
 use canonical::values::Importo;
 use canonical::{Record, Rule};
 use contract::{FieldValue, Row, UnitKey};
 
 use super::judge;
+use super::judge::FieldKind;
+use crate::discrepancy::shown::said;
 use crate::discrepancy::{Act, Discrepancy, Shape, Side};
 use crate::storage::ReconciliationCounts;
 
@@ -95,7 +96,7 @@ fn sorted(rows: &[Row]) -> Vec<&Row> {
 
 fn missing(unit: &UnitKey, row: &Row, shape: Shape, around: &Around<'_>) -> Discrepancy {
     let is_ours = shape == Shape::MissingThere;
-    let shown = Some(row.key.clone());
+    let shown = Some(row.key.as_str());
     let amounts = row.fields.values().filter_map(|value| match value {
         FieldValue::Amount(amount) => Some(*amount),
         _ => None,
@@ -110,7 +111,7 @@ fn missing(unit: &UnitKey, row: &Row, shape: Shape, around: &Around<'_>) -> Disc
         shape,
         against: around.target.to_owned(),
         cause: None,
-        sides: sides(around, if is_ours { shown.clone() } else { None }, if is_ours { None } else { shown }),
+        sides: sides(around, false, shown.filter(|_| is_ours), shown.filter(|_| !is_ours)),
         // Amounts of one row stand inside one another: the largest is what is in question.
         at_stake: amounts.max(),
         body: around.body.map(str::to_owned),
@@ -123,35 +124,14 @@ fn missing(unit: &UnitKey, row: &Row, shape: Shape, around: &Around<'_>) -> Disc
     }
 }
 
-fn sides(around: &Around<'_>, ours: Option<String>, theirs: Option<String>) -> Vec<Side> {
-    let owner = Side {
-        system: around.owner.unwrap_or("raccordo").to_owned(),
-        is_owner: true,
-        value: ours.map(without_persons),
-        as_of: None,
+/// What both sides say, without persons: by the kind of the field where it is a person as a whole, by
+/// the text where it holds the code of one.
+fn sides(around: &Around<'_>, is_person: bool, ours: Option<&str>, theirs: Option<&str>) -> Vec<Side> {
+    let side = |system: &str, is_owner, value: Option<&str>| {
+        let (value, seen) = value.map(|value| said(value, is_person)).unzip();
+        Side { system: system.to_owned(), is_owner, value, seen: seen.flatten(), as_of: None }
     };
-    let other =
-        Side { system: around.target.to_owned(), is_owner: false, value: theirs.map(without_persons), as_of: None };
-    vec![owner, other]
-}
-
-/// A value without the code of a person, which never stands in a list.
-fn without_persons(value: String) -> String {
-    let is_person = |text: &str| CodiceFiscale::parse(text).is_ok_and(CodiceFiscale::is_person);
-    if !value.split(|sign: char| !sign.is_ascii_alphanumeric()).any(is_person) {
-        return value;
-    }
-    let mask = |part: &str| match CodiceFiscale::parse(part) {
-        Ok(code) if code.is_person() => code.masked().to_owned(),
-        _ => part.to_owned(),
-    };
-    let mut masked = String::with_capacity(value.len());
-    for part in value.split_inclusive(|sign: char| !sign.is_ascii_alphanumeric()) {
-        let text = part.trim_end_matches(|sign: char| !sign.is_ascii_alphanumeric());
-        masked.push_str(&mask(text));
-        masked.push_str(&part[text.len()..]);
-    }
-    masked
+    vec![side(around.owner.unwrap_or("raccordo"), true, ours), side(around.target, false, theirs)]
 }
 
 fn compare_fields(unit: &UnitKey, ours: &Row, theirs: &Row, around: &Around<'_>) -> Vec<Discrepancy> {
@@ -159,6 +139,8 @@ fn compare_fields(unit: &UnitKey, ours: &Row, theirs: &Row, around: &Around<'_>)
     let differing = names.into_iter().filter_map(|name| {
         let (mine, other) = (ours.fields.get(name), theirs.fields.get(name));
         let judged = judge::of_row_field(name, mine, other)?;
+        let is_person = judge::kind_of_row_field(name, mine.or(other)?) == FieldKind::Person;
+        let text = |value: Option<&FieldValue>| value.map(ToString::to_string);
         Some(Discrepancy {
             comparison: around.target.to_owned(),
             unit: unit.0.clone(),
@@ -169,7 +151,7 @@ fn compare_fields(unit: &UnitKey, ours: &Row, theirs: &Row, around: &Around<'_>)
             shape: Shape::Differs,
             against: around.target.to_owned(),
             cause: judged.cause,
-            sides: sides(around, mine.map(ToString::to_string), other.map(ToString::to_string)),
+            sides: sides(around, is_person, text(mine).as_deref(), text(other).as_deref()),
             at_stake: at_stake(mine, other),
             body: around.body.map(str::to_owned),
             deadline: None,
@@ -270,9 +252,17 @@ mod tests {
     }
 
     #[test]
-    fn the_code_of_a_person_stands_in_no_side() {
-        let shown = without_persons("RSSMRA80A01H501U, 80098765433".to_owned());
-        assert!(!shown.contains("RSSMRA80A01H501U") && shown.contains("80098765433"), "{shown}");
-        assert_eq!(without_persons("638000.00".to_owned()), "638000.00");
+    fn a_person_stands_in_no_side_and_another_person_is_another_value() {
+        let rup = |name: &str| row("a", "x").with("rup", Some(FieldValue::Text(name.to_owned())));
+        let code = |code: &str| row("a", "x").with("codice_fiscale", Some(FieldValue::Code(code.to_owned())));
+        for (mine, others) in [
+            (rup("Anna Bianchi"), [rup("Ugo Verdi"), rup("Pia Neri")]),
+            (code("80098765433"), [code("RSSMRA80A01H501U"), code("VRDLGI60A01H501R")]),
+        ] {
+            let [one, other] = others.map(|theirs| compare(std::slice::from_ref(&mine), &[theirs]).1.remove(0));
+            assert_eq!(values(&one), values(&other), "nothing tells one from the other");
+            assert_eq!(values(&one).1, Some("[omesso]"));
+            assert_ne!(one.values(), other.values(), "and yet they are two");
+        }
     }
 }

@@ -178,9 +178,9 @@ fn field_of(place: &Place, field: &Field, records: &[&Record], context: &Context
         let Some(judgement) = judge(field.kind, owner_value, other_value, &around) else { continue };
         let against = other.provenance.source.as_str();
         let mut discrepancy = finding(place, Some(field.name), judgement, Shape::Differs, against);
-        discrepancy = discrepancy.side(owner, true, owner_value.map(Value::shown));
+        discrepancy = discrepancy.says(owner, true, owner_value);
         for record in records.iter().filter(|record| record.provenance.source != owner.provenance.source) {
-            discrepancy = discrepancy.side(record, false, (field.of)(&record.body).map(Value::shown));
+            discrepancy = discrepancy.says(record, false, (field.of)(&record.body));
         }
         found.push(discrepancy.stake(stake(owner_value, other_value)).at_desk(context, against).done());
     }

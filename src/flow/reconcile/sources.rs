@@ -95,12 +95,11 @@ async fn lots(
             }
             context.repeated.clone_from(&family.repeated);
             // One record that stops a rule must not end the comparison of all the others.
-            match catch_unwind(AssertUnwindSafe(|| of_family(&family, &beside, context))) {
-                Ok(found) => notebook.add(counts_of(&found), found),
-                Err(_) => {
-                    tracing::error!(cig = family.cig, "family not compared: a rule stopped");
-                    leave_alone(notebook, &family);
-                }
+            if let Ok(found) = catch_unwind(AssertUnwindSafe(|| of_family(&family, &beside, context))) {
+                notebook.add(counts_of(&found), found);
+            } else {
+                tracing::error!(cig = family.cig, "family not compared: a rule stopped");
+                leave_alone(notebook, &family);
             }
         }
         notebook.note(&*place).await?;
@@ -120,14 +119,13 @@ async fn things(
         place.after = Some(last);
         context.repeated = repeated;
         for records in records.chunk_by(is_one_thing) {
-            match catch_unwind(AssertUnwindSafe(|| compare_sides(records, context))) {
-                Ok(found) => notebook.add(counts_of(&found), found),
-                Err(_) => {
-                    let unit = format!("{}/{}", records[0].kind(), records[0].key());
-                    tracing::error!(unit, "not compared: a rule stopped");
-                    notebook.kept.push(unit);
-                    notebook.add(stopped(), Vec::new());
-                }
+            if let Ok(found) = catch_unwind(AssertUnwindSafe(|| compare_sides(records, context))) {
+                notebook.add(counts_of(&found), found);
+            } else {
+                let unit = format!("{}/{}", records[0].kind(), records[0].key());
+                tracing::error!(unit, "not compared: a rule stopped");
+                notebook.kept.push(unit);
+                notebook.add(stopped(), Vec::new());
             }
         }
         for records in records.chunk_by(is_of_one_project) {
@@ -191,7 +189,9 @@ async fn codes(flow: &Flow) -> Result<Registry, FlowError> {
         let page = flow.store.registers(after, RECORDS).await?;
         let Some((last, _)) = page.last() else { return Ok(registry) };
         after = Some(*last);
-        page.iter().for_each(|(_, record)| registry.add(record));
+        for (_, record) in &page {
+            registry.add(record);
+        }
     }
 }
 

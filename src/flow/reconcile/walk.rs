@@ -12,6 +12,7 @@ use super::rows::{Around, compare_rows, sources_of};
 use super::why;
 use crate::delivery::DeliveryState;
 use crate::discrepancy::Discrepancy;
+use crate::discrepancy::shown::shown;
 use crate::flow::{Flow, FlowError};
 use crate::storage::{DeliveryId, ExpectedUnit, ReconciliationCounts};
 
@@ -149,7 +150,7 @@ impl<'a> Walk<'a> {
         let ours = match self.rows(&expected) {
             Ok(rows) => rows,
             Err(why) => {
-                tracing::warn!(target_system = self.name, unit = %expected.key, why, "unit not composed");
+                tracing::warn!(target_system = self.name, unit = %shown(expected.key.as_str()), why, "unit not composed");
                 skip(&mut compared, &expected, 1, theirs.len());
                 return Ok(compared);
             }

@@ -45,12 +45,13 @@ impl Report {
         Self { about, totals: Totals::default(), form }
     }
 
-    /// Adds a page.
+    /// Adds a page, without personal codes.
     pub fn add(&mut self, items: &[WorkItem]) -> Result<(), ReportError> {
-        for item in items {
+        let items: Vec<WorkItem> = items.iter().map(WorkItem::for_people).collect();
+        for item in &items {
             self.totals.add(item, &self.about);
         }
-        self.form.items(items, &self.about)
+        self.form.items(&items, &self.about)
     }
 
     /// Writes the end, and says what it all adds up to.

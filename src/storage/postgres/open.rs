@@ -129,7 +129,7 @@ async fn check_durability(connection: &mut PgConnection) -> Result<(), StorageEr
 /// Why a server cannot be used: what stands wrong until somebody corrects it is refused, and what may go
 /// well later is not available now.
 fn unusable(source: sqlx::Error) -> StorageError {
-    let code = source.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned();
+    let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default().into_owned();
     let remedy = match code.get(..2) {
         Some("28") => "correct the user, the file of its password, or who is let in (`pg_hba.conf`)",
         Some("3D") => "make the database, or name another in `[storage]`, `url`",

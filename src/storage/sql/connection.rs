@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::DerefMut;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
@@ -140,12 +141,14 @@ impl Readers {
 }
 
 /// The text of a statement.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(in crate::storage) enum Text {
     /// Both databases understand it.
     Both(&'static str),
     /// Each has its own.
     Each { sqlite: &'static str, postgres: &'static str },
+    /// Both understand it; put together from pieces that stand in our sources. Values are never in it.
+    Made(Arc<str>),
 }
 
 impl From<&'static str> for Text {
@@ -155,9 +158,10 @@ impl From<&'static str> for Text {
 }
 
 impl Text {
-    pub(in crate::storage) fn for_sqlite(self) -> &'static str {
+    pub(in crate::storage) fn for_sqlite(self) -> SqlStr {
         match self {
-            Self::Both(text) | Self::Each { sqlite: text, .. } => text,
+            Self::Both(text) | Self::Each { sqlite: text, .. } => text.into_sql_str(),
+            Self::Made(text) => AssertSqlSafe(text).into_sql_str(),
         }
     }
 
@@ -167,13 +171,14 @@ impl Text {
                 Cow::Borrowed(_) => text.into_sql_str(),
                 Cow::Owned(text) => AssertSqlSafe(text).into_sql_str(),
             },
+            Self::Made(text) => AssertSqlSafe(without_hints(&text).into_owned()).into_sql_str(),
         }
     }
 }
 
 /// `SQLite` has no statistics and is told which index to use, and in which order to join: a `cross
 /// join` with a condition. `PostgreSQL` knows better. No text of ours holds two blanks that matter.
-fn without_hints(text: &'static str) -> Cow<'static, str> {
+fn without_hints(text: &str) -> Cow<'_, str> {
     if !text.contains("indexed by") && !text.contains("cross join") {
         return Cow::Borrowed(text);
     }
@@ -327,6 +332,13 @@ macro_rules! on_either {
 }
 
 impl<'q> Query<'q> {
+    /// The same, asking how `SQLite` would answer it.
+    #[cfg(test)]
+    pub(in crate::storage) fn explained(self) -> Self {
+        let text = format!("explain query plan {}", self.text.for_sqlite().as_str());
+        Self { text: Text::Made(text.into()), values: self.values }
+    }
+
     /// Gives the next value.
     pub(in crate::storage) fn bind(mut self, value: impl Into<Value<'q>>) -> Self {
         self.values.push(value.into());

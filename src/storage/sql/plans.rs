@@ -12,7 +12,6 @@ const OFTEN: &[(&str, &str)] = &[
     (super::families::KEYS, "sqlite_autoindex_record_1"),
     (super::families::LOTS_AFTER, "PRIMARY KEY"),
     (super::families::THINGS, "sqlite_autoindex_record_1"),
-    (super::work_items::lists::GROUPS, "COVERING INDEX discrepancy_group"),
 ];
 
 #[tokio::test]

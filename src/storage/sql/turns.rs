@@ -52,9 +52,9 @@ impl Turns for SqlStore {
         let held = self.settle("hold or end a turn", move |desk| {
             async move {
                 let by_the_server = (HOLD_BY_THE_SERVER, until.saturating_sub(at));
-                let (hold, until) = if desk.goes_by_the_server { by_the_server } else { (HOLD, until) };
-                let held = query(hold).bind(&turn.name).bind(turn.token).bind(until);
-                Ok(held.execute(&mut desk.connection).await?.rows_affected() == 1)
+                let (statement, until) = if desk.goes_by_the_server { by_the_server } else { (HOLD, until) };
+                let asked = query(statement).bind(&turn.name).bind(turn.token).bind(until);
+                Ok(asked.execute(&mut desk.connection).await?.rows_affected() == 1)
             }
             .boxed()
         });

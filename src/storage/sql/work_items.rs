@@ -1,9 +1,30 @@
 //! Discrepancies as work. Runs write in `notes`, people decide in `decided`, both read in `lists`.
 
+/// The last run of every comparison: what is new is new in one of these.
+macro_rules! last_runs {
+    () => {
+        "(select max(id) from comparison_run group by comparison)"
+    };
+}
+
+macro_rules! item_columns {
+    (@names) => {
+        "d.id, d.comparison, d.unit_key, d.row_key, d.field, d.rule, d.severity, d.shape, d.against, d.cause,
+                d.sides, d.at_stake, d.body, d.deadline, d.act, d.state, d.accepted_until, d.first_seen, d.last_seen,
+                d.changed_at, d.reopened, d.office, d.escalated_at"
+    };
+    () => {
+        concat!("select ", item_columns!(@names), " from discrepancy d")
+    };
+}
+
 pub(super) mod notes;
 mod endings;
+mod filtered;
 pub(super) mod lists;
 mod decided;
+mod repairs;
+mod persons;
 
 use async_trait::async_trait;
 use canonical::values::UtcInstant;
@@ -15,8 +36,8 @@ use crate::clock::after;
 use crate::discrepancy::{Discrepancy, Group, WorkItem};
 use crate::storage::work_items::SILENCE;
 use crate::storage::{
-    Changes, Chosen, ComparisonRun, DecidedItems, Decision, ItemEvent, ItemFilter, Person, RunResult, RunSummary,
-    SignOff, StorageError, Turns as _, WorkItems,
+    BegunRepair, Changes, Chosen, ComparisonRun, DecidedItems, Decision, ItemEvent, ItemFilter, Person, RunResult,
+    RunSummary, SignOff, StorageError, Turns as _, WorkItems,
 };
 
 #[async_trait]
@@ -114,6 +135,16 @@ impl WorkItems for SqlStore {
     async fn decide(&self, decision: &Decision, about: &Chosen, at: UtcInstant) -> Result<DecidedItems, StorageError> {
         let (decision, about) = (decision.clone(), about.clone());
         self.write("decide about work items", move |desk| decided::decide(desk, decision, about, at).boxed()).await
+    }
+
+    async fn begun_repairs(&self, after: Option<i64>, limit: u32) -> Result<Vec<BegunRepair>, StorageError> {
+        let begun = async { repairs::begun(&mut self.readers.acquire().await?, after, limit).await };
+        begun.await.map_err(|trouble: Trouble| trouble.during("list the repairs that were begun"))
+    }
+
+    async fn end_repairs(&self, items: &[i64], outcome: &str, at: UtcInstant) -> Result<(), StorageError> {
+        let (items, outcome) = (items.to_vec(), outcome.to_owned());
+        self.write("end repairs", move |desk| repairs::end(desk, items, outcome, at).boxed()).await
     }
 
     async fn runs(&self, comparison: Option<&str>, limit: u32) -> Result<Vec<RunSummary>, StorageError> {

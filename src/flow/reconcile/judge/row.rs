@@ -20,6 +20,19 @@ const FORMS: &[Cause] = &[
     Cause::NullAgainstZero,
 ];
 
+/// Words of a name that say: a person.
+const PERSONS: &[&str] = &[
+    "rup",
+    "referente",
+    "responsabile",
+    "cognome",
+    "nominativo",
+    "direttore",
+    "progettista",
+    "collaudatore",
+    "firmatario",
+];
+
 /// Judges what we hold and what a target holds of one field; none when they say the same.
 pub fn of_row_field(field: &str, ours: Option<&FieldValue>, theirs: Option<&FieldValue>) -> Option<Judgement> {
     if ours == theirs {
@@ -47,7 +60,7 @@ fn value_of(value: &FieldValue) -> Value<'_> {
 }
 
 /// What a field of a row means, by the shape of its value and the words of its name.
-fn kind_of(field: &str, value: &FieldValue) -> FieldKind {
+pub fn kind_of(field: &str, value: &FieldValue) -> FieldKind {
     match value {
         FieldValue::Amount(_) => return FieldKind::Amount,
         FieldValue::Date(_) => return FieldKind::Date,
@@ -62,7 +75,7 @@ fn kind_of(field: &str, value: &FieldValue) -> FieldKind {
         FieldKind::Cups
     } else if is_many {
         FieldKind::CodeSet
-    } else if is_text && any(&["rup", "referente", "responsabile"]) {
+    } else if is_text && any(PERSONS) {
         FieldKind::Person
     } else if is_text {
         FieldKind::Text

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use canonical::identifiers::{Cup, without_personal_codes};
+use canonical::Digest;
+use canonical::identifiers::{CodiceFiscale, Cup, holds_personal_code, without_personal_codes};
 use canonical::kinds::{IdentificativoOperatore, Partecipazione, Persona};
 use canonical::values::{CalendarDate, Importo, UtcInstant};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// What stands in place of a personal code or name.
-pub(crate) const OMITTED: &str = "[omesso]";
+pub(crate) use crate::discrepancy::shown::OMITTED;
 
 /// A value.
 #[derive(Clone, Copy)]
@@ -147,6 +147,40 @@ impl<'a> Value<'a> {
             }
             Self::Person(_) => OMITTED.to_owned(),
         }
+    }
+}
+
+impl Value<'_> {
+    /// The digest of all that it says, where [`Self::shown`] hides some of it.
+    pub fn hidden(self) -> Option<Digest> {
+        let parts: Vec<&str> = match self {
+            Self::Text(text) | Self::Code(text) => vec![text],
+            Self::Codes(codes) => codes.iter().collect(),
+            Self::Operators(operators) => {
+                if !operators.iter().any(IdentificativoOperatore::may_be_personal) {
+                    return None;
+                }
+                let mut codes: Vec<_> = operators.iter().map(whole_operator).collect();
+                codes.sort_unstable();
+                return Some(Digest::of_parts(codes.into_iter().map(str::as_bytes)));
+            }
+            Self::Person(person) => {
+                let code = person.codice_fiscale.as_ref().map(CodiceFiscale::as_str);
+                let parts = [Some(person.cognome.as_str()), person.nome.as_deref(), code];
+                return Some(Digest::of_parts(parts.map(|part| part.unwrap_or_default().as_bytes())));
+            }
+            Self::Amount(_) | Self::Date(_) | Self::Instant(_) | Self::Number(_) => return None,
+        };
+        let hides = parts.iter().any(|part| holds_personal_code(part));
+        hides.then(|| Digest::of_parts(parts.into_iter().map(str::as_bytes)))
+    }
+}
+
+fn whole_operator(operator: &IdentificativoOperatore) -> &str {
+    match operator {
+        IdentificativoOperatore::CodiceFiscale(code) => code.as_str(),
+        IdentificativoOperatore::Estero(text) | IdentificativoOperatore::NonValido(text) => text,
+        IdentificativoOperatore::Assente => "",
     }
 }
 

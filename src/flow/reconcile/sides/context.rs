@@ -113,7 +113,13 @@ pub fn stale_sources(context: &Context<'_>) -> Vec<Discrepancy> {
         let due = facts.as_of.zip(facts.period_days).and_then(|(as_of, days)| days_after(as_of, days));
         let mut found = finding(&place, None, judgement, Shape::Breaks, name).due(due).done();
         let as_of = facts.as_of;
-        found.sides.push(Side { system: name.clone(), is_owner: true, value: as_of.map(|day| day.to_string()), as_of });
+        found.sides.push(Side {
+            system: name.clone(),
+            is_owner: true,
+            value: as_of.map(|day| day.to_string()),
+            seen: None,
+            as_of,
+        });
         found
     });
     found.collect()

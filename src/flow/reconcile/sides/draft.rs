@@ -3,8 +3,9 @@
 use canonical::values::{CalendarDate, Importo};
 use canonical::{Record, Rule, Severity};
 
-use super::super::judge::Judgement;
+use super::super::judge::{Judgement, Value};
 use super::context::Context;
+use crate::discrepancy::shown::said;
 use crate::discrepancy::{Act, Cause, Discrepancy, SOURCES, Shape, Side};
 
 /// Where a discrepancy stands.
@@ -55,16 +56,28 @@ impl Draft {
     pub(super) fn side(mut self, record: &Record, is_owner: bool, value: Option<String>) -> Self {
         let from = &record.provenance;
         let system = from.source.as_str().to_owned();
-        self.0.sides.push(Side { system, is_owner, value, as_of: from.as_of });
+        // Whatever a source wrote, also as a reason: it holds no personal code from here on.
+        let (value, seen) = value.map(|value| said(&value, false)).unzip();
+        self.0.sides.push(Side { system, is_owner, value, seen: seen.flatten(), as_of: from.as_of });
         if self.0.body.is_none() {
             self.0.body = record.body.ente().map(|code| code.masked().to_owned());
         }
         self
     }
 
+    /// What a record says in a field. A person is hidden, and told apart from another all the same.
+    pub(super) fn says(self, record: &Record, is_owner: bool, value: Option<Value<'_>>) -> Self {
+        let hidden = value.and_then(Value::hidden);
+        let mut draft = self.side(record, is_owner, value.map(Value::shown));
+        if let Some(side) = draft.0.sides.last_mut() {
+            side.seen = hidden.or(side.seen.take());
+        }
+        draft
+    }
+
     /// A source that has nothing.
     pub(super) fn nothing(mut self, source: &str, is_owner: bool) -> Self {
-        self.0.sides.push(Side { system: source.to_owned(), is_owner, value: None, as_of: None });
+        self.0.sides.push(Side { system: source.to_owned(), is_owner, value: None, seen: None, as_of: None });
         self
     }
 

@@ -418,13 +418,22 @@ create table discrepancy (
     check (state = 'accepted' or accepted_until is null),
     check (first_run <= last_run and first_seen <= last_seen)
 );
--- Everything that a list of groups needs stands here: the table itself is not read.
+-- Everything that a list of groups or a filter needs stands here: the table itself is not read. What is
+-- closed has its own, so that a history of years does not stand in the way of what is open.
 create index discrepancy_group on discrepancy
     (comparison, rule, cause, field, against, shape, severity, state, first_run, at_stake, first_seen, deadline, body,
      office, opened_at, escalated_at, repair_by)
     where state <> 'closed';
+create index discrepancy_group_closed on discrepancy
+    (comparison, rule, cause, field, against, shape, severity, state, first_run, at_stake, first_seen, deadline, body,
+     office, opened_at, escalated_at, repair_by)
+    where state = 'closed';
+-- In the order of their numbers, page by page.
+create index discrepancy_standing on discrepancy (id) where state <> 'closed';
+create index discrepancy_closed on discrepancy (id) where state = 'closed';
 
-create index discrepancy_of_unit on discrepancy (comparison, unit_key) where state <> 'closed';
+-- A unit, and any text in a unit or a row.
+create index discrepancy_of_unit on discrepancy (comparison, unit_key, row_key, state);
 
 -- What the target was not seen to hold: missing only when its side was read to the end.
 create table held_back (
@@ -451,6 +460,14 @@ create trigger discrepancy_event_is_append_only_u before update on discrepancy_e
     execute function refuse_change('discrepancy_event is append-only');
 create trigger discrepancy_event_is_append_only_d before delete on discrepancy_event for each row
     execute function refuse_change('discrepancy_event is append-only');
+
+-- A repair that was decided and has not ended: whoever dies in between, the next one takes it up.
+create table begun_repair (
+    discrepancy bigint primary key references discrepancy (id),
+    at bigint not null,
+    who text not null,
+    reason text not null
+);
 
 -- A period that somebody signed off, with what stood open then.
 create table sign_off (

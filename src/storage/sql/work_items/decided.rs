@@ -2,8 +2,8 @@
 
 use canonical::values::UtcInstant;
 
-use super::lists;
 use super::notes::{AT_ONCE, EVENTS};
+use super::{lists, persons, repairs};
 use crate::clock::italian_day;
 use crate::discrepancy::lifecycle::{self, DecisionRefused, EventKind};
 use crate::discrepancy::{Cause, State};
@@ -32,6 +32,10 @@ pub(super) async fn decide(
     at: UtcInstant,
 ) -> Result<DecidedItems, Trouble> {
     named(&decision.by)?;
+    if matches!(decision.act, Act::RequestRepair | Act::ApproveRepair) && !persons::is_plain(&decision.by.name) {
+        let problem = "who asks for a repair, or approves one, is named in plain letters, as the system names users";
+        return Err(Trouble::Refused(problem.to_owned()));
+    }
     let mut decided = DecidedItems::default();
     match about {
         Chosen::Ids(ids) => {
@@ -89,6 +93,9 @@ async fn decide_batch(
         return Ok(());
     }
     let now = at.unix_micros();
+    if matches!(decision.act, Act::Repair | Act::ApproveRepair) {
+        repairs::begin(desk, &changed, &decision.by, now).await?;
+    }
     let (kind, detail) = apply(desk, &decision.act, &decision.by, &changed, now).await?;
     let events = changed.clone();
     EVENTS
@@ -123,7 +130,11 @@ fn admits(item: &Standing, decision: &Decision, at: UtcInstant) -> Result<(), De
         Act::Reopen => lifecycle::end_acceptance(&item.state, item.cause).map(drop),
         Act::RequestRepair if item.repair_by.is_some() => Err(DecisionRefused::RepairWaits),
         Act::Assign { .. } | Act::Repair | Act::RequestRepair => lifecycle::act_upon(&item.state),
-        Act::ApproveRepair => lifecycle::approve(&item.state, item.repair_by.as_deref(), &decision.by.name),
+        Act::ApproveRepair => {
+            lifecycle::approve(&item.state, item.repair_by.as_deref(), &decision.by.name)?;
+            let is_same = item.repair_by.as_deref().is_some_and(|asked| persons::may_be_one(asked, &decision.by.name));
+            if is_same { Err(DecisionRefused::SamePerson) } else { Ok(()) }
+        }
     }
 }
 

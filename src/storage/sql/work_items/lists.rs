@@ -1,150 +1,62 @@
 //! What people read of work items: groups, items, history, runs.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use canonical::values::{CalendarDate, Importo};
 use canonical::{Digest, Rule, Severity};
 
+use super::filtered::{self, Part};
 use super::notes::severity_number;
 use crate::discrepancy::{Act, Cause, Discrepancy, Group, Shape, State, WorkItem};
-use crate::storage::sql::connection::{Connection, Query, Row, query};
+use crate::storage::sql::connection::{Connection, Row, query};
 use crate::storage::sql::rows::{count, instant, optional_instant, stored};
 use crate::storage::sql::trouble::Trouble;
 use crate::storage::{
-    CauseFilter, Changes, EventKind, FieldFilter, ItemEvent, ItemFilter, NewIn, ReconciliationCounts, ReconciliationId,
-    RunSummary, SignOff, StateFilter,
+    Changes, EventKind, ItemEvent, ItemFilter, ReconciliationCounts, ReconciliationId, RunSummary, SignOff,
 };
 
-/// The last run of every comparison: what is new is new in one of these.
-macro_rules! last_runs {
-    () => {
-        "(select max(id) from comparison_run group by comparison)"
-    };
-}
-
-/// The conditions of a filter, in the order of [`bind`]. The key stands in no index.
-macro_rules! matches_filter {
-    ($key:literal) => {
-        concat!(
-            " ($1 = '' or d.comparison = $1) and ($2 = '' or d.rule = $2)
-              and ($3 = '' or ($3 = '+' and d.cause is not null) or ($3 = '-' and d.cause is null) or d.cause = $3)
-              and ($4 = '' or ($4 = '-' and d.field is null) or d.field = $4)
-              and ($5 = '' or d.shape = $5) and ($6 = '' or d.against = $6) and ($7 = '' or d.body = $7)
-              and ($8 = '' or d.office = $8) and ($9 = '' or d.state = $9) and d.severity >= $10
-              and ($11 = 0 or d.first_run = $11 or ($11 < 0 and d.first_run in ",
-            last_runs!(),
-            ")) and ($12 = ''",
-            $key,
-            ") and ($13 = 0 or d.repair_by is not null) and d.opened_at < $14
-              and ($15 = 0 or d.escalated_at is null) "
-        )
-    };
-    () => {
-        matches_filter!(" or instr(d.unit_key, $12) > 0 or instr(d.row_key, $12) > 0")
-    };
-}
-
-macro_rules! groups {
-    ($from:literal, $filter:expr) => {
-        concat!(
-            "select d.comparison, d.rule, d.cause, d.field, d.against, d.shape, max(d.severity), count(*),
-                    cast(sum(case when d.first_run in ",
-            last_runs!(),
-            " then 1 else 0 end) as bigint),
-                    cast(coalesce(sum(d.at_stake / 100000000), 0) as bigint),
-                    cast(coalesce(sum(d.at_stake % 100000000), 0) as bigint), min(d.first_seen), min(d.deadline)
-               from discrepancy d ",
-            $from,
-            $filter,
-            " group by d.comparison, d.rule, d.cause, d.field, d.against, d.shape"
-        )
-    };
-}
-
-/// All that a plain list needs stands in one index, in the order of the groups.
-pub(in crate::storage::sql) const GROUPS: &str =
-    groups!("indexed by discrepancy_group where d.state <> 'closed' and", matches_filter!(""));
-const GROUPS_BY_KEY: &str = groups!("indexed by discrepancy_group where d.state <> 'closed' and", matches_filter!());
-const GROUPS_WITH_CLOSED: &str = groups!("where", matches_filter!());
-
-macro_rules! item_columns {
-    () => {
-        "select d.id, d.comparison, d.unit_key, d.row_key, d.field, d.rule, d.severity, d.shape, d.against, d.cause,
-                d.sides, d.at_stake, d.body, d.deadline, d.act, d.state, d.accepted_until, d.first_seen, d.last_seen,
-                d.changed_at, d.reopened, d.office, d.escalated_at
-           from discrepancy d "
-    };
-}
-
-const ITEMS: &str = concat!(
-    item_columns!(),
-    "where ($16 = 1 or d.state <> 'closed') and d.id > $17 and ",
-    matches_filter!(),
-    " order by d.id limit $18"
-);
-const ITEM: &str = concat!(item_columns!(), "where d.id = $1");
-const COUNT: &str =
-    concat!("select count(*) from discrepancy d where ($16 = 1 or d.state <> 'closed') and ", matches_filter!());
-
-/// A statement with the values of a filter.
-fn bind<'q>(text: &'static str, filter: &'q ItemFilter) -> Query<'q> {
-    let text_of = |text: &'q Option<String>| text.as_deref().unwrap_or_default();
-    let cause = match filter.cause {
-        CauseFilter::Any => "",
-        CauseFilter::Explained => "+",
-        CauseFilter::Unexplained => "-",
-        CauseFilter::Is(cause) => cause.code(),
-    };
-    let field = match &filter.field {
-        None => "",
-        Some(FieldFilter::WholeRow) => "-",
-        Some(FieldFilter::Is(field)) => field,
-    };
-    let state = match filter.state {
-        StateFilter::Standing | StateFilter::Any => "",
-        StateFilter::Open => "open",
-        StateFilter::Explained => "explained",
-        StateFilter::Accepted => "accepted",
-        StateFilter::Closed => "closed",
-    };
-    let new_in = match filter.new_in {
-        None => 0,
-        Some(NewIn::Last) => -1,
-        Some(NewIn::Run(run)) => run,
-    };
-    query(text)
-        .bind(text_of(&filter.comparison))
-        .bind(filter.rule.map_or("", Rule::code))
-        .bind(cause)
-        .bind(field)
-        .bind(filter.shape.map_or("", Shape::name))
-        .bind(text_of(&filter.against))
-        .bind(text_of(&filter.body))
-        .bind(text_of(&filter.office))
-        .bind(state)
-        .bind(filter.severity.map_or(0, severity_number))
-        .bind(new_in)
-        .bind(text_of(&filter.key))
-        .bind(i64::from(filter.to_approve))
-        .bind(filter.opened_before.map_or(i64::MAX, canonical::values::UtcInstant::unix_micros))
-        .bind(i64::from(filter.not_escalated))
-}
-
-fn takes_closed(filter: &ItemFilter) -> bool {
-    matches!(filter.state, StateFilter::Closed | StateFilter::Any)
-}
+const ITEM: &str = concat!(item_columns!(), " where d.id = $1");
 
 pub(super) async fn groups(connection: &mut Connection, filter: &ItemFilter) -> Result<Vec<Group>, Trouble> {
-    let text = match (takes_closed(filter), &filter.key) {
-        (true, _) => GROUPS_WITH_CLOSED,
-        (false, Some(_)) => GROUPS_BY_KEY,
-        (false, None) => GROUPS,
-    };
-    let rows = bind(text, filter).fetch_all(connection).await?;
-    let mut groups = rows.iter().map(group).collect::<Result<Vec<_>, _>>()?;
+    let mut groups: Vec<Group> = Vec::new();
+    let mut places = HashMap::new();
+    for part in Part::of(filter) {
+        let rows = filtered::groups(*part, filter).fetch_all(connection).await?;
+        for group in rows.iter().map(group) {
+            let group = group?;
+            let place = (
+                group.comparison.clone(),
+                group.rule,
+                group.cause,
+                group.field.clone(),
+                group.against.clone(),
+                group.shape,
+            );
+            match places.entry(place) {
+                Entry::Vacant(place) => {
+                    place.insert(groups.len());
+                    groups.push(group);
+                }
+                Entry::Occupied(place) => add(&mut groups[*place.get()], &group),
+            }
+        }
+    }
     groups.sort_by(|a, b| {
         let weight = |group: &Group| (group.cause.is_none(), group.severity, group.at_stake, group.count);
         weight(b).cmp(&weight(a)).then_with(|| (a.rule, &a.comparison).cmp(&(b.rule, &b.comparison)))
     });
     Ok(groups)
+}
+
+/// What is closed of a group, beside what stands of it.
+fn add(group: &mut Group, other: &Group) {
+    group.severity = group.severity.max(other.severity);
+    group.count += other.count;
+    group.new += other.new;
+    group.at_stake = group.at_stake.checked_add(other.at_stake).unwrap_or(group.at_stake);
+    group.oldest = group.oldest.min(other.oldest);
+    group.deadline = [group.deadline, other.deadline].into_iter().flatten().min();
 }
 
 fn group(row: &Row) -> Result<Group, Trouble> {
@@ -172,20 +84,34 @@ pub(super) async fn items(
     after: Option<i64>,
     limit: u32,
 ) -> Result<Vec<WorkItem>, Trouble> {
-    let listed = bind(ITEMS, filter).bind(i64::from(takes_closed(filter))).bind(after.unwrap_or(0)).bind(limit);
-    listed.fetch_all(connection).await?.iter().map(read_item).collect()
+    let mut listed = Vec::new();
+    for part in Part::of(filter) {
+        let rows = filtered::items(*part, filter, after.unwrap_or(0), limit).fetch_all(connection).await?;
+        listed.extend(rows.iter().map(read_item).collect::<Result<Vec<_>, _>>()?);
+    }
+    // Of two parts, each in order.
+    listed.sort_by_key(|item| item.id);
+    listed.truncate(limit as usize);
+    Ok(listed)
 }
 
 pub(super) async fn count_items(connection: &mut Connection, filter: &ItemFilter) -> Result<u64, Trouble> {
-    let row = bind(COUNT, filter).bind(i64::from(takes_closed(filter))).fetch_one(connection).await?;
-    Ok(count(row.try_get(0)?))
+    let mut counted = 0;
+    for part in Part::of(filter) {
+        let row = filtered::count(*part, filter).fetch_one(connection).await?;
+        counted += count(row.try_get(0)?);
+    }
+    Ok(counted)
 }
 
 pub(super) async fn item(connection: &mut Connection, id: i64) -> Result<Option<WorkItem>, Trouble> {
     query(ITEM).bind(id).fetch_optional(connection).await?.as_ref().map(read_item).transpose()
 }
 
-fn read_item(row: &Row) -> Result<WorkItem, Trouble> {
+/// How many columns [`read_item`] reads.
+pub(super) const COLUMNS: usize = 23;
+
+pub(super) fn read_item(row: &Row) -> Result<WorkItem, Trouble> {
     let discrepancy = Discrepancy {
         comparison: row.try_get(1)?,
         unit: row.try_get(2)?,

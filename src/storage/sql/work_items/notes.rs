@@ -75,6 +75,28 @@ struct Known {
     repair_by: Option<String>,
 }
 
+/// A discrepancy that waits for the end of its run, with the digests that no side takes with it.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct HeldBack {
+    found: Discrepancy,
+    seen: Vec<Option<String>>,
+}
+
+impl HeldBack {
+    fn of(found: &Discrepancy) -> Self {
+        let seen = found.sides.iter().map(|side| side.seen.as_ref().map(ToString::to_string)).collect();
+        Self { found: found.clone(), seen }
+    }
+
+    fn found(self) -> Discrepancy {
+        let mut found = self.found;
+        for (side, seen) in found.sides.iter_mut().zip(self.seen) {
+            side.seen = seen.and_then(|seen| Digest::from_hex(&seen));
+        }
+        found
+    }
+}
+
 #[derive(PartialEq, Eq)]
 struct Told {
     severity: i64,
@@ -91,7 +113,8 @@ impl Told {
         Ok(Self {
             severity: severity_number(found.severity),
             cause: found.cause.map(|cause| cause.code().to_owned()),
-            sides: json(&found.sides)?,
+            // Whoever found it: no personal code is kept with what people look at.
+            sides: json(&found.for_people().sides)?,
             at_stake: found.at_stake.map(canonical::values::Importo::cents),
             body: found.body.clone(),
             deadline: found.deadline.map(|day| day.to_string()),
@@ -147,7 +170,7 @@ pub(super) async fn note(
         return Err(Trouble::Refused(format!("a run of {} does not note {}", run.comparison, stray.comparison)));
     }
     let (missing, found): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| found.shape == Shape::MissingThere);
-    let missing = missing.iter().map(json).collect::<Result<Vec<_>, _>>()?;
+    let missing = missing.iter().map(HeldBack::of).map(|held| json(&held)).collect::<Result<Vec<_>, _>>()?;
     HELD_BACK
         .run(&mut desk.connection, missing, |missing, values| {
             values.push(run.id.0).push(missing);
@@ -168,7 +191,7 @@ pub(super) async fn note_held_back(desk: &mut Desk, run: ComparisonRun, at: UtcI
         .await?;
     let Some(last) = rows.last() else { return Ok(None) };
     let last: i64 = last.try_get(0)?;
-    let found = rows.iter().map(|row| Ok(serde_json::from_str(row.try_get(1)?)?));
+    let found = rows.iter().map(|row| Ok(serde_json::from_str::<HeldBack>(row.try_get(1)?)?.found()));
     let found = found.collect::<Result<Vec<Discrepancy>, Trouble>>()?;
     let changes = note_all(desk, run.id.0, found, at).await?;
     query("delete from held_back where run = $1 and id <= $2")
