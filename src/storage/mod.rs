@@ -13,6 +13,7 @@ pub mod parked;
 pub mod work_items;
 pub mod item_filter;
 pub mod chain;
+pub mod exchange;
 pub mod postgres;
 pub mod sqlite;
 mod migrations;
@@ -25,6 +26,7 @@ use contract::{DocumentHeader, Neighbour, Refusal, UnitKey};
 use tokio::sync::watch;
 
 pub use chain::{AuditChain, AuditHead, AuditReport, KeptHead, log_head};
+pub use exchange::Exchange;
 pub use item_filter::{CauseFilter, FieldFilter, ItemFilter, NewIn, NotAFilter, StateFilter};
 pub use model::*;
 pub use parked::{Decided, Decisions, KeptRecord, ParkedFilter, ParkedId, ParkedItem, ParkedKind, Person, Replay};
@@ -263,7 +265,7 @@ pub trait Views: Send + Sync {
 
 /// A database that implements everything.
 #[async_trait]
-pub trait Store: Ledger + Deliveries + Queue + Turns + Views + Decisions + WorkItems + AuditChain {
+pub trait Store: Ledger + Deliveries + Queue + Turns + Views + Decisions + WorkItems + AuditChain + Exchange {
     /// Ends it: what was accepted is written, and nothing is accepted any more.
     async fn close(&self);
 
