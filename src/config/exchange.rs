@@ -125,7 +125,8 @@ pub struct PartnerConfig {
 impl ExchangeConfig {
     /// Makes paths relative to a folder.
     pub(super) fn in_folder(&mut self, folder: &Path) {
-        let files = [self.oidc.as_mut().map(|oidc| &mut oidc.ca_file), self.pdnd.as_mut().map(|pdnd| &mut pdnd.ca_file)];
+        let files =
+            [self.oidc.as_mut().map(|oidc| &mut oidc.ca_file), self.pdnd.as_mut().map(|pdnd| &mut pdnd.ca_file)];
         for file in files.into_iter().flatten().flatten() {
             *file = folder.join(&*file);
         }
@@ -137,7 +138,8 @@ impl ExchangeConfig {
         if let Some(address) = &self.address
             && (!is_address(address) || address.ends_with('/'))
         {
-            let problem = "exchange.address is not an address such as https://scambio.provincia.example: no slash ends it";
+            let problem =
+                "exchange.address is not an address such as https://scambio.provincia.example: no slash ends it";
             return Some((at(&["exchange", "address"]), problem.to_owned()));
         }
         if let Some(oidc) = &self.oidc {

@@ -129,12 +129,10 @@ pub trait Exchange: Send + Sync {
     ///
     /// Version ids grow in the order of commit, so a version that a later page could still miss does
     /// not exist: who has read to the end has read everything that was committed.
-    async fn changes(
-        &self,
-        scope: &Scope,
-        after: Position,
-        limit: u32,
-    ) -> Result<Option<VersionPage>, StorageError>;
+    async fn changes(&self, scope: &Scope, after: Position, limit: u32) -> Result<Option<VersionPage>, StorageError>;
+
+    /// Where the feed ends now.
+    async fn feed_end(&self) -> Result<Position, StorageError>;
 
     /// Standing versions in the order of commit, after a position. A record that changes meanwhile
     /// comes again, behind.

@@ -109,9 +109,9 @@ fn tender(lotto: &Item) -> Value {
     let cancelled = matches!(body["stato_cig"]["stato"].as_str(), Some("cancellato" | "sostituito"));
     let mut tender = json!({ "id": lotto.key, "status": if cancelled { "cancelled" } else { "active" } });
     let total = Some(&body["importo_totale"]).filter(|amount| !amount.is_null()).unwrap_or(&body["importo_netto"]);
-    let classified = body["cpv"].as_str().map_or(Value::Null, |code| {
-        json!([{ "id": "1", "classification": { "scheme": "CPV", "id": code } }])
-    });
+    let classified = body["cpv"]
+        .as_str()
+        .map_or(Value::Null, |code| json!([{ "id": "1", "classification": { "scheme": "CPV", "id": code } }]));
     let members = [
         ("title", body["oggetto"].clone()),
         ("value", amount(total)),

@@ -136,9 +136,8 @@ fn apply(value: Value, shape: &Shape, path: &str, omitted: &mut Vec<String>) -> 
         }
         (Shape::Fields(fields), Value::Object(members)) => Some(object(members, fields, path, omitted)),
         (Shape::OneOf(choices), Value::Object(members)) => {
-            let is_it = |constants: &[(String, Value)]| {
-                constants.iter().all(|(name, value)| members.get(name) == Some(value))
-            };
+            let is_it =
+                |constants: &[(String, Value)]| constants.iter().all(|(name, value)| members.get(name) == Some(value));
             match choices.iter().find(|(constants, _)| is_it(constants)) {
                 Some((_, fields)) => Some(object(members, fields, path, omitted)),
                 None => leave_out(path, omitted),
@@ -186,9 +185,7 @@ fn is_nothing(value: &Value) -> bool {
 fn may_name_person(members: &Map<String, Value>, fields: &BTreeMap<String, Shape>) -> bool {
     match (fields.get("operatore"), fields.get("codice_fiscale")) {
         (Some(Shape::Operator), _) => !members.get("operatore").is_some_and(is_impersonal_operator),
-        (_, Some(Shape::Code)) => {
-            !members.get("codice_fiscale").and_then(Value::as_str).is_some_and(is_impersonal)
-        }
+        (_, Some(Shape::Code)) => !members.get("codice_fiscale").and_then(Value::as_str).is_some_and(is_impersonal),
         _ => false,
     }
 }
@@ -279,7 +276,10 @@ mod tests {
                 Shape::List(shape) => walk(shape, persons, money),
                 Shape::Fields(fields) => fields.values().for_each(|shape| walk(shape, persons, money)),
                 Shape::OneOf(choices) => {
-                    choices.iter().flat_map(|(_, fields)| fields.values()).for_each(|shape| walk(shape, persons, money));
+                    choices
+                        .iter()
+                        .flat_map(|(_, fields)| fields.values())
+                        .for_each(|shape| walk(shape, persons, money));
                 }
                 Shape::Plain | Shape::Code | Shape::Operator => {}
             }

@@ -6,11 +6,11 @@ use canonical::identifiers::CodiceFiscale;
 use canonical::values::UtcInstant;
 use futures_util::FutureExt as _;
 
+use super::SqlStore;
 use super::connection::{Connection, query};
-use super::feed::{Seen, bodies, changes, columns, standing, version, visible};
+use super::feed::{Seen, bodies, changes, columns, feed_end, standing, version, visible};
 use super::rows::json;
 use super::trouble::Trouble;
-use super::SqlStore;
 use crate::storage::exchange::{
     Asked, CigFamily, Exchange, FamilyPage, KeyedRequest, Position, RecordFilter, Scope, StoredVersion, VersionPage,
 };
@@ -53,6 +53,11 @@ impl Exchange for SqlStore {
     async fn changes(&self, scope: &Scope, after: Position, limit: u32) -> Result<Option<VersionPage>, StorageError> {
         let page = async { changes(&mut self.snapshot().await?, scope, after, limit).await };
         page.await.map_err(|trouble: Trouble| trouble.during("read the change feed"))
+    }
+
+    async fn feed_end(&self) -> Result<Position, StorageError> {
+        let end = async { feed_end(&mut self.snapshot().await?).await };
+        end.await.map_err(|trouble: Trouble| trouble.during("look for the end of the change feed"))
     }
 
     async fn standing(
@@ -152,19 +157,13 @@ impl Exchange for SqlStore {
 }
 
 /// The ledger has one writer at a time: between the question and the note nobody else asks.
-async fn begin(
-    connection: &mut Connection,
-    request: KeyedRequest,
-    at: i64,
-    abandoned: i64,
-) -> Result<Asked, Trouble> {
+async fn begin(connection: &mut Connection, request: KeyedRequest, at: i64, abandoned: i64) -> Result<Asked, Trouble> {
     let KeyedRequest { client, key, digest } = request;
-    let known =
-        query("select digest, began_at, status, answer from exchange_request where client = $1 and key = $2")
-            .bind(&client)
-            .bind(&key)
-            .fetch_optional(&mut *connection)
-            .await?;
+    let known = query("select digest, began_at, status, answer from exchange_request where client = $1 and key = $2")
+        .bind(&client)
+        .bind(&key)
+        .fetch_optional(&mut *connection)
+        .await?;
     if let Some(row) = known {
         if Digest::from_bytes(row.try_get::<&[u8]>(0)?) != Some(digest) {
             return Ok(Asked::Other);
@@ -191,12 +190,7 @@ async fn begin(
     Ok(Asked::New)
 }
 
-async fn families(
-    connection: &mut Connection,
-    scope: &Scope,
-    after: &str,
-    limit: u32,
-) -> Result<FamilyPage, Trouble> {
+async fn families(connection: &mut Connection, scope: &Scope, after: &str, limit: u32) -> Result<FamilyPage, Trouble> {
     let seen = Seen::of(connection, scope).await?;
     let lots = query("select distinct key from record where kind = 'lotto' and key > $1 order by key limit $2");
     let rows = lots.bind(after).bind(LOTS_AT_ONCE).fetch_all(&mut *connection).await?;

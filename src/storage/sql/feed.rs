@@ -133,6 +133,11 @@ async fn position(connection: &mut Connection, version: i64) -> Result<Position,
     Ok(Position { version, anchor })
 }
 
+pub(super) async fn feed_end(connection: &mut Connection) -> Result<Position, Trouble> {
+    let last = watermark(connection).await?;
+    position(connection, last).await
+}
+
 /// Whether what stands at a position is what stood there when it was given.
 async fn stands(connection: &mut Connection, after: Position) -> Result<bool, Trouble> {
     Ok(after.version == 0 || position(connection, after.version).await? == after)

@@ -333,13 +333,18 @@ impl Desk {
         }
         VERSIONS
             .run(&mut self.connection, rows, |row, values| {
-                let (id, (record, number, raw_record), (digest, schema_version), (body, ente), provenance, findings) = row;
+                let (id, (record, number, raw_record), (digest, schema_version), (body, ente), provenance, findings) =
+                    row;
                 values.push(id).push(record).push(number).push(run).push(raw_record);
                 values.push(digest.as_bytes().to_vec()).push(at).push(schema_version);
                 values.push(body).push(provenance).push(findings).push(ente);
             })
             .await?;
-        MENTIONS.run(&mut self.connection, mentioned, |(value, id), values| drop(values.push(value).push(id))).await?;
+        MENTIONS
+            .run(&mut self.connection, mentioned, |(value, id), values| {
+                values.push(value).push(id);
+            })
+            .await?;
         Ok(())
     }
 }
