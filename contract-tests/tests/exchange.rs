@@ -1,6 +1,8 @@
 //! The exchange API as its partners and those who would like to be see it: over HTTP, with a real
 //! ledger, real keys and an issuer on loopback.
 
+#![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test, in its helpers too")]
+
 #[path = "exchange/bench.rs"]
 mod bench;
 #[path = "exchange/attacks.rs"]

@@ -74,7 +74,7 @@ async fn write(store: Arc<dyn Store>, writer: u32, pieces: u32) {
         });
         let arrivals: Vec<_> = arrivals.collect();
         if piece % 5 == writer % 5 {
-            // A run that does not exist: ids are given, and the whole piece is taken back.
+            // A run that does not exist: the whole piece is taken back.
             let lost = store.store(raccordo::storage::RunId(1_000_000), arrivals.clone(), at(1)).await;
             assert!(lost.is_err(), "no such run");
         }
@@ -140,7 +140,7 @@ pub async fn eight_writers_and_a_reader_that_misses_nothing(database: &dyn Datab
     }
     assert!(checks.load(Ordering::Relaxed) >= CHECKS && expected > 3_000, "{expected} versions");
     let gaps = database.number("select max(id) - count(*) from record_version").await;
-    assert_eq!(gaps, 0, "ids that were taken back are given again");
+    assert_eq!(gaps, 0, "ids have no gaps");
     for store in stores.iter().skip(1).filter(|_| database.is_shared()) {
         store.close().await;
     }

@@ -66,7 +66,9 @@ async fn what_cannot_be_taken_is_told_line_by_line() {
     assert_eq!(send(&bench, "a", lot(1, "una scuola")).await.status(), StatusCode::OK, "the key is free again");
     assert_eq!(send(&bench, "b", String::new()).await.status(), StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(send(&bench, "k".repeat(129).as_str(), lot(1, "x")).await.status(), StatusCode::BAD_REQUEST);
-    assert_eq!(send(&bench, "c", "x".repeat(2_000_000)).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    // The answer may come before all was sent, and the connection end with it.
+    let long = bench.request(Method::POST, "/api/v1/submissions").body("x".repeat(2_000_000)).send().await;
+    assert!(long.is_err() || long.is_ok_and(|answer| answer.status() == StatusCode::PAYLOAD_TOO_LARGE));
     let token = format!("Bearer {}", bench.token("fa-tutto"));
     let form = bench
         .request(Method::POST, "/api/v1/submissions")

@@ -30,7 +30,21 @@ pub enum Shape {
     /// An object.
     Fields(BTreeMap<String, Shape>),
     /// One of several objects, each known by some constant fields.
-    OneOf(Vec<(Vec<(String, Value)>, BTreeMap<String, Shape>)>),
+    OneOf(Vec<Choice>),
+}
+
+/// One of several objects.
+#[derive(Debug)]
+pub struct Choice {
+    /// By what it is known.
+    constants: Vec<(String, Value)>,
+    fields: BTreeMap<String, Shape>,
+}
+
+impl Choice {
+    fn is_of(&self, members: &Map<String, Value>) -> bool {
+        self.constants.iter().all(|(name, value)| members.get(name) == Some(value))
+    }
 }
 
 static SHAPES: LazyLock<BTreeMap<Kind, Shape>> = LazyLock::new(|| {
@@ -67,8 +81,8 @@ fn of_schema(schema: &Value, root: &Value) -> Shape {
     }
     let own = fields(schema, root);
     if let Some(choices) = schema["oneOf"].as_array() {
-        let choice = |choice: &Value| (constants(choice), fields(choice, root));
-        let choices: Vec<_> = choices.iter().map(choice).filter(|(_, fields)| !fields.is_empty()).collect();
+        let choice = |choice: &Value| Choice { constants: constants(choice), fields: fields(choice, root) };
+        let choices: Vec<_> = choices.iter().map(choice).filter(|choice| !choice.fields.is_empty()).collect();
         // What is fixed beside a choice has fields of its own only in the envelope, which is not a body.
         return if choices.is_empty() { Shape::Plain } else { Shape::OneOf(choices) };
     }
@@ -95,6 +109,8 @@ fn constants(schema: &Value) -> Vec<(String, Value)> {
 pub fn leaving(kind: Kind, body: Value) -> (Value, Vec<String>) {
     let mut omitted = Vec::new();
     let leaving = apply(body, of(kind), "", &mut omitted).unwrap_or_else(|| json!({}));
+    // In whatever order the JSON library keeps the members of an object.
+    omitted.sort_unstable();
     (leaving, omitted)
 }
 
@@ -135,14 +151,10 @@ fn apply(value: Value, shape: &Shape, path: &str, omitted: &mut Vec<String>) -> 
             Some(Value::Array(kept.collect()))
         }
         (Shape::Fields(fields), Value::Object(members)) => Some(object(members, fields, path, omitted)),
-        (Shape::OneOf(choices), Value::Object(members)) => {
-            let is_it =
-                |constants: &[(String, Value)]| constants.iter().all(|(name, value)| members.get(name) == Some(value));
-            match choices.iter().find(|(constants, _)| is_it(constants)) {
-                Some((_, fields)) => Some(object(members, fields, path, omitted)),
-                None => leave_out(path, omitted),
-            }
-        }
+        (Shape::OneOf(choices), Value::Object(members)) => match choices.iter().find(|choice| choice.is_of(&members)) {
+            Some(choice) => Some(object(members, &choice.fields, path, omitted)),
+            None => leave_out(path, omitted),
+        },
         (_, value) => Some(plain(value, path, omitted)),
     }
 }
@@ -239,7 +251,7 @@ mod tests {
         let Shape::Fields(fields) = of(Kind::EventoEsecuzione) else { panic!("an object") };
         let Some(Shape::OneOf(choices)) = fields.get("dettaglio") else { panic!("a choice: {fields:?}") };
         assert!(choices.len() >= 15, "{}", choices.len());
-        assert!(choices.iter().all(|(constants, _)| constants.len() == 1), "each is known by one constant");
+        assert!(choices.iter().all(|choice| choice.constants.len() == 1), "each is known by one constant");
     }
 
     #[test]
@@ -278,7 +290,7 @@ mod tests {
                 Shape::OneOf(choices) => {
                     choices
                         .iter()
-                        .flat_map(|(_, fields)| fields.values())
+                        .flat_map(|choice| choice.fields.values())
                         .for_each(|shape| walk(shape, persons, money));
                 }
                 Shape::Plain | Shape::Code | Shape::Operator => {}

@@ -35,9 +35,8 @@ impl Table {
 
     /// The line of headings.
     pub fn heading(&self) -> Vec<u8> {
-        let own = self.fields.iter().flat_map(|(name, is_money)| match is_money {
-            true => vec![format!("{name}_amount"), format!("{name}_currency")],
-            false => vec![name.clone()],
+        let own = self.fields.iter().flat_map(|(name, is_money)| {
+            if *is_money { vec![format!("{name}_amount"), format!("{name}_currency")] } else { vec![name.clone()] }
         });
         line(ENVELOPE.iter().map(|name| (*name).to_owned()).chain(own))
     }

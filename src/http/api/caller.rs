@@ -109,8 +109,10 @@ impl Credentials for FirstOf {
         let mut refusal = Refusal::Unknown("nobody_is_known");
         for way in &self.0 {
             match way.verify(parts).await {
-                Err(unknown @ Refusal::Unknown(_)) => refusal = unknown,
-                Err(later @ Refusal::Unavailable(_)) => return Err(later),
+                Err(unknown @ Refusal::Unknown(_)) if matches!(refusal, Refusal::Unknown(_)) => refusal = unknown,
+                Err(Refusal::Unknown(_)) => {}
+                // Perhaps it is for another way.
+                Err(later @ Refusal::Unavailable(_)) => refusal = later,
                 known => return known,
             }
         }

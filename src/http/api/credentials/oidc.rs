@@ -1,4 +1,4 @@
-//! Access tokens of an OpenID provider, by client credentials (RFC 9068): for partners outside the
+//! Access tokens of an OIDC provider, by client credentials (RFC 9068): for partners outside the
 //! national platform. Discovery finds the keys; what a token says is checked here, with our clock.
 
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Vouchers of the national platform: bearer ones, and those bound to a key by a DPoP proof.
+//! Vouchers of the national platform: bearer ones, and those bound to a key by a `DPoP` proof.
 
 use std::fmt;
 use std::sync::Arc;
