@@ -8,6 +8,7 @@ mod planted;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -21,6 +22,8 @@ use crate::config::Config;
 use crate::flow::FlowError;
 use crate::flow::report::Cycle;
 use crate::http;
+use crate::http::api::Api;
+use crate::http::api::caller::Nobody;
 use crate::node::{Node, Parts};
 use crate::storage::{RunKind, Verdict};
 
@@ -218,7 +221,8 @@ fn show_not_compared(node: &Node, compared: &[String], output: &Output) {
 async fn show_page(node: &Node, folder: &Path, output: &Output) -> anyhow::Result<()> {
     let listener = listen(node.config.http.listen).await?;
     let address = listener.local_addr().context("asking for the own address")?;
-    let pages = http::serve(listener, node.flow.clone());
+    let api = Api::new(node.flow.clone(), &node.config.exchange, Arc::new(Nobody));
+    let pages = http::serve(listener, node.flow.clone(), api);
     output.note(&format!("\n{}: {}", output.words.folder, folder.display()));
     output.note(&format!("{} http://{address}/ – {}", output.words.page_at, output.words.stop_hint));
     stop_signal().await?;

@@ -48,8 +48,10 @@ pub enum ConfigError {
     },
 }
 
+pub mod exchange;
 pub mod reconciliation;
 
+pub use exchange::ExchangeConfig;
 pub use reconciliation::ReconciliationConfig;
 
 /// The whole configuration.
@@ -71,6 +73,9 @@ pub struct Config {
     /// When both sides are compared, and who repairs.
     #[serde(default)]
     pub reconciliation: ReconciliationConfig,
+    /// What partners may read and send.
+    #[serde(default)]
+    pub exchange: ExchangeConfig,
     /// Who is believed about a kind of record, the first before the others: names of systems or of
     /// adapters, in place of the default order of that kind.
     #[serde(default)]
@@ -237,6 +242,12 @@ impl Config {
         check_storage(&config.storage, &config.lines)?;
         config.check_systems()?;
         config.check_numbers()?;
+        config.exchange.in_folder(folder);
+        let systems: Vec<&str> = config.systems.keys().map(String::as_str).collect();
+        if let Some((keys, problem)) = config.exchange.problem(&systems) {
+            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+            return Err(config.lines.at(&keys, &problem));
+        }
         Ok(config)
     }
 

@@ -1,6 +1,7 @@
 //! How a record moves, one file per station, in this order:
 //! intake → normalize → version → route → deliver → receipt → reconcile → report.
-//! Beside them `replay`, where a person sends what stands aside through them again.
+//! Beside them `replay`, where a person sends what stands aside through them again, and `exchange`, the
+//! shapes in which partners read what is stored.
 //!
 //! The stations know the roles of the adapters and what they need from storage. They know no
 //! system, no database, no page and no command.
@@ -14,6 +15,7 @@ pub mod receipt;
 pub mod reconcile;
 pub mod report;
 pub mod replay;
+pub mod exchange;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

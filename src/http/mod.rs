@@ -1,7 +1,9 @@
-//! The pages and the probes: an overview for people, `/healthz` and `/readyz` for machines.
+//! The pages and the probes: an overview for people, `/healthz` and `/readyz` for machines; and the
+//! exchange API for partners (`api`).
 //!
-//! Read only: nothing here changes a record.
+//! The pages are read only: nothing there changes a record.
 
+pub mod api;
 mod overview;
 mod reconciliation;
 mod report;
@@ -29,6 +31,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 
+use self::api::Api;
 use self::server::ServerLimits;
 use crate::flow::Flow;
 use crate::storage::StorageError;
@@ -51,10 +54,21 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
 ];
 
-/// Serves the pages until stopped.
-pub fn serve(listener: TcpListener, flow: Flow) -> Pages {
+/// Serves the pages and the exchange API until stopped.
+pub fn serve(listener: TcpListener, flow: Flow, api: Api) -> Pages {
     let limits = ServerLimits::default();
-    server::start(listener, server::guarded(router(flow), &limits), limits)
+    let app = server::guarded(router(flow).merge(with_headers(api::routes(api))), &limits);
+    server::start(listener, app.layer(axum::middleware::from_fn(api::problem::everywhere)), limits)
+}
+
+/// The exchange API alone, with the limits and headers that it has beside the pages.
+pub fn exchange(api: Api) -> Router {
+    server::guarded(with_headers(api::routes(api)), &ServerLimits::default())
+        .layer(axum::middleware::from_fn(api::problem::everywhere))
+}
+
+fn with_headers(router: Router) -> Router {
+    router.layer(axum::middleware::map_response(with_security_headers))
 }
 
 /// The routes.

@@ -14,6 +14,7 @@ pub mod work_items;
 pub mod item_filter;
 pub mod families;
 pub mod chain;
+pub mod exchange;
 pub mod postgres;
 pub mod sqlite;
 mod migrations;
@@ -26,6 +27,7 @@ use contract::{DocumentHeader, Neighbour, Refusal, UnitKey};
 use tokio::sync::watch;
 
 pub use chain::{AuditChain, AuditHead, AuditReport, KeptHead, log_head};
+pub use exchange::Exchange;
 pub use families::{Families, Family, Repeated, SourceState, Things};
 pub use item_filter::{CauseFilter, FieldFilter, ItemFilter, NewIn, NotAFilter, StateFilter};
 pub use model::*;
@@ -263,7 +265,7 @@ pub trait Views: Send + Sync {
 
 /// A database that implements everything.
 #[async_trait]
-pub trait Store: Ledger + Deliveries + Queue + Turns + Views + Families + Decisions + WorkItems + AuditChain {
+pub trait Store: Ledger + Deliveries + Queue + Turns + Views + Families + Decisions + WorkItems + AuditChain + Exchange {
     /// Ends it: what was accepted is written, and nothing is accepted any more.
     async fn close(&self);
 

@@ -12,6 +12,9 @@ pub mod occurrences;
 pub mod handover;
 pub mod shown;
 pub mod secret;
+pub mod jose;
+pub mod pdnd;
+pub mod modi;
 pub mod simulator;
 pub mod published;
 

@@ -19,6 +19,7 @@ pub mod repairs;
 pub mod durability;
 pub mod parked;
 pub mod chain;
+pub mod exchange;
 
 use std::sync::Arc;
 
@@ -222,6 +223,15 @@ macro_rules! storage_suite {
                 what_changes_in_passing_leaves_one_entry_for_all_of_it
                 a_thousand_tamperings_are_found
                 a_tail_that_was_cut_off_is_found_by_the_kept_head
+            ]
+            exchange: [
+                eight_writers_and_a_reader_that_misses_nothing
+                nobody_sees_what_is_not_his
+                what_moves_to_another_body_is_seen_by_each_as_long_as_it_was_his
+                records_are_found_by_what_they_name
+                a_cursor_of_a_database_that_was_set_back_is_refused
+                a_request_that_is_asked_again_is_known
+                what_was_stored_before_is_found_too
             ]
         }
     };

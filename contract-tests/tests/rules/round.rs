@@ -294,7 +294,7 @@ fn ledgers() -> Vec<Schede> {
         match &mut together {
             None => together = Some(own),
             Some(together) => {
-                together.caso = "tutti insieme".to_owned();
+                "tutti insieme".clone_into(&mut together.caso);
                 together.fonti.extend(own.fonti);
                 together.schede.extend(own.schede);
                 together.attesi.extend(own.attesi);

@@ -18,6 +18,7 @@ use super::connection::{Text, query_scalar};
 use super::desk::Desk;
 use super::effects::Changed;
 use super::families::{Spoken, lots_of};
+use super::mentions;
 use super::rows::{count, hex, json, stored};
 use super::trouble::Trouble;
 use crate::storage::{Arrival, Route, RoutedRecord, RunTotals, Stored};
@@ -39,6 +40,7 @@ struct PreparedRecord {
     schema_version: u16,
     digest: Digest,
     body: String,
+    mentioned: Vec<String>,
     provenance: Provenance,
     rank: u16,
     routes: Vec<Route>,
@@ -70,11 +72,11 @@ impl From<RoutedRecord> for PreparedRecord {
         let RoutedRecord { record: Record { schema_version, body, provenance }, rank, routes } = routed;
         let kind = body.kind().name();
         let key = body.key().as_str().to_owned();
-        let (lots, ente) = (lots_of(&body), body.ente().copied());
+        let (lots, ente, mentioned) = (lots_of(&body), body.ente().copied(), mentions::of(&body));
         let body = body.to_json();
         // The digest of the record, from JSON that is needed anyway; a test holds the two together.
         let digest = Digest::of_parts([kind.as_bytes(), &schema_version.to_be_bytes(), body.as_bytes()]);
-        Self { kind, key, schema_version, digest, body, provenance, rank, routes, lots, ente }
+        Self { kind, key, schema_version, digest, body, mentioned, provenance, rank, routes, lots, ente }
     }
 }
 
@@ -166,10 +168,11 @@ static RECORDS: Bulk = Bulk::new(
 );
 static VERSIONS: Bulk = Bulk::new(
     "insert into record_version (id, record, number, run, raw_record, digest, stored_at, schema_version, body,
-       provenance, findings)",
-    11,
+       provenance, findings, ente)",
+    12,
     "",
 );
+static MENTIONS: Bulk = Bulk::new("insert into version_mention (value, version)", 2, "");
 impl Desk {
     /// Stores arrivals in order, and says what each of them turned out to be.
     pub(super) async fn store(
@@ -319,25 +322,34 @@ impl Desk {
         at: i64,
     ) -> Result<(), Trouble> {
         let mut rows = Vec::with_capacity(versions.len());
+        let mut mentioned = Vec::new();
         for version in versions {
+            let id = self.memory.record_version.next();
             let arrival = &mut arrivals[version.arrival];
             let record = &mut arrival.records[version.index];
             let findings = if arrival.findings.is_empty() { None } else { Some(json(&arrival.findings)?) };
+            mentioned.extend(std::mem::take(&mut record.mentioned).into_iter().map(|value| (value, id)));
             rows.push((
-                self.memory.record_version.next(),
+                id,
                 (version.record, version.number, raw_records[version.arrival]),
                 (record.digest, record.schema_version),
-                std::mem::take(&mut record.body),
+                (std::mem::take(&mut record.body), record.ente.map(|ente| ente.as_str().to_owned())),
                 json(&record.provenance)?,
                 findings,
             ));
         }
         VERSIONS
             .run(&mut self.connection, rows, |row, values| {
-                let (id, (record, number, raw_record), (digest, schema_version), body, provenance, findings) = row;
+                let (id, (record, number, raw_record), (digest, schema_version), (body, ente), provenance, findings) =
+                    row;
                 values.push(id).push(record).push(number).push(run).push(raw_record);
                 values.push(digest.as_bytes().to_vec()).push(at).push(schema_version);
-                values.push(body).push(provenance).push(findings);
+                values.push(body).push(provenance).push(findings).push(ente);
+            })
+            .await?;
+        MENTIONS
+            .run(&mut self.connection, mentioned, |(value, id), values| {
+                values.push(value).push(id);
             })
             .await?;
         Ok(())

@@ -1,0 +1,1 @@
+//! The national rules of interoperability (`ModI`): bodies and identities that are signed.

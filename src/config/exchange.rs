@@ -1,0 +1,186 @@
+//! The exchange API: where partners find it, who they are, and what each of them may see and do.
+//! What is not written here is refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use canonical::identifiers::CodiceFiscale;
+use serde::Deserialize;
+
+use crate::flow::exchange::territory;
+
+/// The exchange API. Without partners it answers 401 to everybody.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExchangeConfig {
+    /// The address under which partners reach it, `https://…` without what follows the host name's
+    /// path; links and the description begin with it.
+    pub address: Option<String>,
+    /// Who publishes OCDS releases; without it there are none.
+    pub ocds: Option<OcdsConfig>,
+    /// Vouchers of the national platform.
+    pub pdnd: Option<PdndConfig>,
+    /// Access tokens of a provider of ours, for partners outside the national platform.
+    pub oidc: Option<OidcConfig>,
+    /// The partners, by a name of ours.
+    pub partners: BTreeMap<String, PartnerConfig>,
+}
+
+/// Who publishes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OcdsConfig {
+    /// The prefix given by the Open Contracting Partnership, `ocds-` and six characters.
+    pub prefix: String,
+    /// The name of the publisher.
+    pub publisher: String,
+}
+
+/// What a voucher must say.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PdndConfig {
+    /// Who issues: the environment, for instance `uat.interop.pagopa.it`.
+    pub issuer: String,
+    /// Where the keys of the platform are.
+    pub keys_url: String,
+    /// The audience of our e-service.
+    pub audience: String,
+    /// The e-service.
+    pub eservice_id: String,
+    /// Us.
+    pub producer_id: String,
+    /// Its versions that we serve.
+    pub descriptor_ids: BTreeSet<String>,
+    /// PEM file with the authorities of the platform, instead of those of the machine.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+}
+
+/// What an access token must say.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OidcConfig {
+    /// The provider, exactly as its tokens name it.
+    pub issuer: String,
+    /// The audience of our API.
+    pub audience: String,
+    /// Signatures that are accepted.
+    #[serde(default = "algorithms")]
+    pub algorithms: BTreeSet<String>,
+    /// What `typ` may say. Some providers write `JWT`.
+    #[serde(default = "types")]
+    pub types: BTreeSet<String>,
+    /// PEM file with the authorities of the provider, instead of those of the machine.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+}
+
+fn algorithms() -> BTreeSet<String> {
+    BTreeSet::from(["RS256".to_owned()])
+}
+
+fn types() -> BTreeSet<String> {
+    BTreeSet::from(["at+jwt".to_owned(), "application/at+jwt".to_owned()])
+}
+
+/// What a partner may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Read records and changes.
+    Read,
+    /// Take all of them at once.
+    Export,
+    /// Send records of his own.
+    Contribute,
+}
+
+/// A partner.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PartnerConfig {
+    /// His identity on the national platform: `consumerId`.
+    pub consumer_id: Option<String>,
+    /// Purposes for which he may ask; all of his, when none is written.
+    pub purposes: BTreeSet<String>,
+    /// His identity at the provider: `client_id`.
+    pub client_id: Option<String>,
+    /// What he may do.
+    pub roles: BTreeSet<Role>,
+    /// Tax codes of the bodies whose records he may see and send.
+    pub bodies: BTreeSet<String>,
+    /// Regions whose bodies' records he may see: two digits of ISTAT.
+    pub regions: BTreeSet<String>,
+    /// Whether he may see everything, records without a body among it.
+    pub everything: bool,
+    /// The configured system, with adapter `file-drop`, as which his records are read.
+    pub system: Option<String>,
+    /// Requests in a minute, for each purpose.
+    pub requests_per_minute: Option<u32>,
+    /// Requests in a day, for each purpose.
+    pub requests_per_day: Option<u32>,
+}
+
+impl ExchangeConfig {
+    /// Makes paths relative to a folder.
+    pub(super) fn in_folder(&mut self, folder: &Path) {
+        let files =
+            [self.oidc.as_mut().map(|oidc| &mut oidc.ca_file), self.pdnd.as_mut().map(|pdnd| &mut pdnd.ca_file)];
+        for file in files.into_iter().flatten().flatten() {
+            *file = folder.join(&*file);
+        }
+    }
+
+    /// What is wrong with it: where, and what to write instead.
+    pub(super) fn problem(&self, systems: &[&str]) -> Option<(Vec<String>, String)> {
+        let at = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
+        if let Some(address) = &self.address
+            && (!is_address(address) || address.ends_with('/'))
+        {
+            let problem =
+                "exchange.address is not an address such as https://scambio.provincia.example: no slash ends it";
+            return Some((at(&["exchange", "address"]), problem.to_owned()));
+        }
+        if let Some(oidc) = &self.oidc {
+            const KNOWN: [&str; 6] = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"];
+            let unknown = oidc.algorithms.iter().find(|name| !KNOWN.contains(&name.as_str()));
+            if let Some(name) = unknown {
+                let problem = format!("exchange.oidc.algorithms names `{name}`; accepted are: {}", KNOWN.join(", "));
+                return Some((at(&["exchange", "oidc", "algorithms"]), problem));
+            }
+        }
+        self.partners.iter().find_map(|(name, partner)| {
+            let wrong = |key: &str, problem: String| Some((at(&["exchange", "partners", name, key]), problem));
+            if partner.consumer_id.is_none() && partner.client_id.is_none() {
+                let problem = format!("exchange.partners.{name} has neither consumer_id nor client_id: nobody can be him");
+                return Some((at(&["exchange", "partners", name]), problem));
+            }
+            if let Some(body) = partner.bodies.iter().find(|body| !is_body(body)) {
+                let problem = format!("exchange.partners.{name}.bodies: `{body}` is not the tax code of a body, eleven digits");
+                return wrong("bodies", problem);
+            }
+            if let Some(region) = partner.regions.iter().find(|region| territory::units(region).is_none()) {
+                let known = territory::regions();
+                return wrong("regions", format!("exchange.partners.{name}.regions: no region is `{region}`; known are: {known}"));
+            }
+            if partner.roles.contains(&Role::Contribute) && partner.system.is_none() {
+                let problem = format!("exchange.partners.{name} may contribute: name in `system` the file-drop as which his records are read");
+                return wrong("roles", problem);
+            }
+            if let Some(system) = partner.system.as_deref().filter(|system| !systems.contains(system)) {
+                return wrong("system", format!("exchange.partners.{name}.system: no system is called `{system}`"));
+            }
+            None
+        })
+    }
+}
+
+fn is_body(code: &str) -> bool {
+    CodiceFiscale::parse(code).is_ok_and(|code| !code.is_person())
+}
+
+fn is_address(address: &str) -> bool {
+    let is_local = address.starts_with("http://127.0.0.1") || address.starts_with("http://localhost");
+    (address.starts_with("https://") || is_local) && !address.contains(char::is_whitespace)
+}

@@ -1,0 +1,126 @@
+//! The exchange API under `/api/v1`: what partners read of the ledger, and what they send.
+//!
+//! Read in this order: `caller` (who), `credentials` (how he proves it), `guard` and `limits` (what
+//! stands before every operation), `records`, `export`, `intake` (the operations), `problem`.
+//! [`OPERATIONS`] is the one list of them; the published description is compared with it.
+
+pub mod caller;
+pub mod credentials;
+mod cursor;
+mod export;
+mod guard;
+mod intake;
+mod limits;
+pub(super) mod problem;
+mod query;
+mod records;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodFilter, MethodRouter, on};
+
+use self::caller::{Credentials, Role};
+use self::guard::Needs;
+use self::limits::Limits;
+use self::problem::{Code, Problem};
+use crate::clock::Clock;
+use crate::config::ExchangeConfig;
+use crate::flow::Flow;
+use crate::flow::exchange::ocds::Publication;
+use crate::storage::Store;
+
+/// Under which everything but `/status` stands.
+pub const PREFIX: &str = "/api/v1";
+/// The description, as it is published.
+pub const DOCUMENT: &str = include_str!("../../../schemas/api/v1/openapi.json");
+/// The address in the description where ours is not known.
+const EXAMPLE: &str = "https://scambio.provincia.example";
+
+/// Every operation: method, path, what whoever calls must be allowed to do. None: anybody may.
+pub const OPERATIONS: &[(&str, &str, Option<Role>)] = &[
+    ("get", "/status", None),
+    ("get", "/api/v1/status", None),
+    ("get", "/api/v1/openapi.json", None),
+    ("get", "/api/v1/changes", Some(Role::Read)),
+    ("get", "/api/v1/records", Some(Role::Read)),
+    ("get", "/api/v1/records/{record_id}", Some(Role::Read)),
+    ("get", "/api/v1/records/{record_id}/versions", Some(Role::Read)),
+    ("get", "/api/v1/exports/records.ndjson", Some(Role::Export)),
+    ("get", "/api/v1/exports/records.csv", Some(Role::Export)),
+    ("get", "/api/v1/ocds/release-packages", Some(Role::Export)),
+    ("post", "/api/v1/submissions", Some(Role::Contribute)),
+];
+
+/// What the operations work with.
+pub struct Api {
+    store: Arc<dyn Store>,
+    flow: Flow,
+    clock: Arc<dyn Clock>,
+    credentials: Arc<dyn Credentials>,
+    limits: Limits,
+    publication: Option<Publication>,
+    address: String,
+    document: String,
+}
+
+impl std::fmt::Debug for Api {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Api").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Api {
+    /// The API of a flow, for whom these credentials let in.
+    pub fn new(flow: Flow, config: &ExchangeConfig, credentials: Arc<dyn Credentials>) -> Self {
+        let address = config.address.clone().unwrap_or_else(|| EXAMPLE.to_owned());
+        let publication = config.ocds.as_ref();
+        Self {
+            store: flow.store.clone(),
+            clock: flow.clock.clone(),
+            credentials,
+            limits: Limits::default(),
+            publication: publication
+                .map(|ocds| Publication { prefix: ocds.prefix.clone(), publisher: ocds.publisher.clone() }),
+            document: DOCUMENT.replace(EXAMPLE, &address),
+            address,
+            flow,
+        }
+    }
+}
+
+/// The routes.
+pub fn routes<S: Clone + Send + Sync + 'static>(api: Api) -> Router<S> {
+    let api = Arc::new(api);
+    let mut router = Router::new();
+    for (_, path, role) in OPERATIONS {
+        let needs = Needs { api: Arc::clone(&api), role: *role };
+        let operation = operation(path).fallback(|| async { Problem::from(Code::NoSuchMethod) });
+        router = router.route(path, operation.layer(from_fn_with_state(needs, guard::guard)));
+    }
+    let stranger = Needs { api: Arc::clone(&api), role: None };
+    let nothing = (|| async { Problem::from(Code::NotFound) }).layer(from_fn_with_state(stranger, guard::guard));
+    router
+        .route(PREFIX, axum::routing::any(nothing.clone()))
+        .route("/api/v1/{*rest}", axum::routing::any(nothing))
+        .with_state(api)
+}
+
+/// What is done at a path.
+fn operation(path: &str) -> MethodRouter<Arc<Api>> {
+    let get = MethodFilter::GET;
+    match path {
+        "/api/v1/openapi.json" => on(get, records::document),
+        "/api/v1/changes" => on(get, records::changes),
+        "/api/v1/records" => on(get, records::records),
+        "/api/v1/records/{record_id}" => on(get, records::record),
+        "/api/v1/records/{record_id}/versions" => on(get, records::versions),
+        "/api/v1/exports/records.ndjson" => on(get, export::lines),
+        "/api/v1/exports/records.csv" => on(get, export::table),
+        "/api/v1/ocds/release-packages" => on(get, export::packages),
+        "/api/v1/submissions" => on(MethodFilter::POST, intake::submit),
+        _ => on(get, records::status),
+    }
+}
