@@ -12,3 +12,7 @@ pub mod dpop;
 pub mod voucher;
 pub mod tracing_file;
 pub mod signal_hub;
+pub mod token;
+pub mod client;
+pub mod call;
+pub mod keys;

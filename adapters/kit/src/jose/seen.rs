@@ -41,6 +41,12 @@ impl<T> Unclaimed<T> {
         Self { inner, issuer: issuer.into(), name, until }
     }
 
+    /// What was verified, for the one token that comes more than once: an evidence beside the voucher
+    /// that is bound to it, which is reused as long as the voucher is.
+    pub fn reused(self) -> T {
+        self.inner
+    }
+
     /// What was verified, once its name is ours.
     pub async fn claim(self, seen: &dyn Seen, now: UtcInstant) -> Result<T, Refusal> {
         let Some(name) = &self.name else { return Ok(self.inner) };

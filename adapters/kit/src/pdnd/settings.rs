@@ -29,7 +29,8 @@ pub struct Connection {
     /// The purpose: a UUID. A client of the platform's own services has none.
     #[serde(default)]
     pub purpose_id: Option<String>,
-    /// Whether it is a client of the platform's own services ("client api interop").
+    /// Whether it is a client of the platform's own services ("client api interop"), or a keychain of
+    /// a producer: neither has a purpose.
     #[serde(default)]
     pub is_api_client: bool,
     /// Where vouchers are asked for, in place of the environment's address.
