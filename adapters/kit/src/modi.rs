@@ -10,6 +10,7 @@ pub mod verify;
 pub mod sign;
 pub mod audit;
 pub mod identity;
+pub mod soap;
 
 /// The header that holds the signature of a message.
 pub const SIGNATURE_HEADER: &str = "Agid-JWT-Signature";

@@ -14,3 +14,5 @@ mod signatures;
 mod traces;
 #[path = "vectors/signals.rs"]
 mod signals;
+#[path = "vectors/envelopes.rs"]
+mod envelopes;

@@ -4,7 +4,7 @@
 //! the environment; what is written may not belong to another.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -185,6 +185,14 @@ impl Connection {
             audience.clone_into(&mut endpoints.assertion_audience);
         }
         endpoints
+    }
+
+    /// Makes the paths of its files relative to the folder of the configuration.
+    pub fn be_relative_to(&mut self, folder: &Path) {
+        self.private_key_file = folder.join(&self.private_key_file);
+        for path in [&mut self.dpop_key_file, &mut self.ca_file].into_iter().flatten() {
+            *path = folder.join(&*path);
+        }
     }
 
     /// Reads its keys.
