@@ -5,6 +5,7 @@
 //! `cargo test -p kit --test certified_provider -- --ignored`. `RACCORDO_PROVIDER_MODULES` may name a
 //! folder where `npm ci` was done before.
 
+#[allow(dead_code, reason = "each test takes what it needs of the samples")]
 #[path = "vectors/samples.rs"]
 mod samples;
 

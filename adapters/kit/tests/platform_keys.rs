@@ -1,6 +1,7 @@
 //! The keys of the platform: fetched when a voucher names an unknown one, at most every minute, and
 //! the old ones serve while that fails.
 
+#[allow(dead_code, reason = "each test takes what it needs of the samples")]
 #[path = "vectors/samples.rs"]
 mod samples;
 

@@ -1,6 +1,7 @@
 //! Vouchers asked for over HTTP: one flight for many, renewed in time, refusals told apart; and calls
 //! that carry everything the national rules ask for, judged by our own verifiers.
 
+#[allow(dead_code, reason = "each test takes what it needs of the samples")]
 #[path = "vectors/samples.rs"]
 mod samples;
 #[path = "platform/mod.rs"]

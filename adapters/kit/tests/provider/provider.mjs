@@ -41,6 +41,8 @@ function provider(issuer, signing) {
       response_types: [],
       jwks: { keys: [publicKey('eservice'), publicKey('stranger')] },
     }],
+    // As the platform: an assertion that has expired has expired.
+    clockTolerance: 0,
     clientAuthMethods: ['private_key_jwt'],
     jwks: { keys: signing.map(privateKey) },
     routes: { token: '/token.oauth2', jwks: '/.well-known/jwks.json' },
