@@ -142,7 +142,8 @@ async fn a_certified_provider_gives_vouchers_to_what_we_sign_and_we_accept_them(
     // An assertion is good once, for the right audience, by the right key, and not for ever.
     let audience = format!("{}/client-assertion", provider.address.trim_start_matches("http://"));
     let asked = Asked { client_id: CLIENT, audience: &audience, purpose_id: Some(PURPOSE), ..Asked::default() };
-    let make = |asked: &Asked<'_>, key: &str, at: UtcInstant| mint(&private(key), asked, &random_name(), at).expect("one");
+    let make =
+        |asked: &Asked<'_>, key: &str, at: UtcInstant| mint(&private(key), asked, &random_name(), at).expect("one");
     let once = make(&asked, "eservice", now());
     assert_eq!([provider.send(&once).await, provider.send(&once).await], [200, 400]);
     let old = UtcInstant::from_unix_micros(now().unix_micros() - 61_000_000).expect("an instant");

@@ -47,6 +47,7 @@ async fn an_unknown_key_is_fetched_once_a_minute_and_old_keys_serve_meanwhile() 
     let good = token("ok-bearer");
     // Nothing is there yet: nobody can be judged, and that is not the caller's fault.
     assert_eq!(code(&keys, &good, NOW - 100).await, "platform_keys");
+    assert_eq!(code(&keys, &good, NOW - 99).await, "platform_keys");
     let jwks = ResponseTemplate::new(200).set_body_bytes(bytes("keys/pdnd-jwks.json"));
     let mock = Mock::given(method("GET")).and(path("/.well-known/jwks.json")).respond_with(jwks);
     let mounted = mock.mount_as_scoped(&server).await;

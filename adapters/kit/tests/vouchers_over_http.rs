@@ -21,10 +21,13 @@ use kit::pdnd::call::{Caller, Outgoing};
 use kit::pdnd::client::{OwnedStep, Quota, VoucherClient, Wanted};
 use kit::pdnd::dpop;
 use kit::pdnd::settings::{AuditPattern, Connection, ConnectionKeys, SchemeName};
+use kit::pdnd::signal_hub::Signal;
+use kit::pdnd::signal_hub::client::SignalHub;
+use kit::pdnd::signal_hub::push::Pushed;
 use kit::pdnd::token::VoucherError;
 use kit::pdnd::voucher::evidence_digest;
 use samples::{at_seconds, private, registered};
-use wiremock::matchers::{method, path};
+use wiremock::matchers::{method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use platform::{Mode, NOW, PURPOSE, Platform, assertion_of, connection};
@@ -301,6 +304,40 @@ async fn a_call_that_needs_an_evidence_and_has_no_user_is_not_sent() {
     let error = caller.send(&outgoing(None), || at_seconds(NOW)).await.expect_err("nobody asks");
     assert_eq!(error.phase, Phase::BeforeSending);
     assert!(server.received_requests().await.expect("recorded").is_empty());
+}
+
+#[tokio::test]
+async fn signals_are_pushed_and_pulled_with_a_voucher_of_the_platform_itself() {
+    let (server, _platform) = platform::start(Mode::Gives { expires_in: 600 }).await;
+    let hub = |status: u16, file: &str| {
+        let body = samples::bytes(&format!("signalhub/{file}.json"));
+        ResponseTemplate::new(status).set_body_raw(body, "application/json")
+    };
+    let push = Mock::given(method("POST")).and(path("/1.0/push/signals"));
+    push.respond_with(hub(400, "push-400-higher")).mount(&server).await;
+    let service = "b8c6d7ad-93fc-4eaf-9018-3cd8bf98163f";
+    let pull = |after: &str| {
+        let mock = Mock::given(method("GET")).and(path(format!("/1.0/pull/signals/{service}")));
+        mock.and(query_param("signalId", after)).and(query_param("size", "100"))
+    };
+    pull("0").respond_with(hub(206, "pull-206")).mount(&server).await;
+    pull("103").respond_with(hub(200, "pull-200")).mount(&server).await;
+    let vouchers = VoucherClient::new(connection(&server), keys(None), Quota::default()).expect("a client");
+    let target = HttpClient::new("signal-hub", &HttpSettings::new(format!("{}/1.0", server.uri()))).expect("a client");
+    let hub = SignalHub::new(Caller::new(vouchers, target, None));
+    let now = || at_seconds(NOW);
+    let pushed = hub.push(&Signal::seed_update(101, service), now).await.expect("an answer");
+    assert_eq!(pushed, Pushed::NumberPassed);
+    let (mut cursor, mut numbers, mut has_more) = (0, Vec::new(), true);
+    while has_more {
+        let pulled = hub.pull(service, cursor, 1_000, now).await.expect("a page");
+        numbers.extend(pulled.page.signals.iter().map(|signal| signal.signal_id));
+        cursor = pulled.page.cursor_after(cursor);
+        has_more = pulled.has_more;
+    }
+    assert_eq!((cursor, numbers), (107, vec![101, 102, 103, 104, 107]));
+    let error = hub.pull(service, 107, 10, now).await.expect_err("nothing is mounted there");
+    assert_eq!(error.kind, ErrorKind::NotUnderstood);
 }
 
 #[test]

@@ -87,13 +87,15 @@ pub fn verify(
         return Err(Refusal::unauthorized("audience", "wsa:To is not our address"));
     }
     check_understood(parts.header)?;
-    let body = match rules.is_body_signed {
-        true => canonical_of(&document, parts.body, &C14nAlgorithm::new(C14nMode::Exclusive1_0, false))?,
-        false => Vec::new(),
+    let body = if rules.is_body_signed {
+        canonical_of(&document, parts.body, &C14nAlgorithm::new(C14nMode::Exclusive1_0, false))?
+    } else {
+        Vec::new()
     };
     let message_id = text(parts.message_id);
     let envelope = SignedEnvelope { action: text(parts.action), message_id: message_id.clone(), body };
-    let once = Unclaimed::new(envelope, key.thumbprint(), Some(message_id), expires).with_replay_code("message_id_replay");
+    let once =
+        Unclaimed::new(envelope, key.thumbprint(), Some(message_id), expires).with_replay_code("message_id_replay");
     Ok(once)
 }
 
@@ -159,10 +161,8 @@ fn ids(document: &Document<'_>) -> Result<HashMap<String, NodeId>, Refusal> {
     let mut ids = HashMap::new();
     for node in document.descendants().filter(Node::is_element) {
         for attribute in node.attributes() {
-            let is_id = match attribute.namespace() {
-                Some(namespace) => namespace == UTILITY && attribute.name() == "Id",
-                None => attribute.name().eq_ignore_ascii_case("id"),
-            };
+            // What the payload calls an id is its own affair: nothing is looked up by it.
+            let is_id = attribute.name() == "Id" && attribute.namespace() == Some(UTILITY);
             if is_id && ids.insert(attribute.value().to_owned(), node.id()).is_some() {
                 return Err(malformed("an id is there twice"));
             }
@@ -229,7 +229,8 @@ fn check_coverage(parts: &Parts<'_, '_>, covered: &HashSet<NodeId>, rules: &Soap
     if !rules.is_body_signed || covered.contains(&parts.body.id()) {
         return Ok(());
     }
-    let is_body = |id: &NodeId| parts.body.document().get_node(*id).is_some_and(|node| node.tag_name().name() == "Body");
+    let is_body =
+        |id: &NodeId| parts.body.document().get_node(*id).is_some_and(|node| node.tag_name().name() == "Body");
     let code = if covered.iter().any(is_body) { "signed_element_is_not_the_soap_body" } else { "body_not_signed" };
     Err(Refusal::bad_request(code, "the body that is used is not signed"))
 }
@@ -278,7 +279,7 @@ fn canonical(document: &Document<'_>, node: Node<'_, '_>, transform: Node<'_, '_
 }
 
 fn canonical_of(document: &Document<'_>, node: Node<'_, '_>, algorithm: &C14nAlgorithm) -> Result<Vec<u8>, Refusal> {
-    let inside: HashSet<NodeId> = node.descendants().map(|inner| inner.id()).collect();
+    let inside: HashSet<NodeId> = node.descendants().map(Node::id).collect();
     let mut output = Vec::new();
     let made = canonicalize(document, Some(&|inner| inside.contains(&inner.id())), algorithm, &mut output);
     made.map(|()| output).map_err(|_| malformed("an element has no canonical form"))
@@ -286,7 +287,7 @@ fn canonical_of(document: &Document<'_>, node: Node<'_, '_>, algorithm: &C14nAlg
 
 /// The text of an element, of its text nodes alone and without blanks around it.
 fn text(node: Node<'_, '_>) -> String {
-    let texts = node.children().filter(Node::is_text).filter_map(|child| child.text());
+    let texts = node.children().filter(Node::is_text).filter_map(Node::text);
     texts.collect::<String>().trim().to_owned()
 }
 

@@ -70,8 +70,7 @@ fn check(
         }
     }
     let text = |name| claims.text(name).map(str::to_owned);
-    let signed =
-        Signed { issuer: text("iss"), subject: text("sub"), token_id: text("jti"), digest: digest.to_owned() };
+    let signed = Signed { issuer: text("iss"), subject: text("sub"), token_id: text("jti"), digest: digest.to_owned() };
     Ok(once(signed, claims))
 }
 
@@ -88,10 +87,9 @@ fn check_headers<'m>(claims: Claims<'_>, message: &Message<'m>) -> Result<&'m st
     if !is_signed("digest") {
         return Err(Refusal::bad_request("digest_not_in_signed_headers", "Digest is not signed"));
     }
-    for (name, code) in [
-        ("content-type", "content_type_not_signed"),
-        ("content-encoding", "content_encoding_not_signed"),
-    ] {
+    for (name, code) in
+        [("content-type", "content_type_not_signed"), ("content-encoding", "content_encoding_not_signed")]
+    {
         if !message.values(name).is_empty() && !is_signed(name) {
             return Err(Refusal::bad_request(code, format!("{name} is there and not signed")));
         }

@@ -50,7 +50,10 @@ pub struct Outgoing<'a> {
 /// Never the body.
 impl fmt::Debug for Outgoing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Outgoing").field("method", &self.method).field("bytes", &self.body.len()).finish_non_exhaustive()
+        f.debug_struct("Outgoing")
+            .field("method", &self.method)
+            .field("bytes", &self.body.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -65,6 +68,9 @@ pub struct Called {
     pub purpose_id: Option<String>,
 }
 
+/// Name, place and assurance of a user.
+type UserKey = (String, String, Option<String>);
+
 struct Evidence {
     text: String,
     made_at: i64,
@@ -76,7 +82,7 @@ pub struct Caller {
     target: HttpClient,
     /// Signs bodies, where the connection asks for it.
     signer: Option<Signer>,
-    evidences: Mutex<HashMap<(String, String, Option<String>), Evidence>>,
+    evidences: Mutex<HashMap<UserKey, Evidence>>,
     random: fn() -> u64,
 }
 

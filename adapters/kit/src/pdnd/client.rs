@@ -188,7 +188,7 @@ impl VoucherClient {
     async fn held(&self, wanted: &Wanted, refused: Option<&Held>, now: UtcInstant) -> Result<Held, VoucherError> {
         let keys = self.keys();
         let place = self.place(&keys, wanted, now);
-        let waited = place.try_lock().is_err();
+        let is_second = place.try_lock().is_err();
         let mut place = place.lock().await;
         if let Some(refused) = refused
             && place.held.as_ref().is_some_and(|held| held.token_id() == refused.token_id())
@@ -199,9 +199,7 @@ impl VoucherClient {
             return Ok(held.clone());
         }
         // Who waited for a flight that failed shares its failure, instead of flying the same way.
-        if waited
-            && let Some(failed) = &place.failed
-        {
+        if is_second && let Some(failed) = &place.failed {
             return place.held.clone().filter(|held| held.is_valid(now)).ok_or_else(|| failed.clone());
         }
         let outcome = self.ask(&keys, wanted, now).await;

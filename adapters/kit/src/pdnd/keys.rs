@@ -51,13 +51,13 @@ impl PlatformKeys {
     ) -> Result<Voucher, Refusal> {
         match verify(presented, self, expectations, now) {
             Err(refusal) if refusal.code() == "unknown_kid" => {
-                let is_empty = self.keys.read().unwrap_or_else(PoisonError::into_inner).is_empty();
-                match self.refresh(now).await {
-                    Err(_) if is_empty => {
-                        Err(Refusal::unavailable("platform_keys", "the keys of the platform could not be fetched"))
-                    }
-                    _ => verify(presented, self, expectations, now),
+                // A failure is in the log: with old keys the voucher is still judged, by those.
+                let _ = self.refresh(now).await;
+                if self.keys.read().unwrap_or_else(PoisonError::into_inner).is_empty() {
+                    let detail = "the keys of the platform could not be fetched";
+                    return Err(Refusal::unavailable("platform_keys", detail));
                 }
+                verify(presented, self, expectations, now)
             }
             verdict => verdict,
         }
@@ -71,7 +71,8 @@ impl PlatformKeys {
         }
         *asked_at = Some(seconds(now));
         let request = self.http.request(Method::GET, &[&self.document], &[]).header("accept", "application/json");
-        let answer = self.http.exchange(request).await?;
+        let answer = self.http.exchange(request).await;
+        let answer = answer.inspect_err(|error| tracing::warn!(%error, "the keys of the platform were not given"))?;
         let keys = match answer.status {
             200 => KeySet::from_jwks(&answer.body).ok().filter(|keys| !keys.is_empty()),
             _ => None,

@@ -64,7 +64,12 @@ pub struct Expected<'a> {
 
 /// The mistakes of a connection's settings. `skew` is how many seconds our clock is ahead of a
 /// trusted one, when that is known.
-pub fn connection(connection: &Connection, key: &SigningKey, dpop: Option<&SigningKey>, skew: Option<i64>) -> Vec<Mistake> {
+pub fn connection(
+    connection: &Connection,
+    key: &SigningKey,
+    dpop: Option<&SigningKey>,
+    skew: Option<i64>,
+) -> Vec<Mistake> {
     let mut found = Vec::new();
     if let Some(skew) = skew.filter(|skew| skew.abs() >= LARGEST_SKEW_SECONDS) {
         found.push(Mistake::new("clockSkew", skew.to_string()));

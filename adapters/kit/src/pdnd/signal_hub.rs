@@ -7,6 +7,7 @@
 pub mod pseudonym;
 pub mod push;
 pub mod pull;
+pub mod client;
 
 use serde::{Deserialize, Serialize};
 

@@ -39,7 +39,10 @@ pub struct Held {
 
 impl fmt::Debug for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Held").field("token_id", &self.token_id).field("expires_at", &self.expires_at).finish()
+        f.debug_struct("Held")
+            .field("token_id", &self.token_id)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
     }
 }
 
@@ -82,8 +85,10 @@ pub enum VoucherError {
     #[error("the assertion would be refused: {}", sentences(.0))]
     Mistakes(Vec<Mistake>),
     /// The platform refused two assertions, and does not say why.
-    #[error("the platform refused the assertion of the client and does not say why ({code}, correlation {correlation_id}): \
-             look at the state of client, key, purpose, agreement and e-service, and paste an assertion in its debugger")]
+    #[error(
+        "the platform refused the assertion of the client and does not say why ({code}, correlation {correlation_id}): \
+             look at the state of client, key, purpose, agreement and e-service, and paste an assertion in its debugger"
+    )]
     Refused {
         /// Its code.
         code: String,

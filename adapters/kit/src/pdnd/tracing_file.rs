@@ -6,6 +6,7 @@
 //! would find in a file, before it is sent.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use canonical::values::CalendarDate;
 
@@ -40,7 +41,8 @@ pub fn of_day<'a>(day: CalendarDate, calls: impl IntoIterator<Item = &'a Call>) 
     }
     let mut file = format!("{}\n", COLUMNS.join(","));
     for ((purpose_id, token_id, status), count) in counts {
-        file.push_str(&format!("{day},{purpose_id},{status},{token_id},{count}\n"));
+        // Writing to a text cannot fail.
+        let _ = writeln!(file, "{day},{purpose_id},{status},{token_id},{count}");
     }
     file
 }

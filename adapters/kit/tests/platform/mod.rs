@@ -66,7 +66,8 @@ pub(crate) fn connection_to(token_url: &str) -> Connection {
 pub(crate) async fn start(mode: Mode) -> (MockServer, Platform) {
     let server = MockServer::start().await;
     let host = server.uri().trim_start_matches("http://").to_owned();
-    let platform = Platform { mode: Arc::new(Mutex::new(mode)), host: Arc::new(Mutex::new(host)), given: Arc::default() };
+    let platform =
+        Platform { mode: Arc::new(Mutex::new(mode)), host: Arc::new(Mutex::new(host)), given: Arc::default() };
     Mock::given(method("POST")).and(path_regex("^/token.oauth2")).respond_with(platform.clone()).mount(&server).await;
     (server, platform)
 }

@@ -59,11 +59,10 @@ async fn what_could_hide_another_message_is_refused() {
     let now = UtcInstant::parse(text(&manifest, "now")).expect("an instant");
     let (xml, rules) = (message("ok.xml"), rules(&manifest));
     let two_bodies = xml.replace("</soap:Body>", "</soap:Body><soap:Body/>");
-    let same_id = xml.replace("<p:cig>", "<p:cig Id=\"BODY-1\">");
+    let same_id = xml.replace("<p:cig>", "<p:cig wsu:Id=\"BODY-1\">");
     let dtd = xml.replace("<soap:Envelope", "<!DOCTYPE a [<!ENTITY b \"c\">]><soap:Envelope");
     let must = xml.replace("</soap:Header>", "<x:a xmlns:x=\"urn:x\" soap:mustUnderstand=\"1\"/></soap:Header>");
-    let cases =
-        [(two_bodies, "malformed"), (same_id, "malformed"), (dtd, "malformed"), (must, "must_understand")];
+    let cases = [(two_bodies, "malformed"), (same_id, "malformed"), (dtd, "malformed"), (must, "must_understand")];
     for (xml, code) in cases {
         assert_eq!(judge(&xml, &rules, now, &MemorySeen::default()).await.expect_err(code).code(), code);
     }

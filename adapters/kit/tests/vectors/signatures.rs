@@ -215,7 +215,8 @@ async fn every_evidence_gets_its_verdict_and_its_hash() {
 #[test]
 fn an_evidence_of_ours_is_made_to_the_byte() {
     let manifest = json("tracking-evidence.json");
-    for vector in vectors(&manifest, 8).iter().filter(|it| it["expect"] == "accept" && it["header"].get("kid").is_some())
+    for vector in
+        vectors(&manifest, 8).iter().filter(|it| it["expect"] == "accept" && it["header"].get("kid").is_some())
     {
         let payload = &vector["payload"];
         let user = audit::User {
@@ -260,8 +261,7 @@ async fn every_identity_without_the_platform_gets_its_verdict() {
             let payload = &vector["payload"];
             let (caller, audiences) = (text(payload, "iss"), [text(payload, "aud").to_owned()]);
             let key = private("x5_leaf");
-            let made =
-                identity::make(&key, &chain, caller, &audiences, 60, text(payload, "jti"), at(&payload["iat"]));
+            let made = identity::make(&key, &chain, caller, &audiences, 60, text(payload, "jti"), at(&payload["iat"]));
             assert_eq!(made.expect("a token"), text(vector, "compact"));
         }
     }

@@ -12,7 +12,8 @@ fn every_tracing_file_has_the_errors_that_the_platform_would_find() {
     for vector in vectors(&manifest, 12) {
         let file = text(vector, "file");
         let found: Vec<_> = check(&bytes(&format!("tracing/{file}")), day).iter().map(|error| error.code).collect();
-        let expected: Vec<_> = vector["errors"].as_array().expect("errors").iter().filter_map(|it| it.as_str()).collect();
+        let expected: Vec<_> =
+            vector["errors"].as_array().expect("errors").iter().filter_map(|it| it.as_str()).collect();
         assert_eq!(found, expected, "{file}");
     }
 }

@@ -55,17 +55,9 @@ pub(super) const SENTENCES: &[(&str, &str, &str)] = &[
         "the text is not a signed token of three parts",
         "il testo non è un token firmato in tre parti",
     ),
-    (
-        "algorithmNotAllowed",
-        "alg is {}: only RS256 is admitted",
-        "alg è {}: è ammesso solo RS256",
-    ),
+    ("algorithmNotAllowed", "alg is {}: only RS256 is admitted", "alg è {}: è ammesso solo RS256"),
     ("kidNotFound", "the header has no kid", "nell'intestazione manca kid"),
-    (
-        "invalidKidFormat",
-        "kid is not a thumbprint of 43 characters: {}",
-        "kid non è un'impronta di 43 caratteri: {}",
-    ),
+    ("invalidKidFormat", "kid is not a thumbprint of 43 characters: {}", "kid non è un'impronta di 43 caratteri: {}"),
     (
         "clientAssertionInvalidClaims",
         "{} is not admitted, or not with that type: validation is strict",
@@ -78,21 +70,9 @@ pub(super) const SENTENCES: &[(&str, &str, &str)] = &[
     ("issuedAtNotFound", "the claim iat is absent", "manca il claim iat"),
     ("expNotFound", "the claim exp is absent", "manca il claim exp"),
     ("invalidSubjectFormat", "sub is not a UUID: {}", "sub non è un UUID: {}"),
-    (
-        "invalidSubject",
-        "sub is {}, not the client_id of the request",
-        "sub è {}, non il client_id della richiesta",
-    ),
-    (
-        "invalidIssuer",
-        "iss is {}, not the client_id of the request",
-        "iss è {}, non il client_id della richiesta",
-    ),
-    (
-        "invalidAudience",
-        "aud is not that of the environment, which is {}",
-        "aud non è quella dell'ambiente, che è {}",
-    ),
+    ("invalidSubject", "sub is {}, not the client_id of the request", "sub è {}, non il client_id della richiesta"),
+    ("invalidIssuer", "iss is {}, not the client_id of the request", "iss è {}, non il client_id della richiesta"),
+    ("invalidAudience", "aud is not that of the environment, which is {}", "aud non è quella dell'ambiente, che è {}"),
     (
         "purposeIdNotProvided",
         "a client of an e-service needs a purpose: purpose_id is absent",
@@ -103,11 +83,7 @@ pub(super) const SENTENCES: &[(&str, &str, &str)] = &[
         "a client api interop has no purpose: take purpose_id away",
         "un client api interop non ha finalità: togliere purpose_id",
     ),
-    (
-        "invalidPurposeIdClaimFormat",
-        "the purpose is not a UUID: {}",
-        "la finalità non è un UUID: {}",
-    ),
+    ("invalidPurposeIdClaimFormat", "the purpose is not a UUID: {}", "la finalità non è un UUID: {}"),
     (
         "invalidDigestClaim",
         "digest has the members {}: alg and value are expected, nothing else",
@@ -138,40 +114,12 @@ pub(super) const SENTENCES: &[(&str, &str, &str)] = &[
         "the signature is not of the key registered under that kid",
         "la firma non è della chiave registrata con quel kid",
     ),
-    (
-        "scopeNotProvided",
-        "the asynchronous endpoint needs a scope",
-        "l'endpoint asincrono vuole uno scope",
-    ),
+    ("scopeNotProvided", "the asynchronous endpoint needs a scope", "l'endpoint asincrono vuole uno scope"),
     ("invalidScopeClaimFormat", "the scope {} is unknown", "lo scope {} è sconosciuto"),
-    (
-        "urlCallbackNotProvided",
-        "start_interaction needs urlCallback",
-        "start_interaction vuole urlCallback",
-    ),
-    (
-        "invalidUrlCallbackClaimFormat",
-        "urlCallback is not an address: {}",
-        "urlCallback non è un indirizzo: {}",
-    ),
-    (
-        "interactionIdNotProvided",
-        "this scope needs interactionId",
-        "questo scope vuole interactionId",
-    ),
-    (
-        "invalidInteractionIdClaimFormat",
-        "interactionId is not a UUID: {}",
-        "interactionId non è un UUID: {}",
-    ),
-    (
-        "entityNumberNotProvided",
-        "callback_invocation needs entityNumber",
-        "callback_invocation vuole entityNumber",
-    ),
-    (
-        "invalidEntityNumber",
-        "entityNumber is {}: one at least",
-        "entityNumber è {}: almeno uno",
-    ),
+    ("urlCallbackNotProvided", "start_interaction needs urlCallback", "start_interaction vuole urlCallback"),
+    ("invalidUrlCallbackClaimFormat", "urlCallback is not an address: {}", "urlCallback non è un indirizzo: {}"),
+    ("interactionIdNotProvided", "this scope needs interactionId", "questo scope vuole interactionId"),
+    ("invalidInteractionIdClaimFormat", "interactionId is not a UUID: {}", "interactionId non è un UUID: {}"),
+    ("entityNumberNotProvided", "callback_invocation needs entityNumber", "callback_invocation vuole entityNumber"),
+    ("invalidEntityNumber", "entityNumber is {}: one at least", "entityNumber è {}: almeno uno"),
 ];
