@@ -1,4 +1,4 @@
-//! End to end with a certified OpenID provider in place of the platform: what we sign is judged by
+//! End to end with a certified `OpenID` provider in place of the platform: what we sign is judged by
 //! code that knows nothing of ours.
 //!
 //! Needs node and the package registry, so that it runs on request:
@@ -56,16 +56,13 @@ impl Provider {
         for file in ["package.json", "package-lock.json", "provider.mjs"] {
             std::fs::copy(source.join(file), folder.path().join(file)).expect("copied");
         }
-        match std::env::var_os("RACCORDO_PROVIDER_MODULES") {
-            Some(modules) => {
-                let modules = PathBuf::from(modules).join("node_modules");
-                std::os::unix::fs::symlink(modules, folder.path().join("node_modules")).expect("linked");
-            }
-            None => {
-                let mut npm = Command::new("npm");
-                npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(folder.path());
-                assert!(npm.status().expect("npm").success(), "npm ci");
-            }
+        if let Some(modules) = std::env::var_os("RACCORDO_PROVIDER_MODULES") {
+            let modules = PathBuf::from(modules).join("node_modules");
+            std::os::unix::fs::symlink(modules, folder.path().join("node_modules")).expect("linked");
+        } else {
+            let mut npm = Command::new("npm");
+            npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(folder.path());
+            assert!(npm.status().expect("npm").success(), "npm ci");
         }
         let mut node = Command::new("node");
         node.arg("provider.mjs").arg(source.with_file_name("pdnd").join("keys/keys.json")).current_dir(folder.path());

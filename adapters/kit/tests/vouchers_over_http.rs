@@ -178,7 +178,7 @@ fn a_connection_with_mistakes_does_not_start_and_says_each() {
         let error = VoucherClient::new(connection, keys, Quota::default()).expect_err("mistakes");
         let VoucherError::Mistakes(mistakes) = error else { panic!("{error:?}") };
         assert!(mistakes.iter().all(|it| !it.italian().contains("{}") && it.italian() != it.english()));
-        mistakes.iter().map(|it| it.code()).collect::<Vec<_>>()
+        mistakes.iter().map(kit::pdnd::preflight::Mistake::code).collect::<Vec<_>>()
     };
     let kid = |kid: &str| Connection { kid: Some(kid.to_owned()), ..template() };
     assert_eq!(of(kid(&uuid), keys(None)), ["invalidKidFormat"]);
@@ -234,13 +234,13 @@ async fn a_refused_voucher_is_replaced_once_and_never_more() {
         let (server, _platform) = platform::start(Mode::Gives { expires_in: 600 }).await;
         eservice(&server, statuses).await;
         let caller = caller(&server, connection(&server), None, None);
-        let called = caller.send(&outgoing(None), || at_seconds(NOW)).await.expect("an answer");
-        assert_eq!(called.answer.status, expected);
+        let done = caller.send(&outgoing(None), || at_seconds(NOW)).await.expect("an answer");
+        assert_eq!(done.answer.status, expected);
         let requests = server.received_requests().await.expect("recorded");
         let calls: Vec<_> = requests.iter().filter(|request| request.url.path().ends_with("pratiche")).collect();
         assert_eq!((calls.len(), requests.len() - calls.len()), (2, 2));
         assert_ne!(calls[0].headers["authorization"], calls[1].headers["authorization"]);
-        assert_eq!(called.purpose_id.as_deref(), Some(PURPOSE));
+        assert_eq!(done.purpose_id.as_deref(), Some(PURPOSE));
     }
 }
 
@@ -267,8 +267,8 @@ async fn a_call_carries_what_the_rules_ask_for_and_our_own_verifiers_accept_it()
     let user = User { id: "operatore-7f3a".to_owned(), location: "postazione-12".to_owned(), assurance: None };
     let now = at_seconds(NOW);
     for _ in 0..2 {
-        let called = caller.send(&outgoing(Some(&user)), || now).await.expect("an answer");
-        assert_eq!(called.answer.status, 200);
+        let done = caller.send(&outgoing(Some(&user)), || now).await.expect("an answer");
+        assert_eq!(done.answer.status, 200);
     }
     let requests = server.received_requests().await.expect("recorded");
     let calls: Vec<_> = requests.iter().filter(|request| request.url.path().ends_with("pratiche")).collect();
@@ -282,8 +282,8 @@ async fn a_call_carries_what_the_rules_ask_for_and_our_own_verifiers_accept_it()
         let keys = registered(&["eservice"]);
         let trust = Trust { keys: Some(&keys), certificates: None };
         let rules = Rules::for_audiences(vec![OURS.to_owned()]);
-        let signed = verify(&message, trust, &rules, None, now).expect("signed").claim(&seen, now).await;
-        assert_eq!(signed.expect("the first time").subject, Some(template().client_id));
+        let believed = verify(&message, trust, &rules, None, now).expect("signed").claim(&seen, now).await;
+        assert_eq!(believed.expect("the first time").subject, Some(template().client_id));
         let evidence = message.values("agid-jwt-trackingevidence")[0];
         audit::verify(evidence, trust, &rules, PURPOSE, now).expect("an evidence").reused();
         let voucher = message.values("authorization")[0].strip_prefix("DPoP ").expect("a bound voucher");

@@ -115,12 +115,11 @@ impl Respond for Platform {
         let text = assertion_of(request).unwrap_or_default();
         let issued = claims(&text);
         let audience = format!("{}/client-assertion", self.host.lock().expect("a host"));
-        let is_asynchronous = request.url.path().ends_with(".async");
+        let is_asynchronous = request.url.path() == "/token.oauth2.async";
         let expected = Expected { client_id: CLIENT, audience: &audience, is_api_client: false, is_asynchronous };
         let keys = registered(&["eservice", "stranger"]);
         let found = assertion(&text, &expected, Some(&keys), at_seconds(issued["iat"].as_i64().unwrap_or(NOW)));
         if !found.is_empty() || field(request, "client_id").as_deref() != Some(CLIENT) {
-            eprintln!("refused: {found:?}");
             return refused();
         }
         self.give(mode, request, &issued)

@@ -93,7 +93,7 @@ fn a_voucher_expires_to_the_second_and_may_begin_five_seconds_early() {
     let token = text(&manifest["token_response_bearer"], "access_token");
     let code = |now: i64| {
         let verdict = verify(token, &platform_keys(), &expectations(&manifest), at_seconds(now));
-        verdict.map(|_| "ok").unwrap_or_else(|refusal: Refusal| refusal.code())
+        verdict.map_or_else(|refusal: Refusal| refusal.code(), |_| "ok")
     };
     assert_eq!([code(1_796_116_199), code(1_796_116_200)], ["ok", "expired"]);
     assert_eq!([code(1_796_115_595), code(1_796_115_594)], ["ok", "not_yet_valid"]);
@@ -116,7 +116,7 @@ fn a_consumer_and_a_purpose_that_may_not_are_told_so() {
 
 #[test]
 fn there_is_one_authorization_and_its_scheme_is_known() {
-    let code = |values: &[&str]| Presented::from_authorization(values).map(|_| "ok").unwrap_or_else(|it| it.code());
+    let code = |values: &[&str]| Presented::from_authorization(values).map_or_else(|it| it.code(), |_| "ok");
     assert_eq!(code(&["bearer a.b.c"]), "ok");
     assert_eq!(code(&["DPOP a.b.c"]), "ok");
     assert_eq!(code(&[]), "missing_token");
