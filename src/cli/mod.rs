@@ -13,6 +13,7 @@ mod map;
 mod inspect;
 mod output;
 mod parked;
+mod pdnd;
 mod reconcile;
 mod report;
 mod discrepancies;
@@ -106,6 +107,9 @@ enum Command {
     /// Recompute the audit chain, or show its head
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Speak with the national platform as one of its clients
+    #[command(subcommand)]
+    Pdnd(pdnd::Command),
     /// Show the systems: roles, contract, and whether the contract is PUBLIC or ASSUMED
     Adapters(adapters::Arguments),
     /// Run the simulator of a system until stopped
@@ -140,6 +144,7 @@ async fn run(parts: &Parts, arguments: &Arguments, output: &Output) -> anyhow::R
     match &arguments.command {
         Command::Demo(demo) => demo::run(parts, arguments.folder.as_deref(), demo, output).await,
         Command::Inspect(inspect) => Ok(inspect::run(parts, inspect, output)),
+        Command::Pdnd(command) => pdnd::run(arguments.folder.as_deref(), command, arguments.lang, output),
         Command::Adapters(adapters) => Ok(adapters::run(parts, adapters, output)),
         Command::Simulate(simulate) => simulate::run(parts, simulate, output).await,
         Command::Serve => serve::run(open(parts, arguments).await?, output).await,

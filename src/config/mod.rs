@@ -83,6 +83,9 @@ pub struct Config {
     /// The systems, by name. The name is that of the source in every record it gives.
     #[serde(default)]
     pub systems: BTreeMap<String, SystemConfig>,
+    /// The clients of the national platform, by name.
+    #[serde(default)]
+    pub pdnd: BTreeMap<String, kit::pdnd::settings::Connection>,
     /// The folder of the configuration file.
     #[serde(skip)]
     pub folder: PathBuf,
@@ -239,6 +242,7 @@ impl Config {
         folder.clone_into(&mut config.folder);
         config.storage.path = folder.join(&config.storage.path);
         config.storage.password_file = config.storage.password_file.map(|file| folder.join(file));
+        config.pdnd.values_mut().for_each(|connection| connection.be_relative_to(folder));
         check_storage(&config.storage, &config.lines)?;
         config.check_systems()?;
         config.check_numbers()?;

@@ -252,6 +252,24 @@ impl Request {
         self
     }
 
+    /// Its method, and its address without query and fragment: what a proof of possession is made for.
+    pub(crate) fn target(&self) -> (&str, String) {
+        let mut url = self.inner.url().clone();
+        url.set_query(None);
+        url.set_fragment(None);
+        (self.inner.method().as_str(), url.into())
+    }
+
+    /// The same request with a header whose value is a secret.
+    #[must_use]
+    pub(crate) fn secret_header(mut self, name: &'static str, value: &str) -> Self {
+        self = self.header(name, value);
+        if let Some(value) = self.inner.headers_mut().get_mut(name) {
+            value.set_sensitive(true);
+        }
+        self
+    }
+
     /// The same request with a body of JSON.
     #[must_use]
     pub fn json_body(self, body: impl Into<Bytes>) -> Self {

@@ -15,6 +15,7 @@ pub mod secret;
 pub mod jose;
 pub mod pdnd;
 pub mod modi;
+pub mod oidc;
 pub mod simulator;
 pub mod published;
 

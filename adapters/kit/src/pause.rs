@@ -31,12 +31,22 @@ const QUOTAS: [(&str, &str); 3] = [
 /// | `Retry-After` in seconds, or as a date in one of the three forms | that, whatever else is said |
 /// | a quota with nothing remaining, and its reset | until the reset |
 /// | a reset alone, on a 429 | until the reset |
+/// | an interval in milliseconds, on a 429 or with nothing remaining, and no reset | one interval |
 /// | a quota with something remaining, or a reset alone elsewhere | none |
 pub(crate) fn asked_pause(status: u16, headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let date = texts(headers, &header::DATE).find_map(|text| httpdate::parse_http_date(text.trim()).ok());
     let now = date.unwrap_or(now);
     let asked = texts(headers, &header::RETRY_AFTER).filter_map(|text| until(text, now, false)).max();
-    asked.or_else(|| quota(status, headers, now)).map(|pause| pause.min(LONGEST))
+    let asked = asked.or_else(|| quota(status, headers, now)).or_else(|| interval(status, headers));
+    asked.map(|pause| pause.min(LONGEST))
+}
+
+/// How long a quota that refills continuously takes to be full again: what PDND tells.
+fn interval(status: u16, headers: &HeaderMap) -> Option<Duration> {
+    let remaining = HeaderName::from_static("x-rate-limit-remaining");
+    let is_spent = status == 429 || texts(headers, &remaining).any(is_zero);
+    let told = texts(headers, &HeaderName::from_static("x-rate-limit-interval")).filter_map(number).max()?;
+    is_spent.then(|| Duration::from_millis(told))
 }
 
 /// Until when a spent quota is spent.
@@ -202,6 +212,27 @@ mod tests {
         #[case] refused: Option<u64>,
     ) {
         assert_eq!((asked(200, headers), asked(429, headers)), (taken, refused));
+    }
+
+    #[test]
+    fn every_dialect_of_the_national_samples_is_understood() {
+        let samples: serde_json::Value =
+            serde_json::from_str(include_str!("../tests/pdnd/errors/rate-limit-headers.json")).expect("the samples");
+        let now = httpdate::parse_http_date("Tue, 01 Dec 2026 09:00:00 GMT").expect("a date");
+        let vectors = samples["vectors"].as_array().expect("vectors");
+        assert!(vectors.len() >= 8);
+        for vector in vectors {
+            let mut headers = HeaderMap::new();
+            for (name, value) in vector["headers"].as_object().expect("headers") {
+                let name = HeaderName::from_bytes(name.as_bytes()).expect("a name");
+                headers.append(name, HeaderValue::from_str(value.as_str().expect("a text")).expect("a value"));
+            }
+            let status = u16::try_from(vector["status"].as_u64().expect("a status")).expect("a status");
+            let expected = vector["expected"]["retry_after_ms"].as_u64().map(Duration::from_millis);
+            // What is asked beyond a day is not believed.
+            let expected = expected.map(|pause| pause.min(LONGEST));
+            assert_eq!(asked_pause(status, &headers, now), expected, "{}", vector["id"]);
+        }
     }
 
     #[test]

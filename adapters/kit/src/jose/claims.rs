@@ -1,7 +1,7 @@
 //! The claims of a token, and the checks that every token shares: times and audience.
 //!
-//! An audience is compared whole. PDND writes several in one text with commas between; others write
-//! a list: both are read. `exp` has no tolerance; what is ahead of us has one, because clocks differ.
+//! An audience is compared whole. Vouchers write several in one text with commas between; others
+//! write a list. `exp` has no tolerance; what is ahead of us has one, because clocks differ.
 
 use canonical::values::UtcInstant;
 use serde_json::{Map, Value};
@@ -43,10 +43,10 @@ impl<'a> Claims<'a> {
         self.0.get(name)?.as_i64()
     }
 
-    /// The audiences: a text, several in one with commas between, or a list.
+    /// The audiences: one text, or a list.
     pub fn audiences(self) -> Vec<&'a str> {
         match self.0.get("aud") {
-            Some(Value::String(text)) => text.split(',').map(str::trim).collect(),
+            Some(Value::String(text)) => vec![text],
             Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
             _ => Vec::new(),
         }
@@ -54,10 +54,12 @@ impl<'a> Claims<'a> {
 
     /// Refuses a token that is for nobody of these.
     pub fn check_audience(self, ours: &[String]) -> Result<(), Refusal> {
-        if self.audiences().iter().any(|audience| ours.iter().any(|our| our == audience)) {
-            return Ok(());
-        }
-        Err(Refusal::unauthorized("audience", "aud does not name us"))
+        one_of(self.audiences().into_iter(), ours)
+    }
+
+    /// The same for a voucher, whose audiences may stand in one text with commas between.
+    pub fn check_voucher_audience(self, ours: &[String]) -> Result<(), Refusal> {
+        one_of(self.audiences().into_iter().flat_map(|text| text.split(',')).map(str::trim), ours)
     }
 
     /// When it expires, refusing one that has. Without tolerance.
@@ -101,4 +103,11 @@ impl<'a> Claims<'a> {
             _ => Ok(()),
         }
     }
+}
+
+fn one_of<'a>(mut audiences: impl Iterator<Item = &'a str>, ours: &[String]) -> Result<(), Refusal> {
+    if audiences.any(|audience| ours.iter().any(|our| our == audience)) {
+        return Ok(());
+    }
+    Err(Refusal::unauthorized("audience", "aud does not name us"))
 }

@@ -29,9 +29,7 @@ impl<'a> Compact<'a> {
         }
         let (signed, signature) = token.rsplit_once('.').ok_or_else(|| malformed("the token has no parts"))?;
         let (header, payload) = signed.split_once('.').ok_or_else(|| malformed("the token has two parts"))?;
-        let object = |part: &str| -> Option<Map<String, Value>> {
-            serde_json::from_slice(&from_base64url(part)?).ok()
-        };
+        let object = |part: &str| -> Option<Map<String, Value>> { serde_json::from_slice(&from_base64url(part)?).ok() };
         Ok(Self {
             signed,
             header: object(header).ok_or_else(|| malformed("the header is not an object of JSON"))?,

@@ -136,7 +136,9 @@ impl PublicKey {
 
     /// Its public JWK, without use, algorithm or name.
     pub fn jwk(&self) -> Value {
-        Value::Object(self.required_members().into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect())
+        Value::Object(
+            self.required_members().into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect(),
+        )
     }
 
     /// Its thumbprint by SHA-256: the `kid` that PDND expects, and what `cnf.jkt` holds.

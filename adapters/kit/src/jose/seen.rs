@@ -33,12 +33,24 @@ pub struct Unclaimed<T> {
     issuer: String,
     name: Option<String>,
     until: i64,
+    replay_code: &'static str,
 }
 
 impl<T> Unclaimed<T> {
     /// `name` is none where the rules do not ask for one and the token has none.
     pub(crate) fn new(inner: T, issuer: impl Into<String>, name: Option<String>, until: i64) -> Self {
-        Self { inner, issuer: issuer.into(), name, until }
+        Self { inner, issuer: issuer.into(), name, until, replay_code: "jti_replay" }
+    }
+
+    /// With another code for what was seen before.
+    pub(crate) fn with_replay_code(self, replay_code: &'static str) -> Self {
+        Self { replay_code, ..self }
+    }
+
+    /// What was verified, for the one token that comes more than once: an evidence beside the voucher
+    /// that is bound to it, which is reused as long as the voucher is.
+    pub fn reused(self) -> T {
+        self.inner
     }
 
     /// What was verified, once its name is ours.
@@ -46,7 +58,7 @@ impl<T> Unclaimed<T> {
         let Some(name) = &self.name else { return Ok(self.inner) };
         match seen.claim(&self.issuer, name, self.until, now).await {
             Ok(true) => Ok(self.inner),
-            Ok(false) => Err(Refusal::unauthorized("jti_replay", "the token was presented before")),
+            Ok(false) => Err(Refusal::unauthorized(self.replay_code, "the token was presented before")),
             Err(error) => Err(Refusal::unavailable("replay_memory", error.to_string())),
         }
     }

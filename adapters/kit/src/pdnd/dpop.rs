@@ -8,9 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::jose::{
-    Algorithm, Compact, KeyError, PublicKey, Refusal, SigningKey, Unclaimed, base64url, seconds, sign,
-};
+use crate::jose::{Algorithm, Compact, KeyError, PublicKey, Refusal, SigningKey, Unclaimed, base64url, seconds, sign};
 
 /// The algorithms of proofs that PDND admits.
 const ALGORITHMS: [Algorithm; 2] = [Algorithm::Es256, Algorithm::Rs256];

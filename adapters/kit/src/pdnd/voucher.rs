@@ -259,7 +259,7 @@ fn believe<'t>(
     claims.check_exp(now)?;
     claims.check_nbf(now, TOLERANCE_SECONDS)?;
     claims.check_iat(now, TOLERANCE_SECONDS)?;
-    claims.check_audience(audiences)?;
+    claims.check_voucher_audience(audiences)?;
     Ok(claims)
 }
 

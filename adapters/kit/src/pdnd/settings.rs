@@ -1,0 +1,227 @@
+//! The settings of one connection with the platform.
+//!
+//! Keys are named by their files, which only their owner may read. What is not written is that of
+//! the environment; what is written may not belong to another.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::environment::{Endpoints, Environment};
+use super::voucher::Scheme;
+use crate::jose::{KeyError, SigningKey};
+use crate::{Secret, SecretError};
+
+/// One connection: a client of the platform, and how its calls are signed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Connection {
+    /// The environment: `uat`, `att`, `prod`.
+    pub environment: Environment,
+    /// The client: a UUID.
+    pub client_id: String,
+    /// The name of its key; when written it is compared with the thumbprint of the private key.
+    #[serde(default)]
+    pub kid: Option<String>,
+    /// PEM file of the private key that signs assertions.
+    pub private_key_file: PathBuf,
+    /// The purpose: a UUID. A client of the platform's own services has none.
+    #[serde(default)]
+    pub purpose_id: Option<String>,
+    /// Whether it is a client of the platform's own services ("client api interop"), or a keychain of
+    /// a producer: neither has a purpose.
+    #[serde(default)]
+    pub is_api_client: bool,
+    /// Where vouchers are asked for, in place of the environment's address.
+    #[serde(default)]
+    pub token_url: Option<String>,
+    /// The audience of assertions, in place of the environment's.
+    #[serde(default)]
+    pub assertion_audience: Option<String>,
+    /// Whether the audience may be of another host than the token endpoint: behind a test double.
+    #[serde(default)]
+    pub is_audience_foreign: bool,
+    /// How vouchers are presented to the e-service.
+    #[serde(default)]
+    pub scheme: SchemeName,
+    /// PEM file of the private key that makes proofs: another than the one of assertions.
+    #[serde(default)]
+    pub dpop_key_file: Option<PathBuf>,
+    /// The evidence of who asks, beside each call.
+    #[serde(default)]
+    pub audit: AuditPattern,
+    /// The signature of the body.
+    #[serde(default)]
+    pub integrity: IntegrityPattern,
+    /// The audience of evidence and signatures: often the base address of the e-service.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub message_audience: Vec<String>,
+    /// What is done with an empty body.
+    #[serde(default)]
+    pub empty_payload: EmptyPayload,
+    /// PEM file with the authorities of this connection, instead of those of the machine.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+}
+
+/// `bearer` or `dpop`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SchemeName {
+    /// Whoever holds the voucher.
+    #[default]
+    Bearer,
+    /// Whoever holds the key it is bound to.
+    Dpop,
+}
+
+impl SchemeName {
+    /// Whether calls carry proofs.
+    pub fn is_dpop(self) -> bool {
+        self == Self::Dpop
+    }
+}
+
+impl From<SchemeName> for Scheme {
+    fn from(name: SchemeName) -> Self {
+        match name {
+            SchemeName::Bearer => Self::Bearer,
+            SchemeName::Dpop => Self::Dpop,
+        }
+    }
+}
+
+/// The evidence beside a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum AuditPattern {
+    /// None.
+    #[default]
+    #[serde(rename = "none")]
+    None,
+    /// An evidence.
+    #[serde(rename = "audit_rest_01")]
+    Rest01,
+    /// An evidence that the voucher is bound to.
+    #[serde(rename = "audit_rest_02")]
+    Rest02,
+}
+
+/// The signature of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum IntegrityPattern {
+    /// None.
+    #[default]
+    #[serde(rename = "none")]
+    None,
+    /// By a certificate.
+    #[serde(rename = "integrity_rest_01")]
+    Rest01,
+    /// By a key registered with the platform.
+    #[serde(rename = "integrity_rest_02")]
+    Rest02,
+}
+
+/// What is done with an empty body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EmptyPayload {
+    /// No digest, no signature.
+    #[default]
+    SignNever,
+    /// The digest of nothing, signed: some producers want it.
+    SignAlways,
+}
+
+/// Why the keys of a connection cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectionError {
+    /// The file of a key.
+    #[error("{setting} not usable")]
+    Secret {
+        /// The setting that names the file.
+        setting: &'static str,
+        /// Why.
+        #[source]
+        source: SecretError,
+    },
+    /// The key itself.
+    #[error("{setting} not usable")]
+    Key {
+        /// The setting that names the file.
+        setting: &'static str,
+        /// Why.
+        #[source]
+        source: KeyError,
+    },
+}
+
+/// The private keys of a connection.
+pub struct ConnectionKeys {
+    /// Signs assertions.
+    pub assertion: SigningKey,
+    /// Makes proofs.
+    pub dpop: Option<SigningKey>,
+}
+
+impl fmt::Debug for ConnectionKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectionKeys").field("assertion", &self.assertion).field("dpop", &self.dpop).finish()
+    }
+}
+
+impl Connection {
+    /// The addresses of its environment, with those it has of its own.
+    pub fn endpoints(&self) -> Endpoints {
+        let mut endpoints = Endpoints::of(self.environment);
+        if let Some(url) = &self.token_url {
+            url.clone_into(&mut endpoints.token_url);
+            // Outside the platform only the two written addresses count.
+            if Environment::of_host(super::environment::host_of(url)).is_none() {
+                endpoints.assertion_audience = format!("{}/client-assertion", authority(url));
+            }
+        }
+        if let Some(audience) = &self.assertion_audience {
+            audience.clone_into(&mut endpoints.assertion_audience);
+        }
+        endpoints
+    }
+
+    /// Makes the paths of its files relative to the folder of the configuration.
+    pub fn be_relative_to(&mut self, folder: &Path) {
+        self.private_key_file = folder.join(&self.private_key_file);
+        for path in [&mut self.dpop_key_file, &mut self.ca_file].into_iter().flatten() {
+            *path = folder.join(&*path);
+        }
+    }
+
+    /// Reads its keys.
+    pub fn keys(&self) -> Result<ConnectionKeys, ConnectionError> {
+        let read = |setting: &'static str, path: &PathBuf| {
+            let pem = Secret::from_file(path).map_err(|source| ConnectionError::Secret { setting, source })?;
+            SigningKey::from_pem(&pem).map_err(|source| ConnectionError::Key { setting, source })
+        };
+        Ok(ConnectionKeys {
+            assertion: read("private_key_file", &self.private_key_file)?,
+            dpop: self.dpop_key_file.as_ref().map(|path| read("dpop_key_file", path)).transpose()?,
+        })
+    }
+}
+
+fn authority(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or(rest)
+}
+
+fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(match Written::deserialize(deserializer)? {
+        Written::One(one) => vec![one],
+        Written::Many(many) => many,
+    })
+}

@@ -1,0 +1,50 @@
+//! The daily file of calls.
+
+use canonical::values::CalendarDate;
+use kit::pdnd::tracing_file::{Call, check, of_day};
+
+use crate::samples::{bytes, json, text, vectors};
+
+#[test]
+fn every_tracing_file_has_the_errors_that_the_platform_would_find() {
+    let manifest = json("tracing/expected.json");
+    let day = CalendarDate::parse(text(&manifest, "date")).expect("a day");
+    for vector in vectors(&manifest, 12) {
+        let file = text(vector, "file");
+        let found: Vec<_> = check(&bytes(&format!("tracing/{file}")), day).iter().map(|error| error.code).collect();
+        let expected: Vec<_> =
+            vector["errors"].as_array().expect("errors").iter().filter_map(|it| it.as_str()).collect();
+        assert_eq!(found, expected, "{file}");
+    }
+}
+
+#[test]
+fn the_calls_of_a_day_become_its_file() {
+    let calls = json("tracing/calls.json");
+    let day = CalendarDate::parse(text(&calls, "date")).expect("a day");
+    let mut recorded = Vec::new();
+    for summary in calls["calls_summary"].as_array().expect("calls") {
+        let call = Call {
+            purpose_id: text(summary, "purposeId").to_owned(),
+            token_id: text(summary, "voucher_jti").to_owned(),
+            status: summary["status"].as_u64().and_then(|status| u16::try_from(status).ok()),
+            is_voucher_accepted: true,
+        };
+        for _ in 0..summary["count"].as_u64().expect("a count") {
+            recorded.push(call.clone());
+        }
+    }
+    let counted = recorded[0].clone();
+    recorded.push(Call { status: None, ..counted.clone() });
+    recorded.push(Call { status: Some(499), ..counted.clone() });
+    recorded.push(Call { is_voucher_accepted: false, status: Some(401), ..counted });
+    let file = of_day(day, &recorded);
+    assert_eq!(file.as_bytes(), bytes("tracing/tracing-ok.csv"));
+    assert_eq!(check(file.as_bytes(), day), []);
+}
+
+#[test]
+fn a_day_without_calls_is_the_header_alone() {
+    let day = CalendarDate::parse("2026-11-30").expect("a day");
+    assert_eq!(of_day(day, &[]).as_bytes(), bytes("tracing/tracing-ok-header-only.csv"));
+}
