@@ -265,7 +265,9 @@ pub trait Views: Send + Sync {
 
 /// A database that implements everything.
 #[async_trait]
-pub trait Store: Ledger + Deliveries + Queue + Turns + Views + Families + Decisions + WorkItems + AuditChain + Exchange {
+pub trait Store:
+    Ledger + Deliveries + Queue + Turns + Views + Families + Decisions + WorkItems + AuditChain + Exchange
+{
     /// Ends it: what was accepted is written, and nothing is accepted any more.
     async fn close(&self);
 

@@ -1,9 +1,8 @@
 //! End to end with a certified `OpenID` provider in place of the platform: what we sign is judged by
 //! code that knows nothing of ours.
 //!
-//! Needs node and the package registry, so that it runs on request:
-//! `cargo test -p kit --test certified_provider -- --ignored`. `RACCORDO_PROVIDER_MODULES` may name a
-//! folder where `npm ci` was done before.
+//! Needs npm, which `cargo xtask test` installs, and fetches the provider by its lock file.
+//! `RACCORDO_PROVIDER_MODULES` may name a folder where `npm ci` was done before.
 
 #[allow(dead_code, reason = "each test takes what it needs of the samples")]
 #[path = "vectors/samples.rs"]
@@ -120,7 +119,6 @@ impl Provider {
 }
 
 #[tokio::test]
-#[ignore = "needs node and the package registry"]
 async fn a_certified_provider_gives_vouchers_to_what_we_sign_and_we_accept_them() {
     let provider = Provider::start();
     let (wanted, keys, rules) = (Wanted::default(), provider.keys(), provider.expectations());

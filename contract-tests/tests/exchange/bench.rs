@@ -1,6 +1,7 @@
 //! A node with its exchange API on loopback, partners of every sort, and an issuer whose keys are ours.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::OnceLock;
 
 use aws_lc_rs::encoding::AsDer as _;
@@ -75,20 +76,22 @@ impl Bench {
     pub(crate) async fn with(more: &str, is_known: bool) -> Self {
         let folder = TempDir::new().expect("a folder");
         let issuer = issuer().await;
-        let mut text = format!(
+        let mut text = String::from(
             "[systems.file-drop]\n[systems.invii]\nadapter = \"file-drop\"\n[exchange]\n\
              address = \"https://scambio.provincia.example\"\n\
-             [exchange.ocds]\nprefix = \"ocds-prova1\"\npublisher = \"Provincia di prova\"\n"
+             [exchange.ocds]\nprefix = \"ocds-prova1\"\npublisher = \"Provincia di prova\"\n",
         );
         if is_known {
-            text += &format!(
+            let _ = write!(
+                text,
                 "[exchange.oidc]\nissuer = \"{issuer}\"\naudience = \"{AUDIENCE}\"\n\
                  [exchange.pdnd]\nissuer = \"uat.interop.pagopa.it\"\nkeys_url = \"{issuer}/pdnd\"\n\
                  audience = \"{AUDIENCE}\"\neservice_id = \"e1\"\nproducer_id = \"p1\"\ndescriptor_ids = [\"d1\"]\n"
             );
         }
         for (name, roles) in PARTNERS {
-            text += &format!(
+            let _ = write!(
+                text,
                 "[exchange.partners.{name}]\nclient_id = \"{name}\"\nroles = [{roles}]\nbodies = [\"{OURS}\"]\n\
                  system = \"invii\"\n"
             );
@@ -96,7 +99,8 @@ impl Bench {
         text += "[exchange.partners.regione]\nclient_id = \"regione\"\nroles = [\"read\", \"export\"]\nregions = [\"03\"]\n\
                  [exchange.partners.tutto]\nclient_id = \"tutto\"\nroles = [\"read\", \"export\"]\neverything = true\n\
                  [exchange.partners.parco]\nclient_id = \"parco\"\nroles = [\"read\"]\nrequests_per_minute = 2\n";
-        text += &format!(
+        let _ = write!(
+            text,
             "[exchange.partners.osservatorio]\nconsumer_id = \"{CONSUMER}\"\npurposes = [\"{PURPOSE}\"]\n\
              roles = [\"read\"]\nbodies = [\"{OURS}\"]\n{more}"
         );
@@ -223,6 +227,7 @@ pub(crate) fn voucher() -> Value {
             "eserviceId": "e1", "descriptorId": "d1" })
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "bodies are written where they are given")]
 pub(crate) fn line(kind: &str, body: Value) -> Value {
     json!({ "schema_version": 1, "kind": kind, "body": body })
 }

@@ -60,7 +60,7 @@ async fn whoever_listens_to_a_connection_that_is_dead_finds_out_and_listens_to_a
     let mut wake_ups = store.wake_ups();
     let hears = async |wake_ups: &mut watch::Receiver<u64>, number: i64| {
         wake_ups.mark_unchanged();
-        other.enqueue(&jobs(number..number + 1, 0), SystemClock.now()).await.expect("a job is added");
+        other.enqueue(&jobs([number], 0), SystemClock.now()).await.expect("a job is added");
         tokio::time::timeout(Duration::from_secs(2), wake_ups.changed()).await.is_ok()
     };
     let mut number = 0;

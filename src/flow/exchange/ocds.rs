@@ -64,7 +64,7 @@ pub fn release(family: &CigFamily, publication: &Publication) -> Option<Value> {
 }
 
 /// A package of releases.
-pub fn package(uri: &str, next: Option<&str>, at: &str, releases: Vec<Value>, publication: &Publication) -> Value {
+pub fn package(uri: &str, next: Option<&str>, at: &str, releases: &[Value], publication: &Publication) -> Value {
     let mut package = json!({
         "uri": uri,
         "version": VERSION,

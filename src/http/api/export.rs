@@ -129,7 +129,7 @@ pub(super) async fn packages(
     let here = query.parsed("cursor", |text| Some(text.to_owned()))?;
     let next = next.map(|cig| link(Some(Cursor { position: Position::default(), text: cig }.write(QUESTION))));
     let now = api.clock.now().to_string();
-    json(&ocds::package(&link(here), next.as_deref(), &now, releases, publication)).map(IntoResponse::into_response)
+    json(&ocds::package(&link(here), next.as_deref(), &now, &releases, publication)).map(IntoResponse::into_response)
 }
 
 /// At least one release where there is any: a package without one is none.

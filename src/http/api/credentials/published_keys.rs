@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, RwLock};
 use crate::clock::Clock;
 
 /// The least time between two questions to the issuer.
-const BETWEEN: Duration = Duration::from_secs(60);
+const BETWEEN: Duration = Duration::from_mins(1);
 /// Keys older than this are asked for again.
 const OLD: Duration = Duration::from_hours(24);
 
