@@ -16,7 +16,6 @@ use house::{House, code, dependencies, known_modules, lines_naming_crate, names,
 
 /// Files longer than [`LINES`], each with the reason why its ideas belong together.
 const LONG_FILES: &[(&str, &str)] = &[
-    ("schemas/src/values/importo.rs", "one parser and the cases that a domain expert reads beside it"),
     ("src/storage/model.rs", "the vocabulary of the storage traits: plain data, no code"),
 ];
 const LINES: usize = 500;

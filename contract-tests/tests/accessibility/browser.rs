@@ -50,9 +50,11 @@ pub(crate) async fn with_rules(pages: String) -> String {
     rules();
     let page = move |uri: Uri| async move {
         let answer = reqwest::get(format!("{pages}{uri}")).await.unwrap();
-        let kind = answer.headers()[CONTENT_TYPE].to_str().unwrap().to_owned();
+        // A browser asks for an icon, which a report by itself does not have.
+        let status = answer.status();
+        let kind = answer.headers().get(CONTENT_TYPE).map_or("text/plain", |kind| kind.to_str().unwrap()).to_owned();
         let text = answer.text().await.unwrap();
-        ([(CONTENT_TYPE, kind)], with_scripts(&text))
+        (status, [(CONTENT_TYPE, kind)], with_scripts(&text))
     };
     let script =
         |text: &'static str| get(move || async move { ([(CONTENT_TYPE, "text/javascript")], text).into_response() });
