@@ -127,7 +127,8 @@ mod tests {
     fn what_is_expected_of_a_source_is_written_as_in_the_guide() {
         let guide = include_str!("../../docs/guida/rapporti.md");
         let lines = guide.lines().filter_map(|line| line.strip_prefix("    "));
-        let text: Vec<_> = lines.skip_while(|line| !line.starts_with("[reconciliation.sources")).collect();
+        let text = lines.skip_while(|line| !line.starts_with("[reconciliation.sources"));
+        let text: Vec<_> = text.take_while(|line| !line.starts_with("raccordo ")).collect();
         let text = text.join("\n").replace("[reconciliation.", "[");
         let config: ReconciliationConfig = toml::from_str(&text).expect("a configuration");
         assert_eq!(config.qualification, Thresholds::default(), "the guide shows what holds by itself");
