@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use canonical::Kind;
 use canonical::identifiers::CodiceFiscale;
 use serde::Deserialize;
 
@@ -96,6 +97,20 @@ pub enum Role {
     Contribute,
 }
 
+/// What partners send when nothing else is written.
+const PROCUREMENT: &[Kind] = &[
+    Kind::Programma,
+    Kind::Intervento,
+    Kind::Procedura,
+    Kind::Lotto,
+    Kind::Aggiudicazione,
+    Kind::Contratto,
+    Kind::EventoEsecuzione,
+    Kind::Pagamento,
+    Kind::Progetto,
+    Kind::CollegamentoCupCig,
+];
+
 /// A partner.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -116,6 +131,9 @@ pub struct PartnerConfig {
     pub everything: bool,
     /// The configured system, with adapter `file-drop`, as which his records are read.
     pub system: Option<String>,
+    /// What he may send; records of procurement, when none is written. A membership opens a gate, and
+    /// a body says whose region it is in: neither is sent by whom it concerns.
+    pub kinds: Option<BTreeSet<Kind>>,
     /// Requests in a minute, for each purpose.
     pub requests_per_minute: Option<u32>,
     /// Requests in a day, for each purpose.
@@ -150,6 +168,9 @@ impl ExchangeConfig {
                 return Some((at(&["exchange", "oidc", "algorithms"]), problem));
             }
         }
+        if let Some(found) = self.said_twice(at) {
+            return Some(found);
+        }
         self.partners.iter().find_map(|(name, partner)| {
             let wrong = |key: &str, problem: String| Some((at(&["exchange", "partners", name, key]), problem));
             if partner.consumer_id.is_none() && partner.client_id.is_none() {
@@ -176,11 +197,41 @@ impl ExchangeConfig {
     }
 }
 
+impl ExchangeConfig {
+    /// Two partners who are one at the door, or whose records would replace each other's.
+    fn said_twice(&self, at: impl Fn(&[&str]) -> Vec<String>) -> Option<(Vec<String>, String)> {
+        let sends = |partner: &PartnerConfig| partner.roles.contains(&Role::Contribute);
+        let mut seen = BTreeSet::new();
+        for (name, partner) in &self.partners {
+            let system = partner.system.as_ref().filter(|_| sends(partner));
+            for (key, said) in [("consumer_id", &partner.consumer_id), ("client_id", &partner.client_id)]
+                .into_iter()
+                .filter_map(|(key, said)| Some((key, said.as_ref()?)))
+                .chain(system.map(|system| ("system", system)))
+            {
+                if !seen.insert((key, said)) {
+                    let problem = format!("exchange.partners.{name}.{key}: another partner has `{said}` too");
+                    return Some((at(&["exchange", "partners", name, key]), problem));
+                }
+            }
+        }
+        None
+    }
+}
+
+impl PartnerConfig {
+    /// Whether records of a kind are taken from him.
+    pub fn may_send(&self, kind: Kind) -> bool {
+        self.kinds.as_ref().map_or_else(|| PROCUREMENT.contains(&kind), |kinds| kinds.contains(&kind))
+    }
+}
+
 fn is_body(code: &str) -> bool {
     CodiceFiscale::parse(code).is_ok_and(|code| !code.is_person())
 }
 
 fn is_address(address: &str) -> bool {
-    let is_local = address.starts_with("http://127.0.0.1") || address.starts_with("http://localhost");
+    let behind = |host: &str| address.strip_prefix(host).map(|rest| rest.is_empty() || rest.starts_with([':', '/']));
+    let is_local = behind("http://127.0.0.1").or_else(|| behind("http://localhost")).unwrap_or(false);
     (address.starts_with("https://") || is_local) && !address.contains(char::is_whitespace)
 }

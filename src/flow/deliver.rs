@@ -290,6 +290,8 @@ impl Step<'_> {
         let revision = shipment.revision;
         let intent = Intent { delivery: self.loaded.id, lease: self.lease, shipment: shipment.clone() };
         failpoints::pass("intent.before").await?;
+        // The time of an attempt counts from here, however long the writing of it takes.
+        let attempt_ends = self.flow.resend.attempt_ends();
         let Fenced::Done(attempt) = self.flow.store.begin_attempt(intent, self.flow.clock.now()).await? else {
             return Ok(JobEnd::Done);
         };
@@ -301,7 +303,7 @@ impl Step<'_> {
             shipment
         };
         let (flow, name) = (self.flow, self.loaded.target.clone());
-        let answer = self.ask(flow.resend.within(&name, target.send(&shipment))).await;
+        let answer = self.ask(flow.resend.within(&name, attempt_ends, target.send(&shipment))).await;
         failpoints::pass("answer").await?;
         let is_locked_out = matches!(&answer, Err(error) if error.kind == ErrorKind::Authentication);
         let not_before = self.tell(target, &answer);

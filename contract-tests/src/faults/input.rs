@@ -37,7 +37,8 @@ pub(super) fn drift(plan: &Plan) -> Result<Ended> {
         let mut lines: Vec<String> = ids.iter().map(|id| place.client.line(id)).collect();
         for (number, (_, make)) in DRIFTS.iter().enumerate() {
             let bad = make(&line(&format!("x-{round}-{number}"), "Fuori forma"));
-            lines.insert(chance.usize(..=lines.len()), bad);
+            // What a file is, is told by its first line: a foreign one there refuses the file as a whole.
+            lines.insert(chance.usize(1..=lines.len()), bad);
         }
         let records = ids.iter().map(|id| (id.clone(), place.client.records[id].written.len())).collect();
         let documents = place.documents();

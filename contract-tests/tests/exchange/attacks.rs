@@ -157,6 +157,11 @@ async fn a_bound_voucher_needs_a_proof_and_a_proof_is_good_once() {
         let request = if let Some(proof) = proof { request.header("dpop", proof) } else { request };
         request.send().await.unwrap().status()
     };
+    // What a stranger claims is not claimed: beside a voucher that nobody issued a proof leaves no trace.
+    let forged = signed(&head(), &bound, 1);
+    let beside = kit::pdnd::dpop::prove(key, "GET", url, Some(&forged), "p1", now).unwrap();
+    let request = bench.request(Method::GET, "/api/v1/changes").header("authorization", format!("DPoP {forged}"));
+    assert_eq!(request.header("dpop", beside).send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
     let good = proof("GET", url, "p1");
     assert_eq!(ask(Some(good.clone())).await, StatusCode::OK);
     assert_eq!(ask(Some(good)).await, StatusCode::UNAUTHORIZED, "replayed");

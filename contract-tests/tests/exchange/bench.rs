@@ -77,7 +77,7 @@ impl Bench {
         let folder = TempDir::new().expect("a folder");
         let issuer = issuer().await;
         let mut text = String::from(
-            "[systems.file-drop]\n[systems.invii]\nadapter = \"file-drop\"\n[exchange]\n\
+            "[systems.file-drop]\n[exchange]\n\
              address = \"https://scambio.provincia.example\"\n\
              [exchange.ocds]\nprefix = \"ocds-prova1\"\npublisher = \"Provincia di prova\"\n",
         );
@@ -93,7 +93,7 @@ impl Bench {
             let _ = write!(
                 text,
                 "[exchange.partners.{name}]\nclient_id = \"{name}\"\nroles = [{roles}]\nbodies = [\"{OURS}\"]\n\
-                 system = \"invii\"\n"
+                 system = \"invii-{name}\"\n[systems.invii-{name}]\nadapter = \"file-drop\"\n"
             );
         }
         text += "[exchange.partners.regione]\nclient_id = \"regione\"\nroles = [\"read\", \"export\"]\nregions = [\"03\"]\n\

@@ -4,7 +4,7 @@ use contract_tests::records::cig;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, OURS, line};
+use crate::bench::{Bench, FOREIGN, OURS, line};
 
 async fn send(bench: &Bench, key: &str, body: String) -> Response {
     let request = bench.request(Method::POST, "/api/v1/submissions").header("idempotency-key", key);
@@ -25,7 +25,7 @@ async fn what_is_sent_is_read_as_from_any_source() {
     assert_eq!(totals, json!({ "read": 2, "new": 2, "unchanged": 0, "quarantined": 0 }));
     let page = bench.json("fa-tutto", "/api/v1/changes").await;
     assert_eq!(page["items"].as_array().unwrap().len(), 2);
-    assert_eq!(page["items"][0]["provenance"]["source"], "invii");
+    assert_eq!(page["items"][0]["provenance"]["source"], "invii-fa-tutto");
     assert!(page["items"][0]["provenance"]["remote_id"].as_str().unwrap().contains("invio-fa-tutto-"), "{page}");
 }
 
@@ -79,4 +79,19 @@ async fn what_cannot_be_taken_is_told_line_by_line() {
     let keyless = bench.request(Method::POST, "/api/v1/submissions").header("authorization", &token);
     let keyless = keyless.header("content-type", "application/x-ndjson").body(lot(1, "x")).send().await.unwrap();
     assert_eq!(keyless.status(), StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neither_the_lot_of_another_body_nor_what_opens_a_gate_is_taken() {
+    let bench = Bench::open().await;
+    let foreign = json!({ "cig": cig(1), "oggetto": "altrui", "stazione_appaltante": FOREIGN });
+    bench.read(&[line("lotto", foreign)]).await;
+    let membership = json!({ "ente": OURS, "tipo": "protocollo", "stato": "attiva", "valida_dal": "2026-01-01" });
+    for (key, taken) in [("a", lot(1, "preso")), ("b", line("adesione", membership).to_string())] {
+        let answer = send(&bench, key, format!("{}\n{taken}\n", lot(2, "nostro"))).await;
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{taken}");
+        let problem: Value = answer.json().await.unwrap();
+        assert_eq!(problem["errors"][0]["place"], "body.line.2", "{problem}");
+    }
+    assert_eq!(bench.node.flow.store.feed_end().await.unwrap().version, 1, "nothing was stored");
 }

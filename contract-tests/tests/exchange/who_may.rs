@@ -106,3 +106,18 @@ async fn where_nothing_is_configured_nobody_is_let_in() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_enters_a_region_later_is_not_missed_by_whoever_reads_on() {
+    let bench = Bench::open().await;
+    bench.read(&[line("lotto", json!({ "cig": cig(1), "oggetto": "x", "stazione_appaltante": OURS }))]).await;
+    let page = bench.json("regione", "/api/v1/changes").await;
+    assert!(page["items"].as_array().unwrap().is_empty(), "nobody has said where the body is");
+    let on = format!("/api/v1/changes?cursor={}", page["next_cursor"].as_str().unwrap());
+    assert_eq!(bench.ask("regione", "get", &on).await.status(), StatusCode::OK);
+    let body = json!({ "codice_fiscale": OURS, "denominazione": "Provincia nostra", "codice_istat": "015146" });
+    bench.read(&[line("ente", body)]).await;
+    assert_eq!(bench.ask("regione", "get", &on).await.status(), StatusCode::GONE, "its lot lies behind the cursor");
+    let anew = bench.json("regione", "/api/v1/changes").await;
+    assert_eq!(anew["items"].as_array().unwrap().len(), 2);
+}

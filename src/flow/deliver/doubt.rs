@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use canonical::values::UtcInstant;
 use contract::{AdapterError, ErrorKind, Phase};
+use tokio::time::Instant;
 
 use crate::clock::after;
 
@@ -57,10 +58,17 @@ impl Resend {
         began.filter(|_| !self.honours_keys(target)).map(|began| after(began, self.after))
     }
 
-    /// An attempt, cut off where it would last too long.
+    /// When an attempt that begins now is cut off.
+    pub fn attempt_ends(&self) -> Instant {
+        Instant::now() + self.longest_attempt()
+    }
+
+    /// An attempt, cut off where it would last too long. One that comes too late is not begun: the time
+    /// that was kept for the target would be spent by us.
     pub async fn within<T>(
         &self,
         target: &str,
+        ends: Instant,
         attempt: impl Future<Output = Result<T, AdapterError>>,
     ) -> Result<T, AdapterError> {
         if self.honours_keys(target) {
@@ -70,7 +78,11 @@ impl Resend {
             let error = AdapterError::new(ErrorKind::Timeout, "sending: it took longer than an attempt may take");
             Err(error.phase(Phase::Unknown))
         };
-        tokio::time::timeout(self.longest_attempt(), attempt).await.unwrap_or_else(|_| cut_off())
+        if Instant::now() >= ends {
+            let error = AdapterError::new(ErrorKind::Timeout, "sending: too much time went before it was begun");
+            return Err(error.phase(Phase::BeforeSending));
+        }
+        tokio::time::timeout_at(ends, attempt).await.unwrap_or_else(|_| cut_off())
     }
 }
 
@@ -107,8 +119,8 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(60)).await;
             Ok(())
         };
-        let cut_off = resend.within("pad", slow()).await.expect_err("it is cut off");
+        let cut_off = resend.within("pad", resend.attempt_ends(), slow()).await.expect_err("it is cut off");
         assert_eq!((cut_off.kind, cut_off.phase), (ErrorKind::Timeout, Phase::Unknown));
-        assert!(resend.within("hub", slow()).await.is_ok());
+        assert!(resend.within("hub", resend.attempt_ends(), slow()).await.is_ok());
     }
 }

@@ -8,6 +8,7 @@ use std::fmt;
 use async_trait::async_trait;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use canonical::Kind;
 
 pub use crate::config::exchange::Role;
 use crate::storage::exchange::Scope;
@@ -30,6 +31,8 @@ pub struct Caller {
     pub quota: Quota,
     /// The system as which his records are read.
     pub system: Option<String>,
+    /// The kinds of records that are taken from him.
+    pub kinds: BTreeSet<Kind>,
 }
 
 /// How often somebody may ask.

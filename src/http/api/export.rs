@@ -16,7 +16,7 @@ use super::caller::Caller;
 use super::cursor::Cursor;
 use super::problem::{Code, Problem};
 use super::query::{Answered, Query};
-use super::records::{CHANGES, filter, json, unavailable};
+use super::records::{CHANGES, filter, json, seen, unavailable};
 use crate::flow::exchange::item::{Item, item};
 use crate::flow::exchange::ocds;
 use crate::flow::exchange::table::Table;
@@ -60,7 +60,8 @@ impl Reading {
 async fn streamed(reading: Reading, media_type: &'static str) -> Answered {
     // Everything that was committed before is in the stream; what comes later comes from the feed.
     let end = feed_end(&reading.api).await?;
-    let cursor = Cursor::from(end).write(CHANGES);
+    let seen = seen(&reading.api, &reading.caller).await?;
+    let cursor = Cursor { position: end, text: seen }.write(CHANGES);
     let body = Body::from_stream(stream::try_unfold(reading, |reading| async move {
         reading.next().await.inspect_err(|error| tracing::error!(%error, "an export was broken off"))
     }));

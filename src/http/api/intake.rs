@@ -4,7 +4,7 @@
 //! Whose records somebody may send is looked at before anything is stored; what cannot be used then
 //! stands aside as it does for every source.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,19 +13,19 @@ use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::IntoResponse;
-use canonical::identifiers::CodiceFiscale;
+use canonical::identifiers::{Cig, CodiceFiscale};
 use canonical::values::UtcInstant;
-use canonical::{Body, Digest, SourceName};
+use canonical::{Body, Digest, Kind, SourceName};
 use serde_json::json;
 
 use super::Api;
 use super::caller::Caller;
 use super::problem::{Code, Problem};
-use super::query::{Answered, Query};
+use super::query::{Answered, HIGHEST_LIMIT, Query};
 use super::records::unavailable;
 use crate::flow::{FlowError, intake};
 use crate::storage::RunKind;
-use crate::storage::exchange::{Asked, KeyedRequest};
+use crate::storage::exchange::{Asked, KeyedRequest, Position, RecordFilter, Scope, StoredVersion};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const LONGEST_KEY: usize = 128;
@@ -112,7 +112,10 @@ async fn take(api: &Api, caller: &Caller, request: &KeyedRequest, body: &[u8]) -
         let bodies = api.store.bodies(&caller.scope).await.map_err(|error| unavailable(&error))?;
         Some(bodies.into_iter().collect())
     };
-    check(body, bodies.as_ref())?;
+    let lots = check(body, bodies.as_ref(), &caller.kinds)?;
+    if let Some(bodies) = &bodies {
+        of_others(api, bodies, lots).await?;
+    }
     let source = caller.system.as_deref().and_then(SourceName::parse).ok_or(Problem::from(Code::Refused))?;
     let failed = |error: &dyn std::error::Error| {
         tracing::error!(%error, "a submission could not be taken");
@@ -141,10 +144,50 @@ async fn take(api: &Api, caller: &Caller, request: &KeyedRequest, body: &[u8]) -
     Ok(told.to_string())
 }
 
-/// Whether every line is a record, of a body whose records he may send.
-fn check(text: &[u8], bodies: Option<&BTreeSet<CodiceFiscale>>) -> Result<(), Problem> {
+/// The lots of which a record speaks.
+fn lots_of(body: &Body) -> Vec<Cig> {
+    let mut lots = match body {
+        Body::Pagamento(payment) => payment.cig.as_slice().to_vec(),
+        Body::CollegamentoCupCig(link) => link.cig.as_slice().to_vec(),
+        Body::Procedura(procedure) => procedure.lotti.clone(),
+        _ => Vec::new(),
+    };
+    let key = body.key();
+    lots.extend(key.as_str().split('/').next().and_then(|head| Cig::parse(head).ok()));
+    lots.retain(|cig| !cig.is_null());
+    lots
+}
+
+/// Refuses what speaks of a lot that stands under another body, whoever said so: a line that names his
+/// own body would take the lot of another from it.
+async fn of_others(api: &Api, bodies: &BTreeSet<CodiceFiscale>, lots: BTreeMap<Cig, usize>) -> Result<(), Problem> {
+    let everything = Scope { everything: true, ..Scope::default() };
+    let mut problem: Option<Problem> = None;
+    for (told, (cig, line)) in lots.into_iter().enumerate() {
+        let filter = RecordFilter { cig: Some(cig), ..RecordFilter::default() };
+        let standing = api.store.standing(&everything, filter, Position::default(), HIGHEST_LIMIT).await;
+        let standing = standing.map_err(|error| unavailable(&error))?;
+        let is_foreign =
+            |version: &StoredVersion| version.content.body.ente().is_some_and(|ente| !bodies.contains(ente));
+        if standing.is_some_and(|page| page.items.iter().any(is_foreign)) && told < TOLD {
+            let so_far = problem.take().unwrap_or_else(|| Code::Refused.into());
+            problem =
+                Some(so_far.at(format!("body.line.{line}"), "il CIG è di un ente che il chiamante non rappresenta"));
+        }
+    }
+    problem.map_or(Ok(()), Err)
+}
+
+/// Whether every line is a record of a kind and of a body that he may send. Gives the lots of which the
+/// lines speak, each with one of its lines.
+fn check(
+    text: &[u8],
+    bodies: Option<&BTreeSet<CodiceFiscale>>,
+    kinds: &BTreeSet<Kind>,
+) -> Result<BTreeMap<Cig, usize>, Problem> {
     let text = std::str::from_utf8(text).map_err(|_| Problem::from(Code::NotValid).at("body", "non è UTF-8"))?;
     let (mut unreadable, mut foreign, mut count) = (Vec::new(), Vec::new(), 0_usize);
+    let (mut not_taken, mut lots) = (Vec::new(), BTreeMap::new());
     for (number, line) in (1_usize..).zip(text.trim_start_matches('\u{feff}').lines()) {
         if line.trim().is_empty() {
             continue;
@@ -153,6 +196,10 @@ fn check(text: &[u8], bodies: Option<&BTreeSet<CodiceFiscale>>) -> Result<(), Pr
         match serde_json::from_str::<Body>(line) {
             Err(_) => unreadable.push(number),
             Ok(body) => {
+                if !kinds.contains(&body.kind()) {
+                    not_taken.push(number);
+                }
+                lots.extend(lots_of(&body).into_iter().map(|cig| (cig, number)));
                 let is_his = |body: &Body, bodies: &BTreeSet<_>| body.ente().is_some_and(|ente| bodies.contains(ente));
                 if bodies.is_some_and(|bodies| !is_his(&body, bodies)) {
                     foreign.push(number);
@@ -164,6 +211,9 @@ fn check(text: &[u8], bodies: Option<&BTreeSet<CodiceFiscale>>) -> Result<(), Pr
         let told = lines.into_iter().take(TOLD);
         told.fold(Problem::from(code), |problem, line| problem.at(format!("body.line.{line}"), message))
     };
+    if !not_taken.is_empty() {
+        return Err(told(Code::Refused, not_taken, "genere di record che non si accetta dal chiamante"));
+    }
     if !foreign.is_empty() {
         return Err(told(Code::Refused, foreign, "record di un ente che il chiamante non rappresenta"));
     }
@@ -173,5 +223,5 @@ fn check(text: &[u8], bodies: Option<&BTreeSet<CodiceFiscale>>) -> Result<(), Pr
     if count == 0 {
         return Err(Problem::from(Code::NotValid).at("body", "nessun record"));
     }
-    Ok(())
+    Ok(lots)
 }

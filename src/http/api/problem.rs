@@ -48,7 +48,8 @@ const CODES: &[(Code, &str, u16, &str, &str)] = &[
         "cursore_scaduto",
         410,
         "Cursore non valido",
-        "L'archivio è stato ripristinato: riprendere la lettura senza cursore.",
+        "L'archivio è stato ripristinato, o sono cambiati gli enti di cui si leggono i record: riprendere la lettura \
+         senza cursore.",
     ),
     (Code::NoLength, "lunghezza_assente", 411, "Lunghezza assente", "La richiesta deve dichiarare Content-Length."),
     (

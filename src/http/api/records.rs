@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use canonical::Kind;
 use canonical::identifiers::{Cig, CodiceFiscale, Cup};
 use serde::Serialize;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::Api;
 use super::caller::Caller;
@@ -43,10 +44,9 @@ pub(super) fn unavailable(error: &StorageError) -> Problem {
     Code::Unavailable.into()
 }
 
-fn page(found: Option<VersionPage>, question: &str, limit: u32, is_feed: bool) -> Answered {
+fn page(found: Option<VersionPage>, question: &str, limit: u32) -> Answered {
     let found = found.ok_or(Problem::from(Code::CursorGone))?;
-    // The feed goes on where it ended: whoever read all of it asks again with the same cursor.
-    let next = (is_feed || found.has_more).then(|| Cursor::from(found.next).write(question));
+    let next = found.has_more.then(|| Cursor::from(found.next).write(question));
     let items = found.items.iter().filter_map(item).collect();
     json(&Page { items, limit, next_cursor: next, has_more: found.has_more })
 }
@@ -58,8 +58,27 @@ pub(super) async fn changes(
 ) -> Answered {
     let query = Query::read(query.as_deref(), &["cursor", "limit"])?;
     let (limit, from) = (query.limit(HIGHEST_LIMIT)?, query.cursor(CHANGES)?);
+    let seen = seen(&api, &caller).await?;
+    if !from.text.is_empty() && from.text != seen {
+        return Err(Code::CursorGone.into());
+    }
     let found = api.store.changes(&caller.scope, from.position, limit).await.map_err(|error| unavailable(&error))?;
-    page(found, CHANGES, limit, true)
+    let found = found.ok_or(Problem::from(Code::CursorGone))?;
+    // The feed goes on where it ended: whoever read all of it asks again with the same cursor.
+    let next_cursor = Some(Cursor { position: found.next, text: seen }.write(CHANGES));
+    let items = found.items.iter().filter_map(item).collect();
+    json(&Page { items, limit, next_cursor, has_more: found.has_more })
+}
+
+/// Of which bodies the feed speaks to somebody, in a few signs. When one more is among them, its older
+/// versions lie behind every cursor: they would be missed, so the feed is read anew.
+pub(super) async fn seen(api: &Api, caller: &Caller) -> Result<String, Problem> {
+    if caller.scope.everything {
+        return Ok("E".to_owned());
+    }
+    let bodies = api.store.bodies(&caller.scope).await.map_err(|error| unavailable(&error))?;
+    let bodies: Vec<_> = bodies.iter().map(CodiceFiscale::as_str).collect();
+    Ok(format!("{:016X}", xxh3_64(bodies.join(",").as_bytes())))
 }
 
 /// The filters of a query.
@@ -94,7 +113,7 @@ pub(super) async fn records(
     let question = question(filter);
     let (limit, from) = (query.limit(HIGHEST_LIMIT)?, query.cursor(&question)?);
     let found = api.store.standing(&caller.scope, filter, from.position, limit).await;
-    page(found.map_err(|error| unavailable(&error))?, &question, limit, false)
+    page(found.map_err(|error| unavailable(&error))?, &question, limit)
 }
 
 /// The id of a record in a path.

@@ -6,7 +6,7 @@
 
 mod sources;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use async_trait::async_trait;
 use canonical::identifiers::{Cig, CodiceFiscale};
@@ -144,6 +144,8 @@ async fn next_lots(
 ) -> Result<Vec<(String, Vec<i64>)>, Trouble> {
     let mut from = after.map_or_else(String::new, |cig| format!("{cig}{BEHIND}"));
     let mut by_key: Vec<(String, Vec<i64>)> = Vec::new();
+    // Pages meet inside a family: what ends one comes again at the head of the next.
+    let mut seen = HashSet::new();
     'looking: loop {
         let rows = query(KEYS).bind(&from).bind(KEYS_AT_ONCE).fetch_all(&mut *connection).await?;
         let is_last = rows.len() < KEYS_AT_ONCE as usize;
@@ -156,7 +158,7 @@ async fn next_lots(
             if let Some((family, ids)) = by_key.last_mut()
                 && family == cig
             {
-                if !ids.contains(&id) {
+                if seen.insert(id) {
                     ids.push(id);
                 }
                 continue;
@@ -164,6 +166,7 @@ async fn next_lots(
             if by_key.len() == limit {
                 break 'looking;
             }
+            seen = HashSet::from([id]);
             by_key.push((cig.to_owned(), vec![id]));
         }
         match last {

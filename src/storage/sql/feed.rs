@@ -140,7 +140,9 @@ pub(super) async fn feed_end(connection: &mut Connection) -> Result<Position, Tr
 
 /// Whether what stands at a position is what stood there when it was given.
 async fn stands(connection: &mut Connection, after: Position) -> Result<bool, Trouble> {
-    Ok(after.version == 0 || position(connection, after.version).await? == after)
+    // A version that never was has no digest, and would stand for any cursor without one.
+    let is_there = after.version <= watermark(connection).await?;
+    Ok(after.version == 0 || (is_there && position(connection, after.version).await? == after))
 }
 
 pub(super) async fn changes(
@@ -154,7 +156,7 @@ pub(super) async fn changes(
     }
     let seen = Seen::of(connection, scope).await?;
     let last = watermark(connection).await?;
-    let until = last.min(after.version + WINDOW);
+    let until = last.min(after.version.saturating_add(WINDOW));
     let rows = query(CHANGES)
         .bind(seen.everything)
         .bind(&seen.bodies)

@@ -53,6 +53,11 @@ impl<T> Unclaimed<T> {
         self.inner
     }
 
+    /// What was verified, to compare it with what must hold before its name is claimed.
+    pub fn unclaimed(&self) -> &T {
+        &self.inner
+    }
+
     /// What was verified, once its name is ours.
     pub async fn claim(self, seen: &dyn Seen, now: UtcInstant) -> Result<T, Refusal> {
         let Some(name) = &self.name else { return Ok(self.inner) };

@@ -7,6 +7,7 @@ mod published_keys;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use canonical::Kind;
 use canonical::identifiers::CodiceFiscale;
 
 pub use oidc::Tokens;
@@ -72,6 +73,7 @@ fn caller(name: &str, partner: &PartnerConfig) -> Caller {
             per_day: partner.requests_per_day.unwrap_or(usual.per_day),
         },
         system: partner.system.clone(),
+        kinds: Kind::ALL.iter().copied().filter(|kind| partner.may_send(*kind)).collect(),
     }
 }
 

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use canonical::Digest;
 use canonical::values::UtcInstant;
 use kit::http::{HttpClient, HttpSettings, Method};
-use kit::jose::{KeySet, Seen, SeenError};
+use kit::jose::{KeySet, Seen, SeenError, Unclaimed};
 use kit::pdnd::dpop;
 use kit::pdnd::voucher::{Expectations, Presented, Scheme, verify};
 
@@ -66,17 +66,16 @@ impl Vouchers {
         Ok(Self { keys, expectations, address, partners, seen: SeenInStore(store), clock })
     }
 
-    /// The proof that came with a bound voucher, good once.
-    async fn proof(&self, parts: &Parts, token: &str, now: UtcInstant) -> Result<dpop::Proof, Refusal> {
+    /// The proof that came with a bound voucher. It is claimed when the voucher is believed: a stranger
+    /// leaves no trace in the ledger.
+    fn proof(&self, parts: &Parts, token: &str, now: UtcInstant) -> Result<Unclaimed<dpop::Proof>, Refusal> {
         let mut given = parts.headers.get_all("dpop").iter();
         let (Some(proof), None) = (given.next(), given.next()) else { return Err(Refusal::Unknown("dpop_header")) };
         let proof = proof.to_str().map_err(|_| Refusal::Unknown("dpop_header"))?;
         // The address is compared whole: without ours being known no proof can be for it.
         let address = self.address.as_deref().ok_or(Refusal::Unavailable("address_unknown"))?;
         let url = format!("{address}{}", parts.uri.path());
-        let proof =
-            dpop::verify(proof, parts.method.as_str(), &url, Some(token), now).map_err(|error| refused(&error))?;
-        proof.claim(&self.seen, now).await.map_err(|error| refused(&error))
+        dpop::verify(proof, parts.method.as_str(), &url, Some(token), now).map_err(|error| refused(&error))
     }
 }
 
@@ -100,8 +99,8 @@ impl Credentials for Vouchers {
             let voucher = voucher.map_err(|error| refused(&error))?;
             return self.partners.consumer(&voucher.consumer_id, &voucher.purpose_id);
         }
-        let proof = self.proof(parts, presented.token(), now).await?;
-        let bound = presented.with_proof(&proof);
+        let proof = self.proof(parts, presented.token(), now)?;
+        let bound = presented.with_proof(proof.unclaimed());
         let voucher = match verify(bound, keys.as_ref(), &self.expectations, now) {
             Err(refusal) if refusal.code() == "unknown_kid" => match self.keys.anew().await {
                 Some(keys) => verify(bound, keys.as_ref(), &self.expectations, now),
@@ -110,7 +109,9 @@ impl Credentials for Vouchers {
             verified => verified,
         };
         let voucher = voucher.map_err(|error| refused(&error))?;
-        self.partners.consumer(&voucher.consumer_id, &voucher.purpose_id)
+        let caller = self.partners.consumer(&voucher.consumer_id, &voucher.purpose_id)?;
+        proof.claim(&self.seen, now).await.map_err(|error| refused(&error))?;
+        Ok(caller)
     }
 }
 
