@@ -235,3 +235,45 @@ fn is_address(address: &str) -> bool {
     let is_local = behind("http://127.0.0.1").or_else(|| behind("http://localhost")).unwrap_or(false);
     (address.starts_with("https://") || is_local) && !address.contains(char::is_whitespace)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(text: &str) -> Option<(Vec<String>, String)> {
+        toml::from_str::<ExchangeConfig>(text).expect("a section").problem(&["invii", "altri"])
+    }
+
+    #[test]
+    fn two_partners_are_never_one_and_never_write_over_each_other() {
+        let partner = |name: &str, client: &str, system: &str| {
+            format!("[partners.{name}]\nclient_id = \"{client}\"\nroles = [\"contribute\"]\nsystem = \"{system}\"\n")
+        };
+        assert_eq!(problem(&(partner("a", "a", "invii") + &partner("b", "b", "altri"))), None);
+        let same_client = problem(&(partner("a", "a", "invii") + &partner("b", "a", "altri"))).expect("refused");
+        assert_eq!(same_client.0, ["exchange", "partners", "b", "client_id"]);
+        let same_system = problem(&(partner("a", "a", "invii") + &partner("b", "b", "invii"))).expect("refused");
+        assert_eq!(same_system.0, ["exchange", "partners", "b", "system"]);
+    }
+
+    #[test]
+    fn what_opens_a_gate_is_taken_only_from_whom_it_is_written_for() {
+        let usual = PartnerConfig::default();
+        assert!(usual.may_send(Kind::Lotto) && !usual.may_send(Kind::Adesione) && !usual.may_send(Kind::Ente));
+        let named: PartnerConfig = toml::from_str("kinds = [\"adesione\"]").expect("a partner");
+        assert!(named.may_send(Kind::Adesione) && !named.may_send(Kind::Lotto));
+    }
+
+    #[test]
+    fn an_address_that_only_begins_like_this_machine_is_none() {
+        for (address, is_good) in [
+            ("https://scambio.provincia.example", true),
+            ("http://127.0.0.1:8470", true),
+            ("http://localhost", true),
+            ("http://127.0.0.1.evil.example", false),
+            ("http://scambio.provincia.example", false),
+        ] {
+            assert_eq!(is_address(address), is_good, "{address}");
+        }
+    }
+}
