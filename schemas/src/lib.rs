@@ -4,6 +4,7 @@ pub mod identifiers;
 pub mod values;
 pub mod code_lists;
 pub mod kinds;
+mod lots;
 pub mod finding;
 pub mod provenance;
 pub mod record;

@@ -26,6 +26,8 @@ use crate::storage::{Turn, log_head};
 
 /// How long a turn holds without being held anew: whoever falls silent is replaced after it.
 const TURN: Duration = Duration::from_mins(1);
+/// For as long as the taking up of repairs is left to one process.
+const REPAIRS: Duration = Duration::from_mins(10);
 /// Between two looks whether it is our turn.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -224,7 +226,21 @@ async fn take_up(flow: Flow, mut stopped: watch::Receiver<bool>) {
 
 /// Does what somebody decided and a process that died, or a target that did not answer, left undone.
 async fn take_up_repairs(flow: &Flow) {
-    if let Err(error) = reconcile::repair::resume(flow).await {
+    // One process is enough: two would read the same target at once, to find the same done.
+    let (now, until) = (flow.clock.now(), after(flow.clock.now(), REPAIRS));
+    let turn = match flow.store.take_turn("repairs", now, until).await {
+        Ok(Some(turn)) => turn,
+        Ok(None) => return,
+        Err(error) => {
+            tracing::warn!(%error, "turn not taken: repairs that were begun wait");
+            return;
+        }
+    };
+    let resumed = reconcile::repair::resume(flow).await;
+    if let Err(error) = flow.store.hold_turn(&turn, flow.clock.now(), flow.clock.now()).await {
+        tracing::warn!(%error, "turn not left: it ends by itself");
+    }
+    if let Err(error) = resumed {
         tracing::error!(error = %chain(&error), "repairs that were begun not taken up");
     }
 }

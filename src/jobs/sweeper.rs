@@ -101,9 +101,10 @@ impl Sweeper {
             period.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut wake_period = interval(settings.wake_every);
             wake_period.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut turn = None;
             loop {
                 let is_time_to_wake = tokio::select! {
-                    _ = stopping.wait_for(|stop| *stop) => return,
+                    _ = stopping.wait_for(|stop| *stop) => break,
                     _ = period.tick() => false,
                     _ = wake_period.tick() => true,
                 };
@@ -125,7 +126,7 @@ impl Sweeper {
                 }
                 hear(&*store, &*clock).await;
                 match store.take_turn("sweep", clock.now(), after(clock.now(), settings.every * 4 / 5)).await {
-                    Ok(Some(_)) => {}
+                    Ok(Some(taken)) => turn = Some(taken),
                     Ok(None) => continue,
                     Err(error) => {
                         tracing::warn!(%error, "nobody knows whose turn it is to sweep, trying again");
@@ -139,6 +140,12 @@ impl Sweeper {
                     Ok(_) => {}
                     Err(error) => tracing::warn!(%error, "sweep not finished, trying again"),
                 }
+            }
+            // Whoever comes next need not wait for the end of a turn that nobody uses.
+            if let Some(turn) = turn
+                && let Err(error) = store.hold_turn(&turn, clock.now(), clock.now()).await
+            {
+                tracing::warn!(%error, "turn not left: it ends by itself");
             }
         });
         Self { stop, task }

@@ -172,8 +172,14 @@ pub trait Exchange: Send + Sync {
     ) -> Result<Asked, StorageError>;
 
     /// Notes what was answered.
-    async fn end_request(&self, request: &KeyedRequest, status: u16, body: String) -> Result<(), StorageError>;
+    async fn end_request(
+        &self,
+        request: &KeyedRequest,
+        began: UtcInstant,
+        status: u16,
+        body: String,
+    ) -> Result<(), StorageError>;
 
     /// Forgets that a request was begun: nothing was done, and it may be asked again.
-    async fn forget_request(&self, request: &KeyedRequest) -> Result<(), StorageError>;
+    async fn forget_request(&self, request: &KeyedRequest, began: UtcInstant) -> Result<(), StorageError>;
 }

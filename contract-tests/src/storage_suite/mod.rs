@@ -231,7 +231,6 @@ macro_rules! storage_suite {
                 records_are_found_by_what_they_name
                 a_cursor_of_a_database_that_was_set_back_is_refused
                 a_request_that_is_asked_again_is_known
-                what_was_stored_before_is_found_too
             ]
         }
     };

@@ -230,9 +230,10 @@ async fn perform(flow: &Flow, begun: Vec<BegunRepair>, repairs: &mut Repairs) ->
         flow.store.end_repairs(&items, "read again", flow.clock.now()).await?;
     }
     if !segnalazioni.is_empty() {
-        let items: Vec<i64> = segnalazioni.iter().map(|begun| begun.item.id).collect();
-        segnalazioni::open(flow, segnalazioni, repairs).await?;
-        flow.store.end_repairs(&items, "segnalazione", flow.clock.now()).await?;
+        let ended = segnalazioni::open(flow, segnalazioni, repairs).await?;
+        for (outcome, items) in ended {
+            flow.store.end_repairs(&items, outcome, flow.clock.now()).await?;
+        }
     }
     Ok(())
 }

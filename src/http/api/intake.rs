@@ -80,13 +80,13 @@ async fn answer(api: &Api, caller: &Caller, request: KeyedRequest, body: &[u8]) 
     }
     match take(api, caller, &request, body).await {
         Ok(text) => {
-            let ended = api.store.end_request(&request, StatusCode::OK.as_u16(), text.clone()).await;
+            let ended = api.store.end_request(&request, now, StatusCode::OK.as_u16(), text.clone()).await;
             ended.map_err(|error| unavailable(&error))?;
             Ok(answered(StatusCode::OK.as_u16(), text))
         }
         Err(problem) => {
             // Nothing was stored, or the same is stored again: he may ask anew under the same key.
-            if let Err(error) = api.store.forget_request(&request).await {
+            if let Err(error) = api.store.forget_request(&request, now).await {
                 tracing::warn!(%error, "a request that failed stays noted as under way");
             }
             Err(problem)
@@ -144,20 +144,6 @@ async fn take(api: &Api, caller: &Caller, request: &KeyedRequest, body: &[u8]) -
     Ok(told.to_string())
 }
 
-/// The lots of which a record speaks.
-fn lots_of(body: &Body) -> Vec<Cig> {
-    let mut lots = match body {
-        Body::Pagamento(payment) => payment.cig.as_slice().to_vec(),
-        Body::CollegamentoCupCig(link) => link.cig.as_slice().to_vec(),
-        Body::Procedura(procedure) => procedure.lotti.clone(),
-        _ => Vec::new(),
-    };
-    let key = body.key();
-    lots.extend(key.as_str().split('/').next().and_then(|head| Cig::parse(head).ok()));
-    lots.retain(|cig| !cig.is_null());
-    lots
-}
-
 /// Refuses what speaks of a lot that stands under another body, whoever said so: a line that names his
 /// own body would take the lot of another from it.
 async fn of_others(api: &Api, bodies: &BTreeSet<CodiceFiscale>, lots: BTreeMap<Cig, usize>) -> Result<(), Problem> {
@@ -199,7 +185,7 @@ fn check(
                 if !kinds.contains(&body.kind()) {
                     not_taken.push(number);
                 }
-                lots.extend(lots_of(&body).into_iter().map(|cig| (cig, number)));
+                lots.extend(body.lots().into_iter().map(|cig| (cig, number)));
                 let is_his = |body: &Body, bodies: &BTreeSet<_>| body.ente().is_some_and(|ente| bodies.contains(ente));
                 if bodies.is_some_and(|bodies| !is_his(&body, bodies)) {
                     foreign.push(number);

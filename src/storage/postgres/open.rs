@@ -36,10 +36,7 @@ const BY_INDEX: [(&str, &str); 2] = [("enable_seqscan", "off"), ("enable_bitmaps
 /// Without these a server may lose what it has acknowledged.
 const DEMANDED: [&str; 3] = ["fsync", "full_page_writes", "synchronous_commit"];
 
-const MIGRATIONS: &[(i64, &str, &str)] = &[
-    (1, "ledger", include_str!("migrations/0001_ledger.sql")),
-    (10, "exchange", include_str!("migrations/0010_exchange.sql")),
-];
+const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "ledger", include_str!("migrations/0001_ledger.sql"))];
 
 pub(super) struct Opened {
     pub(super) name: String,

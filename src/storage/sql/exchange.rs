@@ -16,8 +16,8 @@ use crate::storage::exchange::{
 };
 use crate::storage::{RecordId, StorageError};
 
-/// Lots looked at for one page of families.
-const LOTS_AT_ONCE: u32 = 2_000;
+/// Lots whose families are read at once.
+const LOTS_AT_ONCE: u32 = 100;
 
 /// Microseconds for which an answer is kept: two days.
 const KEPT_FOR: i64 = 2 * 24 * 3_600 * 1_000_000;
@@ -37,6 +37,15 @@ const STANDING_OF: &str = concat!(
      where r.id = $3 and ",
     visible!()
 );
+/// The lots that somebody may see, after a CIG. Those of a few bodies are found by the bodies.
+const LOTS: &str = "select distinct key from record where kind = 'lotto' and key > $1 order by key limit $2";
+const LOTS_OF_BODIES: &str = "
+    select distinct r.key
+      from json_each($3) b
+      cross join record_version v on v.ente = b.value ->> 0
+      cross join record r on r.id = v.record and r.version = v.number
+     where r.kind = 'lotto' and r.key > $1
+     order by r.key limit $2";
 const FAMILIES: &str = concat!(
     "select ",
     columns!(),
@@ -121,17 +130,27 @@ impl Exchange for SqlStore {
         self.write("note a request", move |desk| begin(&mut desk.connection, request, at, abandoned).boxed()).await
     }
 
-    async fn end_request(&self, request: &KeyedRequest, status: u16, body: String) -> Result<(), StorageError> {
-        let request = request.clone();
+    async fn end_request(
+        &self,
+        request: &KeyedRequest,
+        began: UtcInstant,
+        status: u16,
+        body: String,
+    ) -> Result<(), StorageError> {
+        let (request, began) = (request.clone(), began.unix_micros());
         self.write("note what was answered", move |desk| {
             async move {
-                query("update exchange_request set status = $3, answer = $4 where client = $1 and key = $2")
-                    .bind(&request.client)
-                    .bind(&request.key)
-                    .bind(status)
-                    .bind(body)
-                    .execute(&mut desk.connection)
-                    .await?;
+                query(
+                    "update exchange_request set status = $3, answer = $4
+                      where client = $1 and key = $2 and began_at = $5 and status is null",
+                )
+                .bind(&request.client)
+                .bind(&request.key)
+                .bind(status)
+                .bind(body)
+                .bind(began)
+                .execute(&mut desk.connection)
+                .await?;
                 Ok(())
             }
             .boxed()
@@ -139,15 +158,19 @@ impl Exchange for SqlStore {
         .await
     }
 
-    async fn forget_request(&self, request: &KeyedRequest) -> Result<(), StorageError> {
-        let request = request.clone();
+    async fn forget_request(&self, request: &KeyedRequest, began: UtcInstant) -> Result<(), StorageError> {
+        let (request, began) = (request.clone(), began.unix_micros());
         self.write("forget a request", move |desk| {
             async move {
-                query("delete from exchange_request where client = $1 and key = $2 and status is null")
-                    .bind(&request.client)
-                    .bind(&request.key)
-                    .execute(&mut desk.connection)
-                    .await?;
+                query(
+                    "delete from exchange_request
+                      where client = $1 and key = $2 and began_at = $3 and status is null",
+                )
+                .bind(&request.client)
+                .bind(&request.key)
+                .bind(began)
+                .execute(&mut desk.connection)
+                .await?;
                 Ok(())
             }
             .boxed()
@@ -190,21 +213,19 @@ async fn begin(connection: &mut Connection, request: KeyedRequest, at: i64, aban
     Ok(Asked::New)
 }
 
+/// A page of families, of lots that the caller may see: no other lot is looked at, or told by a cursor.
 async fn families(connection: &mut Connection, scope: &Scope, after: &str, limit: u32) -> Result<FamilyPage, Trouble> {
     let seen = Seen::of(connection, scope).await?;
-    let lots = query("select distinct key from record where kind = 'lotto' and key > $1 order by key limit $2");
-    let rows = lots.bind(after).bind(LOTS_AT_ONCE).fetch_all(&mut *connection).await?;
+    let limit = limit.min(LOTS_AT_ONCE);
+    let rows = if seen.everything {
+        query(LOTS).bind(after).bind(limit).fetch_all(&mut *connection).await?
+    } else {
+        query(LOTS_OF_BODIES).bind(after).bind(limit).bind(&seen.bodies).fetch_all(&mut *connection).await?
+    };
     let keys = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<String>, Trouble>>()?;
-    let is_last = keys.len() < LOTS_AT_ONCE as usize;
     let mut page = FamilyPage { items: Vec::new(), next: None };
-    let mut left = keys.as_slice();
-    while !left.is_empty() && page.items.len() < limit as usize {
-        let room = limit as usize - page.items.len();
-        let (now, later) = left.split_at(room.min(left.len()));
-        members(connection, &seen, now, &mut page.items).await?;
-        page.next = now.last().filter(|_| !later.is_empty() || !is_last).cloned();
-        left = later;
-    }
+    members(connection, &seen, &keys, &mut page.items).await?;
+    page.next = keys.into_iter().last().filter(|_| rows.len() == limit as usize);
     Ok(page)
 }
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use async_trait::async_trait;
 use canonical::identifiers::{Cig, CodiceFiscale};
-use canonical::{Body, Kind, Record, RecordKey, SourceName};
+use canonical::{Kind, Record, RecordKey, SourceName};
 
 use super::SqlStore;
 use super::bulk::Bulk;
@@ -61,18 +61,6 @@ impl Families for SqlStore {
         let found = async { sources::states(&mut self.snapshot().await?).await };
         found.await.map_err(|trouble: Trouble| trouble.during("read how far the sources were read"))
     }
-}
-
-/// The lots of which a body speaks whose key does not begin with a CIG. A null CIG names no lot.
-pub(super) fn lots_of(body: &Body) -> Vec<Cig> {
-    let lots = match body {
-        Body::Pagamento(payment) => payment.cig.as_slice(),
-        Body::CollegamentoCupCig(link) => link.cig.as_slice(),
-        Body::Procedura(procedure) => &procedure.lotti,
-        _ => &[],
-    };
-    let lots: BTreeSet<_> = lots.iter().copied().filter(|cig| !cig.is_null()).collect();
-    lots.into_iter().collect()
 }
 
 /// What a new version says of lots and bodies.

@@ -17,7 +17,7 @@ use super::bulk::{Bulk, rows_of_json};
 use super::connection::{Text, query_scalar};
 use super::desk::Desk;
 use super::effects::Changed;
-use super::families::{Spoken, lots_of};
+use super::families::Spoken;
 use super::mentions;
 use super::rows::{count, hex, json, stored};
 use super::trouble::Trouble;
@@ -72,7 +72,8 @@ impl From<RoutedRecord> for PreparedRecord {
         let RoutedRecord { record: Record { schema_version, body, provenance }, rank, routes } = routed;
         let kind = body.kind().name();
         let key = body.key().as_str().to_owned();
-        let (lots, ente, mentioned) = (lots_of(&body), body.ente().copied(), mentions::of(&body));
+        let (lots, ente, mentioned) =
+            (body.named_lots().into_iter().collect(), body.ente().copied(), mentions::of(&body));
         let body = body.to_json();
         // The digest of the record, from JSON that is needed anyway; a test holds the two together.
         let digest = Digest::of_parts([kind.as_bytes(), &schema_version.to_be_bytes(), body.as_bytes()]);

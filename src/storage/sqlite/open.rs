@@ -25,10 +25,7 @@ const READERS: u32 = 4;
 /// Older versions can corrupt a file in WAL mode.
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
-const MIGRATIONS: &[(i64, &str, &str)] = &[
-    (1, "ledger", include_str!("migrations/0001_ledger.sql")),
-    (10, "exchange", include_str!("migrations/0010_exchange.sql")),
-];
+const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "ledger", include_str!("migrations/0001_ledger.sql"))];
 
 pub(super) struct Opened {
     pub(super) desk: Desk,

@@ -17,20 +17,29 @@ use crate::storage::{Arrival, BegunRepair, Destination, RoutedRecord, RunKind};
 
 /// The source of the records that we make ourselves.
 const OURSELVES: &str = "raccordo";
+/// A Segnalazione that would stay with us.
+const NOBODY_TAKES_IT: &str = "no configured system takes the Segnalazione";
+
+/// Which work items ended how: the chain says what happened.
+pub(super) type Ended = BTreeMap<&'static str, Vec<i64>>;
 
 /// Opens a Segnalazione for each work item, which goes where the routes of that kind lead.
-pub(super) async fn open(flow: &Flow, begun: Vec<BegunRepair>, repairs: &mut Repairs) -> Result<(), FlowError> {
+pub(super) async fn open(flow: &Flow, begun: Vec<BegunRepair>, repairs: &mut Repairs) -> Result<Ended, FlowError> {
     let source = SourceName::parse(OURSELVES).ok_or(FlowError::Interrupted { task: "opening a Segnalazione" })?;
     let mut records = Vec::new();
+    let mut ended = Ended::new();
     for BegunRepair { item, at, .. } in begun {
         // The day of the decision: done once more, it says the same, and is the same record.
         match segnalazione(&item, at) {
             Ok(body) => records.push((item.id, body)),
-            Err(why) => repairs.refuse(why, 1),
+            Err(why) => {
+                repairs.refuse(why, 1);
+                ended.entry(why).or_default().push(item.id);
+            }
         }
     }
     if records.is_empty() {
-        return Ok(());
+        return Ok(ended);
     }
     let now = flow.clock.now();
     let routes = Routes::of(flow, &source, Arc::new(Members::load(flow).await?));
@@ -61,7 +70,8 @@ pub(super) async fn open(flow: &Flow, begun: Vec<BegunRepair>, repairs: &mut Rep
         let places = routes.of_record(&record, now);
         let goes_somewhere = places.iter().any(|route| matches!(route.destination, Destination::Unit { .. }));
         if !goes_somewhere {
-            repairs.refuse("no configured system takes the Segnalazione", 1);
+            repairs.refuse(NOBODY_TAKES_IT, 1);
+            ended.entry(NOBODY_TAKES_IT).or_default().push(item);
             continue;
         }
         let said = RoutedRecord { rank: routes.rank(Kind::Segnalazione), record, routes: places };
@@ -76,9 +86,10 @@ pub(super) async fn open(flow: &Flow, begun: Vec<BegunRepair>, repairs: &mut Rep
         };
         flow.store.store(run, vec![arrival], now).await?;
         repairs.segnalazioni += 1;
+        ended.entry("segnalazione").or_default().push(item);
     }
     flow.store.finish_run(run, now).await?;
-    Ok(())
+    Ok(ended)
 }
 
 fn segnalazione(item: &WorkItem, now: canonical::values::UtcInstant) -> Result<Segnalazione, &'static str> {

@@ -28,7 +28,10 @@ pub trait Fetch: Send + Sync {
 }
 
 /// Keys of one issuer.
-pub struct PublishedKeys {
+pub struct PublishedKeys(Arc<Shared>);
+
+/// What the calls share: a call that is given up does not end the fetching of keys for all.
+struct Shared {
     fetch: Box<dyn Fetch>,
     clock: Arc<dyn Clock>,
     known: RwLock<Option<(Arc<KeySet>, UtcInstant)>>,
@@ -45,14 +48,14 @@ impl fmt::Debug for PublishedKeys {
 impl PublishedKeys {
     /// Keys that somebody fetches. Nothing is asked yet.
     pub fn new(fetch: Box<dyn Fetch>, clock: Arc<dyn Clock>) -> Self {
-        Self { fetch, clock, known: RwLock::default(), asked: Mutex::default() }
+        Self(Arc::new(Shared { fetch, clock, known: RwLock::default(), asked: Mutex::default() }))
     }
 
     /// The keys as they are known; fetched where there are none, or where they are old. None when
     /// there are none and the issuer gives none.
     pub async fn known(&self) -> Option<Arc<KeySet>> {
-        let now = self.clock.now();
-        let known = self.known.read().await.clone();
+        let now = self.0.clock.now();
+        let known = self.0.known.read().await.clone();
         match known {
             Some((keys, since)) if elapsed(since, now) < OLD => Some(keys),
             Some((keys, _)) => Some(self.anew().await.unwrap_or(keys)),
@@ -62,6 +65,13 @@ impl PublishedKeys {
 
     /// The keys, asked for again unless that was done a moment ago. None when nothing new came.
     pub async fn anew(&self) -> Option<Arc<KeySet>> {
+        let shared = Arc::clone(&self.0);
+        tokio::spawn(async move { shared.anew().await }).await.unwrap_or(None)
+    }
+}
+
+impl Shared {
+    async fn anew(&self) -> Option<Arc<KeySet>> {
         let mut asked = self.asked.lock().await;
         let now = self.clock.now();
         if asked.is_some_and(|last| elapsed(last, now) < BETWEEN) {

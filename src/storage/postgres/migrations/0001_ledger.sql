@@ -137,8 +137,10 @@ create table record_version (
     body text collate "C" not null,
     provenance text collate "C" not null,
     findings text collate "C",
+    ente text collate "C",
     unique (record, number)
 );
+create index record_version_of_ente on record_version (ente, id) where ente is not null;
 create index record_version_with_findings on record_version (record, number) where findings is not null;
 create trigger record_version_is_append_only_u before update on record_version for each row
     execute function refuse_change('record_version is append-only');
@@ -515,3 +517,28 @@ create table discarded (
 -- Whether a document that was refused has been read, or refused for another reason, since.
 create index source_document_by_name on source_document (source, remote_id, run);
 create index refused_document_by_name on refused_document (source, remote_id, id);
+
+-- CIGs, CUPs and units that a version names beside its key. Never changed, as the version.
+create table version_mention (
+    value text collate "C" not null,
+    version bigint not null references record_version (id),
+    primary key (value, version)
+);
+
+-- A request that writes, by the key of its sender.
+create table exchange_request (
+    client text collate "C" not null,
+    key text collate "C" not null,
+    digest bytea not null check (length(digest) = 32),
+    began_at bigint not null,
+    status bigint,
+    answer text collate "C",
+    primary key (client, key),
+    check ((status is null) = (answer is null))
+);
+
+create index exchange_request_began on exchange_request (began_at);
+create trigger version_mention_is_append_only_u before update on version_mention for each row
+    execute function refuse_change('version_mention is append-only');
+create trigger version_mention_is_append_only_d before delete on version_mention for each row
+    execute function refuse_change('version_mention is append-only');

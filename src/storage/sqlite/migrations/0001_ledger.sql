@@ -112,8 +112,10 @@ create table record_version (
     body text not null,
     provenance text not null,
     findings text,
+    ente text,
     unique (record, number)
 );
+create index record_version_of_ente on record_version (ente, id) where ente is not null;
 create index record_version_with_findings on record_version (record, number) where findings is not null;
 create trigger record_version_is_append_only_u before update on record_version
 begin select raise(abort, 'record_version is append-only'); end;
@@ -490,3 +492,28 @@ create table discarded (
 -- Whether a document that was refused has been read, or refused for another reason, since.
 create index source_document_by_name on source_document (source, remote_id, run);
 create index refused_document_by_name on refused_document (source, remote_id, id);
+
+-- CIGs, CUPs and units that a version names beside its key. Never changed, as the version.
+create table version_mention (
+    value text not null,
+    version integer not null references record_version (id),
+    primary key (value, version)
+) without rowid;
+
+-- A request that writes, by the key of its sender.
+create table exchange_request (
+    client text not null,
+    key text not null,
+    digest blob not null check (length(digest) = 32),
+    began_at integer not null,
+    status integer,
+    answer text,
+    primary key (client, key),
+    check ((status is null) = (answer is null))
+) without rowid;
+
+create index exchange_request_began on exchange_request (began_at);
+create trigger version_mention_is_append_only_u before update on version_mention
+begin select raise(abort, 'version_mention is append-only'); end;
+create trigger version_mention_is_append_only_d before delete on version_mention
+begin select raise(abort, 'version_mention is append-only'); end;
