@@ -2,6 +2,7 @@
 //! and a table at the end in which nothing that was not done can hide.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -62,8 +63,19 @@ pub(crate) fn command(words: &str) -> Command {
 
 /// Runs a command that speaks to the terminal itself.
 pub(crate) fn passes(words: &str) -> Result<Outcome> {
+    ended(command(words), words)
+}
+
+/// The same for a program at a path.
+pub(crate) fn passes_by(program: &Path, arguments: &[&str]) -> Result<Outcome> {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(crate::root()).stdin(Stdio::null());
+    ended(command, &format!("{} {}", program.display(), arguments.join(" ")))
+}
+
+fn ended(mut command: Command, words: &str) -> Result<Outcome> {
     println!("$ {words}");
-    let status = command(words).status().with_context(|| format!("cannot start `{words}`"))?;
+    let status = command.status().with_context(|| format!("cannot start `{words}`"))?;
     Ok(if status.success() { Outcome::Passed } else { Outcome::Failed(format!("`{words}`: {status}")) })
 }
 

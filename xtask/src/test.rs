@@ -3,6 +3,10 @@
 //! Cheap checks come first, the installation that takes minutes comes last. What is missing is
 //! installed and said; what cannot be checked for want of a network is said too, in the summary.
 
+use std::env;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
 use anyhow::Result;
 use clap::Args;
 
@@ -20,26 +24,41 @@ pub(crate) struct Test {
 }
 
 /// Those in which the database itself has a part: what the target alone decides is made on SQLite.
-const FAULTS_ON_POSTGRES: &str =
-    "cargo run --quiet --locked --package xtask -- faults --database postgres --only F1,F2,F10,F12,F13,F14,F26,F28";
+const FAULTS_OF_A_SERVER: &str = "F1,F2,F10,F12,F13,F14,F26,F28";
+
+/// This program, as it was found when it began: the tests put another in its place.
+static THIS_PROGRAM: LazyLock<Option<PathBuf>> = LazyLock::new(|| env::current_exe().ok());
 
 impl Test {
     pub(crate) fn run(&self) -> bool {
+        LazyLock::force(&THIS_PROGRAM);
         let steps: &[step::Step] = &[
             ("tools", tools),
             ("companions of the tests", companions),
             ("formatting", || step::passes("cargo fmt --all --check")),
             ("lints", || step::passes("cargo clippy --workspace --all-targets --all-features --locked -- -D warnings")),
-            ("tests", || step::passes("cargo test --workspace --all-features --locked --no-fail-fast")),
-            ("faults on SQLite", || {
-                step::passes("cargo run --quiet --locked --package xtask -- faults --database sqlite")
-            }),
-            ("faults on PostgreSQL", || step::passes(FAULTS_ON_POSTGRES)),
+            ("tests", tests),
+            ("faults on SQLite", || faults(&["--database", "sqlite"])),
+            ("faults on PostgreSQL", || faults(&["--database", "postgres", "--only", FAULTS_OF_A_SERVER])),
             ("licences, bans, sources", licences),
             ("advisories", advisories),
         ];
         step::run(steps, self.keep_going)
     }
+}
+
+/// Many of them wait, for a lease, a server or a browser: two for each core.
+fn tests() -> Result<Outcome> {
+    let threads = 2 * std::thread::available_parallelism()?.get();
+    let cargo = "cargo test --workspace --all-features --locked --no-fail-fast";
+    step::passes(&format!("{cargo} -- --test-threads {threads}"))
+}
+
+/// The fault programme, by the programs that the tests have left: to build them with fewer features would
+/// take minutes.
+fn faults(arguments: &[&str]) -> Result<Outcome> {
+    let program = THIS_PROGRAM.as_deref().unwrap_or(Path::new("target/debug/xtask"));
+    step::passes_by(program, &[&["faults"], arguments].concat())
 }
 
 fn tools() -> Result<Outcome> {
@@ -127,8 +146,9 @@ fn install_cargo_deny() -> Result<Option<Outcome>> {
         return Ok(None);
     }
     println!("cargo-deny checks licences, bans and sources of every dependency, and is not installed.");
-    println!("Building it from source, once per machine: about six minutes on two cores.");
-    let (succeeded, said) = step::overheard(&format!("cargo install --locked --version {CARGO_DENY} cargo-deny"))?;
+    println!("Building it from source, once per machine: about three minutes on two cores.");
+    let cargo = "cargo install --debug --locked --version";
+    let (succeeded, said) = step::overheard(&format!("{cargo} {CARGO_DENY} cargo-deny"))?;
     Ok(match succeeded {
         true => None,
         false if is_want_of_network(&said) => {

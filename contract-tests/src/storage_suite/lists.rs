@@ -15,9 +15,9 @@ use crate::records::at;
 /// Work items that stand open or explained, and those that are closed.
 const STANDING: u32 = 100_000;
 const CLOSED: u32 = 10_000;
-/// What is promised of a list. A program that is not optimised is given three times as long: beside it
-/// other tests run, and its database is the same program.
-const AT_ONCE: Duration = Duration::from_millis(if cfg!(debug_assertions) { 600 } else { 200 });
+/// What is promised of a list. A program that is not optimised is given ten times as long, because other
+/// tests run beside it: what is found then is a list that reads everything once for each of its rows.
+const AT_ONCE: Duration = Duration::from_millis(if cfg!(debug_assertions) { 2_000 } else { 200 });
 /// A machine that tests is busy: the best of so many attempts counts.
 const ATTEMPTS: usize = 6;
 

@@ -133,7 +133,8 @@ pub(super) async fn packages(
     json(&ocds::package(&link(here), next.as_deref(), &now, &releases, publication)).map(IntoResponse::into_response)
 }
 
-/// At least one release where there is any: a package without one is none.
+/// At least one release where there is any, and after which lot others follow: a package without one
+/// is none.
 async fn releases(
     api: &Api,
     scope: &Scope,
@@ -142,12 +143,20 @@ async fn releases(
     publication: &ocds::Publication,
 ) -> Result<(Vec<serde_json::Value>, Option<String>), Problem> {
     let mut from = from;
+    let (mut releases, mut last) = (Vec::new(), None);
     loop {
-        let page = api.store.cig_families(scope, &from, limit).await.map_err(|error| unavailable(&error))?;
-        let releases: Vec<_> = page.items.iter().filter_map(|family| ocds::release(family, publication)).collect();
+        let page = api.store.cig_families(scope, &from, limit + 1).await.map_err(|error| unavailable(&error))?;
+        for family in &page.items {
+            let Some(release) = ocds::release(family, publication) else { continue };
+            if releases.len() == limit as usize {
+                return Ok((releases, last));
+            }
+            releases.push(release);
+            last = Some(family.cig.clone());
+        }
         match page.next {
-            Some(next) if releases.is_empty() => from = next,
-            next => return Ok((releases, next)),
+            Some(next) => from = next,
+            None => return Ok((releases, None)),
         }
     }
 }
