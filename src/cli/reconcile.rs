@@ -1,8 +1,13 @@
 //! `raccordo reconcile`: compares with what the targets hold, and the sources with each other, now.
 
+use std::path::PathBuf;
+
+use canonical::values::UtcInstant;
+
 use super::output::Output;
 use super::{Exit, cycle, discrepancies};
 use crate::flow::reconcile::comparisons;
+use crate::flow::reconcile::listing::{Listing, Said};
 use crate::node::Node;
 use crate::storage::{Reconciliation, Verdict};
 
@@ -17,14 +22,41 @@ pub(super) struct Arguments {
     /// With --repair: show what would be changed, field by field, and send nothing
     #[arg(long, requires = "repair")]
     dry_run: bool,
+    /// Compare with this list of what the target holds, CSV or one JSON object a line, and ask nobody
+    #[arg(long, value_name = "FILE", requires = "system", conflicts_with = "repair")]
+    inventory: Option<PathBuf>,
+    /// The moment of which the list is, where it does not say it: 2026-11-20T08:00:00Z
+    #[arg(long, value_name = "INSTANT", requires = "inventory", value_parser = UtcInstant::parse)]
+    as_of: Option<UtcInstant>,
+    /// How many rows the list must have
+    #[arg(long, value_name = "NUMBER", requires = "inventory")]
+    rows: Option<u64>,
 }
 
-pub(super) async fn run(node: Node, arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
+/// Reads the list that is to be compared, when there is one. What is no list is told before anything is
+/// opened.
+pub(super) async fn listing(arguments: &Arguments, output: &Output) -> Result<Option<Listing>, Exit> {
+    let Some(file) = &arguments.inventory else { return Ok(None) };
+    let said = Said { as_of: arguments.as_of, rows: arguments.rows };
+    Listing::read(file, said).await.map(Some).map_err(|error| {
+        output.problem(&anyhow::Error::new(error).context(format!("{}: nothing was compared", file.display())));
+        Exit::Usage
+    })
+}
+
+pub(super) async fn run(
+    node: Node,
+    arguments: &Arguments,
+    listing: Option<&Listing>,
+    output: &Output,
+) -> anyhow::Result<Exit> {
     let names = match &arguments.system {
         Some(system) => vec![system.clone()],
         None => comparisons(&node.flow),
     };
-    let results = if arguments.repair {
+    let results = if let (Some(listing), Some(name)) = (listing, &arguments.system) {
+        vec![cycle::compare_listed(&node, name, listing, output).await?]
+    } else if arguments.repair {
         discrepancies::reconcile_and_repair(&node, &names, arguments.dry_run, output).await?
     } else {
         cycle::compare(&node, &names, false, output).await?
