@@ -152,9 +152,7 @@ async fn run(parts: &Parts, arguments: &Arguments, output: &Output) -> anyhow::R
         Command::Import(import) => import::run(open(parts, arguments).await?, import, output).await,
         Command::Sync(sync) => sync::run(open(parts, arguments).await?, sync, output).await,
         Command::Reconcile(reconcile) => match reconcile::listing(reconcile, output).await {
-            Ok(listing) => {
-                reconcile::run(open(parts, arguments).await?, reconcile, listing.as_ref(), output).await
-            }
+            Ok(listing) => reconcile::run(open(parts, arguments).await?, reconcile, listing.as_ref(), output).await,
             Err(exit) => Ok(exit),
         },
         Command::Discrepancies(command) => match command.as_ref() {

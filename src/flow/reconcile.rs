@@ -26,8 +26,8 @@ use canonical::values::UtcInstant;
 use contract::{Capability, Observer};
 use serde::{Deserialize, Serialize};
 
-use self::sides::{SourcePolicy, Thresholds};
 use self::listing::Listing;
+use self::sides::{SourcePolicy, Thresholds};
 use self::walk::{Place, Side, Walk};
 use super::{Flow, FlowError};
 use crate::clock::{after, italian_day};

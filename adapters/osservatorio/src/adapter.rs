@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use canonical::{Digest, Kind, Record};
 use contract::{
-    Adapter, AdapterError, AdapterFactory, Advice, Capability, Composed, ContractStatus, DigestPage, Digests, ErrorKind,
-    Explanation, Held, InventoryPage, KeyRange, Normalized, ObservedUnit, Observer, Outcome, Placement, RawRecord,
-    RawSink, ReadRequest, Received, Shipment, Source, Target, UnitDigest, UnitKey,
+    Adapter, AdapterError, AdapterFactory, Advice, Capability, Composed, ContractStatus, DigestPage, Digests,
+    ErrorKind, Explanation, Held, InventoryPage, KeyRange, Normalized, ObservedUnit, Observer, Outcome, Placement,
+    RawRecord, RawSink, ReadRequest, Received, Shipment, Source, Target, UnitDigest, UnitKey,
 };
 use kit::{Links, hand_over, list_folder};
 use serde::Deserialize;

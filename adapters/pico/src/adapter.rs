@@ -8,15 +8,15 @@ use bytes::Bytes;
 use canonical::identifiers::CodiceFiscale;
 use canonical::{Kind, Record};
 use contract::{
-    Adapter, AdapterError, AdapterFactory, Advice, Capability, Composed, ContractStatus, Digests, ErrorKind, Explanation,
-    Followed, Held, InventoryPage, Normalized, ObservedUnit, Observer, Outcome, Placement, RawRecord, RawSink,
-    ReadRequest, Receipt, Settings, SettingsError, Shipment, Source, Target, UnitKey,
+    Adapter, AdapterError, AdapterFactory, Advice, Capability, Composed, ContractStatus, Digests, ErrorKind,
+    Explanation, Followed, Held, InventoryPage, Normalized, ObservedUnit, Observer, Outcome, Placement, RawRecord,
+    RawSink, ReadRequest, Receipt, Settings, SettingsError, Shipment, Source, Target, UnitKey,
 };
 use serde::Deserialize;
 
 use crate::client::{Client, PACKAGES_LIMIT, SHEETS_LIMIT};
-use crate::unit::{Collection, Unit};
 use crate::dataset::Dataset;
+use crate::unit::{Collection, Unit};
 use crate::wire::{Elemento, Elenco, Keyed, PackageKey, SchedaTenuta};
 use crate::{SYSTEM, config, dataset, read, simulator, source, write};
 

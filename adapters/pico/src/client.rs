@@ -25,8 +25,8 @@ use crate::cell::OMITTED;
 use crate::dataset::RISORSA_STATES;
 use crate::unit::{Collection, Unit};
 use crate::wire::{
-    ADESIONE_ASSENTE, Elenco, Keyed, Manifesto, NDJSON_TYPE, NON_TROVATO, PUBBLICATO, PackageKey, PaginaRisorse, Problema,
-    Pubblicato, Pubblicazione, SchedaTenuta,
+    ADESIONE_ASSENTE, Elenco, Keyed, Manifesto, NDJSON_TYPE, NON_TROVATO, PUBBLICATO, PackageKey, PaginaRisorse,
+    Problema, Pubblicato, Pubblicazione, SchedaTenuta,
 };
 
 /// How many packages a page of the list has: with their rows, they are in memory together.
@@ -92,7 +92,8 @@ impl Client {
 
     /// `GET /v0/{unit}`: version and digest of what is held, when there is something.
     pub(crate) async fn held(&self, unit: &Unit) -> Result<Option<HeldUnit>, AdapterError> {
-        let held = |answer: &Answer, id, versione, impronta| HeldUnit { versione, impronta, receipt: receipt(answer, id) };
+        let held =
+            |answer: &Answer, id, versione, impronta| HeldUnit { versione, impronta, receipt: receipt(answer, id) };
         Ok(match unit {
             Unit::Package { .. } => {
                 let found = self.published::<Pubblicato>(unit, |it| it.manifesto.key().to_string()).await?;

@@ -49,10 +49,7 @@ pub(super) async fn run(
 /// Each half of the list, by itself.
 async fn in_parts(digests: &dyn Digests, listed: &[UnitDigest]) -> Result<(), String> {
     let Some(middle) = listed.get(listed.len() / 2).map(|unit| unit.key.clone()) else { return Ok(()) };
-    let ranges = [
-        KeyRange { after: None, up_to: Some(middle.clone()) },
-        KeyRange { after: Some(middle), up_to: None },
-    ];
+    let ranges = [KeyRange { after: None, up_to: Some(middle.clone()) }, KeyRange { after: Some(middle), up_to: None }];
     let mut sums = Vec::new();
     for range in &ranges {
         let expected: Vec<_> = listed.iter().filter(|unit| range.contains(&unit.key)).cloned().collect();

@@ -93,10 +93,7 @@ pub const PROMISES: &[(&str, &str)] = &[
         "observer_survives_a_shifted_page",
         "a unit that appears or goes between two pages of the inventory hides no other",
     ),
-    (
-        "observer_believes_no_short_list",
-        "an inventory that gives fewer units than it announces is not taken for whole",
-    ),
+    ("observer_believes_no_short_list", "an inventory that gives fewer units than it announces is not taken for whole"),
     (
         "observer_tells_digests",
         "digests say what the inventory says, and what was sent is listed under the digest of what was composed",

@@ -95,7 +95,10 @@ async fn compare(test: &TestFlow, by_digest: bool) -> (Reconciliation, usize) {
 
 /// All that a comparison says of the data.
 fn said(result: &Reconciliation) -> String {
-    format!("{:?}", (&result.complete, &result.incomplete_because, &result.counts, &result.rules, &result.discrepancies))
+    format!(
+        "{:?}",
+        (&result.complete, &result.incomplete_because, &result.counts, &result.rules, &result.discrepancies)
+    )
 }
 
 #[test]
@@ -247,4 +250,28 @@ async fn a_table_without_a_column_of_ours_is_compared_and_is_not_complete() {
     let result = reconcile::reconcile_listed(&test.flow, "target", &listing).await.expect("compared");
     assert_eq!((result.verdict(), result.counts.equal), (Verdict::Incomplete, 2));
     assert!(result.incomplete_because.is_some_and(|because| because.starts_with("il file non ha colonne per ")));
+}
+
+#[tokio::test]
+async fn what_one_node_says_that_a_target_holds_is_compared_by_another() {
+    let [one, other] = [delivered(70).await, delivered(70).await];
+    other.read("b", &[lotto(5, "una palestra"), lotto(71, "solo là")]).await;
+    other.work().await;
+    other.clock.advance(std::time::Duration::from_hours(24));
+    let result = compare_listed(&one, "altro.ndjson", &expected(&other).await).await;
+    assert_eq!((result.counts.different, result.counts.missing_here, result.counts.missing_there), (1, 1, 0));
+    assert_eq!((result.counts.equal, result.complete), (69, true));
+    // One is on its way there: by that list it is not missing here either.
+    other.read("c", &[lotto(6, "un ponte")]).await;
+    let result = compare_listed(&one, "in_viaggio.ndjson", &expected(&other).await).await;
+    assert_eq!((result.complete, result.counts.missing_there), (false, 0));
+}
+
+async fn expected(test: &TestFlow) -> String {
+    let mut expected = listing::Expected::of(&test.flow, "target").expect("a target");
+    let mut text = String::new();
+    while let Some(lines) = expected.next().await.expect("lines") {
+        text.push_str(&lines);
+    }
+    text
 }

@@ -8,6 +8,7 @@
 
 mod lines;
 mod sorted;
+mod expected;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -24,9 +25,10 @@ use contract::{
 };
 use tokio::task::spawn_blocking;
 
+pub use self::expected::Expected;
 use self::lines::Lines;
 use self::sorted::{Sorted, Sorter};
-use super::inventory::completeness::{Expected, Read};
+use super::inventory::completeness::{self, Read};
 use super::inventory::{Completeness, InventoryError, Kind, Shortfall};
 use super::why;
 
@@ -81,7 +83,8 @@ impl Listing {
         let as_of = said.as_of.or(header.as_of).ok_or_else(|| InventoryError::Format {
             problem: "it does not say of which moment it is: say it with --as-of".to_owned(),
         })?;
-        let expected = Expected { records: said.rows.or(header.rows), ..Expected::default() };
+        let expected =
+            completeness::Expected { records: said.rows.or(header.rows), ..completeness::Expected::default() };
         let shortfall = match Completeness::of(&expected, &read) {
             Completeness::Complete => None,
             Completeness::Partial(shortfall) => Some(shortfall),

@@ -24,7 +24,7 @@ use crate::flow::{Flow, FlowError};
 use crate::storage::{DeliveryId, ExpectedUnit, ReconciliationCounts};
 
 /// Expected units per page: a unit may hold thousands of records.
-const PAGE: u32 = 32;
+pub(super) const PAGE: u32 = 32;
 
 /// Where a walk stands: after a unit, which every page of theirs from this one on comes after.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,14 +84,14 @@ impl<'a> Side<'a> {
 
 /// What a target should hold for a unit, as far as it is compared.
 #[derive(Clone, Copy)]
-struct Composer<'a> {
-    target: &'a dyn Target,
-    listing: Option<&'a Listing>,
+pub(super) struct Composer<'a> {
+    pub(super) target: &'a dyn Target,
+    pub(super) listing: Option<&'a Listing>,
 }
 
 impl Composer<'_> {
     /// What is sent, or why it cannot be composed.
-    fn compose(&self, expected: &ExpectedUnit) -> Result<Composed, String> {
+    pub(super) fn compose(&self, expected: &ExpectedUnit) -> Result<Composed, String> {
         let compose = || self.target.compose(&expected.key, expected.desired_revision, &expected.members);
         // One record that stops a mapping must not end the comparison of all the others.
         let mut composed = catch_unwind(AssertUnwindSafe(compose)).map_err(|_| "the mapping stopped".to_owned())??;
@@ -278,18 +278,19 @@ impl<'a> Walk<'a> {
 }
 
 /// Whether the target took what it should hold.
-fn is_settled(expected: &ExpectedUnit) -> bool {
+pub(super) fn is_settled(expected: &ExpectedUnit) -> bool {
     expected.state == DeliveryState::Acknowledged && expected.held_revision == expected.desired_revision
 }
 
 /// Whether all that the target held of a unit was taken back.
-fn is_withdrawn(expected: &ExpectedUnit) -> bool {
+pub(super) fn is_withdrawn(expected: &ExpectedUnit) -> bool {
     expected.members.is_empty() && expected.state == DeliveryState::Acknowledged
 }
 
 /// A unit of which both sides hold the same rows.
 fn same(key: UnitKey, delivery: DeliveryId, rows: u64) -> Compared {
-    let counts = ReconciliationCounts { expected: rows, observed: rows, equal: rows, ..ReconciliationCounts::default() };
+    let counts =
+        ReconciliationCounts { expected: rows, observed: rows, equal: rows, ..ReconciliationCounts::default() };
     // Which revision they hold matters only where something is sent again.
     Compared { delivery: Some((delivery, 0)), counts, ..Compared::new(key) }
 }

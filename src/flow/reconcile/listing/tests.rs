@@ -69,7 +69,10 @@ async fn a_table_has_a_column_for_each_field_and_says_which_are_lacking() {
     let listing = read("elenco.CSV", table, said()).await.unwrap();
     let units = all(&listing).await;
     let fields = |unit: &ObservedUnit| unit.rows[0].fields.values().map(ToString::to_string).collect::<Vec<_>>();
-    assert_eq!(units.iter().map(fields).collect::<Vec<_>>(), [vec![], vec!["10,00".to_owned(), "Scuola; palestra".to_owned()]]);
+    assert_eq!(
+        units.iter().map(fields).collect::<Vec<_>>(),
+        [vec![], vec!["10,00".to_owned(), "Scuola; palestra".to_owned()]]
+    );
     let mut ours = [Row::new("a")
         .with("oggetto", Some(FieldValue::Text("x".to_owned())))
         .with("rup", Some(FieldValue::Text("y".to_owned())))];
@@ -81,7 +84,8 @@ async fn a_table_has_a_column_for_each_field_and_says_which_are_lacking() {
 #[tokio::test]
 async fn a_list_that_cannot_be_read_whole_says_so() {
     let good = r#"{"unita":"a","campi":{}}"#;
-    for broken in ["{", r#"{"campi":{}}"#, r#"{"unita":"b","campo":{}}"#, r#"{"unita":"b","campi":{"x":{"type":"y"}}}"#] {
+    for broken in ["{", r#"{"campi":{}}"#, r#"{"unita":"b","campo":{}}"#, r#"{"unita":"b","campi":{"x":{"type":"y"}}}"#]
+    {
         let listing = of_lines(&[MOMENT, good, broken]).await.unwrap();
         assert_eq!(listing.incomplete_because().as_deref(), Some("1 righe non si possono leggere"), "{broken}");
         assert_eq!(listing.units(), 1);

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use canonical::Digest;
-use contract::{AdapterError, Digests, DigestPage, KeyRange, ObservedUnit, RangeDigest, UnitKey};
+use contract::{AdapterError, DigestPage, Digests, KeyRange, ObservedUnit, RangeDigest, UnitKey};
 
 use super::{Composer, PAGE, is_settled, is_withdrawn};
 use crate::flow::reconcile::why;
@@ -334,7 +334,8 @@ fn held_against(page: DigestPage, piece: &KeyRange, rest: Option<u64>, goes_on: 
     let unread = |because: &str| Err(Stop::Unread(because.to_owned()));
     let keys = piece.after.iter().chain(page.units.iter().map(|unit| &unit.key));
     let next_is_behind = page.next.as_ref().is_some_and(|next| {
-        piece.after.as_ref().is_some_and(|after| next <= after) || page.units.last().is_some_and(|last| *next < last.key)
+        piece.after.as_ref().is_some_and(|after| next <= after)
+            || page.units.last().is_some_and(|last| *next < last.key)
     });
     if !keys.is_sorted_by(|one, next| one < next) || next_is_behind {
         return unread(why::NOT_IN_ORDER);
