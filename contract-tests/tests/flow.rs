@@ -4,6 +4,8 @@
 mod answers;
 #[path = "flow/bench.rs"]
 mod bench;
+#[path = "flow/digests.rs"]
+mod digests;
 #[path = "flow/doubt.rs"]
 mod doubt;
 #[path = "flow/gates.rs"]

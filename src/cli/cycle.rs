@@ -10,6 +10,7 @@ use super::output::Output;
 use crate::clock::after;
 use crate::discrepancy::Shape;
 use crate::flow::intake::IntakeReport;
+use crate::flow::reconcile::listing::Listing;
 use crate::flow::report::Cycle;
 use crate::flow::{FlowError, Systems, intake, reconcile};
 use crate::http::{self, withheld_title};
@@ -148,20 +149,39 @@ pub(super) async fn compare(
 ) -> Result<Vec<Reconciliation>, FlowError> {
     let mut results = Vec::new();
     for name in comparisons {
-        let bar = output.progress(&format!("{} {name}", output.words.comparing));
-        let end = Instant::now() + ITS_TURN;
-        let result = loop {
-            match reconcile::compare(&node.flow, name, repair).await {
-                Err(FlowError::UnderWay { .. }) if Instant::now() < end => {
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
-                result => break result,
-            }
-        };
-        bar.finish_and_clear();
-        results.push(result?);
+        results.push(in_its_turn(name, output, async || reconcile::compare(&node.flow, name, repair).await).await?);
     }
     Ok(results)
+}
+
+/// Compares with a list of what a target holds.
+pub(super) async fn compare_listed(
+    node: &Node,
+    name: &str,
+    listing: &Listing,
+    output: &Output,
+) -> Result<Reconciliation, FlowError> {
+    in_its_turn(name, output, async || reconcile::reconcile_listed(&node.flow, name, listing).await).await
+}
+
+/// Makes a comparison, once no other run of it is under way.
+async fn in_its_turn(
+    name: &str,
+    output: &Output,
+    compare: impl AsyncFn() -> Result<Reconciliation, FlowError>,
+) -> Result<Reconciliation, FlowError> {
+    let bar = output.progress(&format!("{} {name}", output.words.comparing));
+    let end = Instant::now() + ITS_TURN;
+    let result = loop {
+        match compare().await {
+            Err(FlowError::UnderWay { .. }) if Instant::now() < end => {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            result => break result,
+        }
+    };
+    bar.finish_and_clear();
+    result
 }
 
 /// Shows what was read.

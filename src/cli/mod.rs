@@ -151,7 +151,10 @@ async fn run(parts: &Parts, arguments: &Arguments, output: &Output) -> anyhow::R
         Command::Import(import) if !import::are_files(import, output) => Ok(Exit::Usage),
         Command::Import(import) => import::run(open(parts, arguments).await?, import, output).await,
         Command::Sync(sync) => sync::run(open(parts, arguments).await?, sync, output).await,
-        Command::Reconcile(reconcile) => reconcile::run(open(parts, arguments).await?, reconcile, output).await,
+        Command::Reconcile(reconcile) => match reconcile::listing(reconcile, output).await {
+            Ok(listing) => reconcile::run(open(parts, arguments).await?, reconcile, listing.as_ref(), output).await,
+            Err(exit) => Ok(exit),
+        },
         Command::Discrepancies(command) => match command.as_ref() {
             discrepancies::Command::List(list) => {
                 discrepancies::list(open_store(parts, arguments).await?, list, output).await

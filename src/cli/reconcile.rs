@@ -1,8 +1,17 @@
 //! `raccordo reconcile`: compares with what the targets hold, and the sources with each other, now.
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use canonical::values::UtcInstant;
+
 use super::output::Output;
 use super::{Exit, cycle, discrepancies};
 use crate::flow::reconcile::comparisons;
+use crate::flow::reconcile::listing::{Expected, Listing, Said};
 use crate::node::Node;
 use crate::storage::{Reconciliation, Verdict};
 
@@ -17,14 +26,49 @@ pub(super) struct Arguments {
     /// With --repair: show what would be changed, field by field, and send nothing
     #[arg(long, requires = "repair")]
     dry_run: bool,
+    /// Compare with this list of what the target holds, CSV or one JSON object a line, and ask nobody
+    #[arg(long, value_name = "FILE", requires = "system", conflicts_with = "repair")]
+    inventory: Option<PathBuf>,
+    /// The moment of which the list is, where it does not say it: 2026-11-20T08:00:00Z
+    #[arg(long, value_name = "INSTANT", requires = "inventory", value_parser = UtcInstant::parse)]
+    as_of: Option<UtcInstant>,
+    /// How many rows the list must have
+    #[arg(long, value_name = "NUMBER", requires = "inventory")]
+    rows: Option<u64>,
+    /// Write such a list of what the target should hold by what is known here, and compare nothing
+    #[arg(long, value_name = "FILE", requires = "system", conflicts_with_all = ["repair", "inventory"])]
+    expected: Option<PathBuf>,
 }
 
-pub(super) async fn run(node: Node, arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
+/// Reads the list that is to be compared, when there is one. What is no list is told before anything is
+/// opened.
+pub(super) async fn listing(arguments: &Arguments, output: &Output) -> Result<Option<Listing>, Exit> {
+    let Some(file) = &arguments.inventory else { return Ok(None) };
+    let said = Said { as_of: arguments.as_of, rows: arguments.rows };
+    Listing::read(file, said).await.map(Some).map_err(|error| {
+        output.problem(&anyhow::Error::new(error).context(format!("{}: nothing was compared", file.display())));
+        Exit::Usage
+    })
+}
+
+pub(super) async fn run(
+    node: Node,
+    arguments: &Arguments,
+    listing: Option<&Listing>,
+    output: &Output,
+) -> anyhow::Result<Exit> {
+    if let (Some(file), Some(name)) = (&arguments.expected, &arguments.system) {
+        let written = write_expected(&node, name, file, output).await;
+        node.close().await;
+        return written;
+    }
     let names = match &arguments.system {
         Some(system) => vec![system.clone()],
         None => comparisons(&node.flow),
     };
-    let results = if arguments.repair {
+    let results = if let (Some(listing), Some(name)) = (listing, &arguments.system) {
+        vec![cycle::compare_listed(&node, name, listing, output).await?]
+    } else if arguments.repair {
         discrepancies::reconcile_and_repair(&node, &names, arguments.dry_run, output).await?
     } else {
         cycle::compare(&node, &names, false, output).await?
@@ -41,6 +85,28 @@ pub(super) async fn run(node: Node, arguments: &Arguments, output: &Output) -> a
     }
     node.close().await;
     Ok(exit_of(&results))
+}
+
+/// Writes what a target should hold. What it holds may be personal: nobody else may read the file.
+async fn write_expected(node: &Node, name: &str, file: &Path, output: &Output) -> anyhow::Result<Exit> {
+    let mut expected = Expected::of(&node.flow, name)?;
+    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+    let mut out =
+        opened.with_context(|| format!("cannot write {}: a file that is there is not replaced", file.display()))?;
+    while let Some(lines) = expected.next().await? {
+        out.write_all(lines.as_bytes())?;
+    }
+    out.sync_all()?;
+    let (rows, left_out) = expected.counts();
+    if output.is_json() {
+        output.json(&serde_json::json!({ "system": name, "rows": rows, "left_out": left_out }));
+    } else {
+        output.note(&format!("{rows} {}", output.words.rows_written));
+    }
+    if left_out > 0 {
+        output.note(&format!("{left_out} {}", output.words.units_left_out));
+    }
+    Ok(if left_out > 0 { Exit::Unavailable } else { Exit::Done })
 }
 
 /// What a machine must know of several comparisons: the gravest verdict wins.

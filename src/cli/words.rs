@@ -41,6 +41,9 @@ words! {
     mappings_tested: "Mappature provate", "Mappings tested";
     no_mappings: "Nessuna mappatura trovata in", "No mapping found in";
     passed: "passato", "passed";
+    rows_written: "righe scritte", "rows written";
+    units_left_out: "unità non scritte, perché ancora in viaggio o non componibili: con questo elenco nulla risulterà mancante",
+        "units not written, still on their way or not composed: by this list nothing will be missing";
     reading: "Lettura di", "Reading";
     delivering: "Consegna", "Delivering";
     comparing: "Confronto con", "Comparing with";

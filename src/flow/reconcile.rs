@@ -13,6 +13,7 @@ pub mod inventory;
 pub mod rows;
 pub mod repair;
 pub mod sources;
+pub mod listing;
 mod walk;
 mod why;
 
@@ -22,11 +23,12 @@ use std::sync::Arc;
 
 use canonical::Kind;
 use canonical::values::UtcInstant;
-use contract::Capability;
+use contract::{Capability, Observer};
 use serde::{Deserialize, Serialize};
 
+use self::listing::Listing;
 use self::sides::{SourcePolicy, Thresholds};
-use self::walk::{Place, Walk};
+use self::walk::{Place, Side, Walk};
 use super::{Flow, FlowError};
 use crate::clock::{after, italian_day};
 use crate::discrepancy::shown::shown;
@@ -87,6 +89,11 @@ impl<'a> Notebook<'a> {
         let notebook =
             Self { flow, run, counts, rules, found: Vec::new(), kept: Vec::new(), units: 0, named: Vec::new() };
         (notebook, place)
+    }
+
+    /// Forgets how far the run had come.
+    fn begin_anew(&mut self) {
+        (self.counts, self.rules) = (ReconciliationCounts::default(), BTreeMap::new());
     }
 
     fn add(&mut self, counts: ReconciliationCounts, found: Vec<Discrepancy>) {
@@ -192,14 +199,37 @@ pub async fn compare(flow: &Flow, comparison: &str, repair: bool) -> Result<Reco
 /// Compares the ledger with one target and keeps what is found. With `repair`, every unit that the
 /// target lacks, holds differently, or did not take, is made due again.
 pub async fn reconcile(flow: &Flow, name: &str, repair: bool) -> Result<Reconciliation, FlowError> {
+    compare_with(flow, name, None, repair).await
+}
+
+/// Compares the ledger with a list of what one target holds, as its operators or another office wrote
+/// it, and keeps what is found. The target need not be one that can be asked.
+pub async fn reconcile_listed(flow: &Flow, name: &str, listing: &Listing) -> Result<Reconciliation, FlowError> {
+    compare_with(flow, name, Some(listing), false).await
+}
+
+async fn compare_with(
+    flow: &Flow,
+    name: &str,
+    listing: Option<&Listing>,
+    repair: bool,
+) -> Result<Reconciliation, FlowError> {
     let no_role = |role| FlowError::NoRole { system: name.to_owned(), role };
     let adapter = Arc::clone(flow.system(name)?);
     let target = adapter.target().ok_or_else(|| no_role("target"))?;
-    let observer = adapter.observer().ok_or_else(|| no_role("observer"))?;
+    let observer = adapter.observer();
+    let is_home_of_others = observer.is_some_and(Observer::holds_more_than_ours);
+    let observer = listing.map(|listing| listing as &dyn Observer).or(observer).ok_or_else(|| no_role("observer"))?;
+    let side = Side { observer, is_home_of_others, listing };
     let run = begin(flow, name).await?;
     let (result, to_repair) = alone(flow, &run, async {
-        let (mut notebook, place) = Notebook::open::<Place>(flow, &run);
-        let mut walk = Walk::begin(flow, name, target, observer, place).await?;
+        let (mut notebook, mut place) = Notebook::open::<Place>(flow, &run);
+        if listing.is_some() || place.is_of_listing() {
+            // What a run of another evidence has seen says nothing of this one.
+            notebook.begin_anew();
+            place = Place::default();
+        }
+        let mut walk = Walk::begin(flow, name, target, side, place).await?;
         // Deliveries to send again, each with the revision that the target was seen to hold and its unit.
         let mut to_repair: Vec<(DeliveryId, u64, String)> = Vec::new();
         while let Some(compared) = walk.next().await? {
@@ -215,7 +245,7 @@ pub async fn reconcile(flow: &Flow, name: &str, repair: bool) -> Result<Reconcil
             }
         }
         notebook.note(walk.place()).await?;
-        let incomplete_because = walk.incomplete_because().map(str::to_owned);
+        let incomplete_because = walk.incomplete_because();
         Ok((notebook.finish(incomplete_because).await?, to_repair))
     })
     .await?;

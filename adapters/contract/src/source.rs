@@ -153,7 +153,8 @@ pub struct Normalized {
 #[async_trait]
 pub trait Source: Send + Sync {
     /// Reads and hands over raw records in order. A refused document is not an error: its
-    /// neighbours are read. An error ends the read; what was handed over before stays valid.
+    /// neighbours are read. An error ends the read; what was handed over before stays valid. A list
+    /// that gives fewer rows or pages than it announces was not read completely: that is an error too.
     async fn read(&self, request: ReadRequest, sink: RawSink) -> Result<(), AdapterError>;
 
     /// Understands one raw record. Pure: the same record always gives the same answer.

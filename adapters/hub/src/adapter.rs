@@ -250,6 +250,6 @@ impl Observer for Hub {
             let rows = Set::of_key(&held.chiave)?.rows(&held.contenuto);
             Some(ObservedUnit { key: UnitKey(held.chiave), revision: Some(held.revisione), rows })
         });
-        Ok(InventoryPage { units: units.collect(), next: page.successiva })
+        Ok(InventoryPage { units: units.collect(), next: page.successiva, extent: None })
     }
 }

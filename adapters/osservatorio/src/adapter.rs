@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use canonical::{Kind, Record};
+use canonical::{Digest, Kind, Record};
 use contract::{
-    Adapter, AdapterError, AdapterFactory, Advice, Capability, Composed, ContractStatus, ErrorKind, Explanation, Held,
-    InventoryPage, Normalized, ObservedUnit, Observer, Outcome, Placement, RawRecord, RawSink, ReadRequest, Received,
-    Shipment, Source, Target, UnitKey,
+    Adapter, AdapterError, AdapterFactory, Advice, Capability, Composed, ContractStatus, DigestPage, Digests,
+    ErrorKind, Explanation, Held, InventoryPage, KeyRange, Normalized, ObservedUnit, Observer, Outcome, Placement,
+    RawRecord, RawSink, ReadRequest, Received, Shipment, Source, Target, UnitDigest, UnitKey,
 };
 use kit::{Links, hand_over, list_folder};
 use serde::Deserialize;
 
-use crate::client::{OpenData, Packages};
+use crate::client::{DIGESTS_LIMIT, OpenData, PAGE_LIMIT, Packages};
 use crate::config::Config;
 use crate::wire::{Manifesto, PackageKey};
 use crate::{SYSTEM, fields, read, rows, simulator, write};
@@ -224,7 +224,7 @@ impl Target for Osservatorio {
 impl Observer for Osservatorio {
     async fn inventory(&self, from: Option<&str>) -> Result<InventoryPage, AdapterError> {
         let packages = self.packages()?;
-        let page = packages.list(from).await?;
+        let page = packages.list(from, PAGE_LIMIT).await?;
         let mut units = Vec::new();
         for manifesto in &page.elementi {
             let rows = packages.rows(manifesto, write::rows).await?;
@@ -234,21 +234,61 @@ impl Observer for Osservatorio {
                 rows,
             });
         }
-        Ok(InventoryPage { units, next: page.successivo })
+        Ok(InventoryPage { units, next: page.successivo, extent: None })
+    }
+
+    fn digests(&self) -> Option<&dyn Digests> {
+        Some(self)
+    }
+}
+
+/// The list says the digest of the rows of each package: only those that differ are fetched.
+#[async_trait]
+impl Digests for Osservatorio {
+    fn digest_of(&self, composed: &Composed) -> Option<Digest> {
+        Digest::from_hex(&manifesto_of(&composed.body)?.impronta)
+    }
+
+    async fn list(&self, range: &KeyRange) -> Result<DigestPage, AdapterError> {
+        let page = self.packages()?.list(range.after.as_ref().map(UnitKey::as_str), DIGESTS_LIMIT).await?;
+        let unit = |manifesto: &Manifesto| {
+            let digest = Digest::from_hex(&manifesto.impronta)?;
+            Some(UnitDigest { key: UnitKey(manifesto.key().to_string()), digest })
+        };
+        let units: Option<Vec<_>> = page.elementi.iter().map(unit).collect();
+        let units = units.ok_or_else(|| {
+            AdapterError::new(ErrorKind::NotUnderstood, format!("{SYSTEM} list the packages by digest"))
+                .caused_by("a package whose digest is none")
+        })?;
+        Ok(DigestPage { units, next: page.successivo.map(UnitKey), whole: None })
+    }
+
+    async fn observe(&self, keys: &[UnitKey]) -> Result<Vec<ObservedUnit>, AdapterError> {
+        let packages = self.packages()?;
+        let mut units = Vec::new();
+        for key in keys {
+            let Some(package) = PackageKey::parse(key.as_str()) else { continue };
+            let Some((manifesto, _)) = packages.manifest(&package).await? else { continue };
+            let rows = packages.rows(&manifesto, write::rows).await?;
+            units.push(ObservedUnit { key: key.clone(), revision: Some(manifesto.versione), rows });
+        }
+        Ok(units)
     }
 }
 
 /// The package inside a shipment, which is what we composed.
 fn package_of(shipment: &Shipment) -> Result<(PackageKey, Manifesto), AdapterError> {
+    PackageKey::parse(shipment.unit.as_str()).zip(manifesto_of(&shipment.body)).ok_or_else(|| {
+        let attempted = format!("{SYSTEM} read the stored package of {}", shipment.unit);
+        AdapterError::new(ErrorKind::Local, attempted).advice(Advice::AskPerson)
+    })
+}
+
+/// What a composed package says of itself.
+fn manifesto_of(body: &[u8]) -> Option<Manifesto> {
     #[derive(Deserialize)]
     struct ManifestAlone {
         manifesto: Manifesto,
     }
-    let read: Result<ManifestAlone, _> = serde_json::from_slice(&shipment.body);
-    PackageKey::parse(shipment.unit.as_str()).zip(read.ok()).map(|(key, package)| (key, package.manifesto)).ok_or_else(
-        || {
-            let attempted = format!("{SYSTEM} read the stored package of {}", shipment.unit);
-            AdapterError::new(ErrorKind::Local, attempted).advice(Advice::AskPerson)
-        },
-    )
+    serde_json::from_slice(body).map(|package: ManifestAlone| package.manifesto).ok()
 }

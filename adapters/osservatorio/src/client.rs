@@ -20,7 +20,9 @@ use kit::http::{HttpClient, Method, Request};
 use crate::wire::{Accolto, Elenco, Manifesto, NDJSON, OMITTED, PackageKey, Problema};
 
 /// How many packages a page of the list has: with their rows, they are in memory together.
-const PAGE_LIMIT: &str = "5";
+pub(crate) const PAGE_LIMIT: &str = "5";
+/// How many packages a page of the list has, without their rows.
+pub(crate) const DIGESTS_LIMIT: &str = "100";
 /// How much of a text of the other side is told, in characters.
 const LONGEST_TOLD: usize = 500;
 
@@ -109,8 +111,8 @@ impl Packages {
     }
 
     /// `GET /v0/pacchetti?dopo&limite`: a page of the list.
-    pub(crate) async fn list(&self, from: Option<&str>) -> Result<Elenco, AdapterError> {
-        let query: Vec<_> = [("limite", PAGE_LIMIT)].into_iter().chain(from.map(|from| ("dopo", from))).collect();
+    pub(crate) async fn list(&self, from: Option<&str>, limit: &str) -> Result<Elenco, AdapterError> {
+        let query: Vec<_> = [("limite", limit)].into_iter().chain(from.map(|from| ("dopo", from))).collect();
         let answer = self.http.exchange(self.request(Method::GET, &[], &query)).await?;
         if answer.status != 200 {
             return Err(error_of(&answer));

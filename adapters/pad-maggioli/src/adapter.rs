@@ -252,10 +252,11 @@ impl Observer for PadMaggioli {
         true
     }
 
-    /// One page: the platform sorts nothing, so that nothing less than the whole is in order.
+    /// One page: the platform sorts nothing, so that nothing less than the whole is in order. What was
+    /// read was held against the platform's own totals already: a list that falls short is an error.
     async fn inventory(&self, _from: Option<&str>) -> Result<InventoryPage, AdapterError> {
         let (tenuti, _) = self.held(&Query::new()).await?;
-        Ok(InventoryPage { units: inventory::units(tenuti), next: None })
+        Ok(InventoryPage { units: inventory::units(tenuti), next: None, extent: None })
     }
 }
 

@@ -8,15 +8,16 @@ use bytes::Bytes;
 use canonical::identifiers::CodiceFiscale;
 use canonical::{Kind, Record};
 use contract::{
-    Adapter, AdapterError, AdapterFactory, Advice, Capability, Composed, ContractStatus, ErrorKind, Explanation,
-    Followed, Held, InventoryPage, Normalized, ObservedUnit, Observer, Outcome, Placement, RawRecord, RawSink,
-    ReadRequest, Receipt, Settings, SettingsError, Shipment, Source, Target, UnitKey,
+    Adapter, AdapterError, AdapterFactory, Advice, Capability, Composed, ContractStatus, Digests, ErrorKind,
+    Explanation, Followed, Held, InventoryPage, Normalized, ObservedUnit, Observer, Outcome, Placement, RawRecord,
+    RawSink, ReadRequest, Receipt, Settings, SettingsError, Shipment, Source, Target, UnitKey,
 };
 use serde::Deserialize;
 
-use crate::client::Client;
+use crate::client::{Client, PACKAGES_LIMIT, SHEETS_LIMIT};
+use crate::dataset::Dataset;
 use crate::unit::{Collection, Unit};
-use crate::wire::{Elemento, Elenco, Keyed, SchedaTenuta};
+use crate::wire::{Elemento, Elenco, Keyed, PackageKey, SchedaTenuta};
 use crate::{SYSTEM, config, dataset, read, simulator, source, write};
 
 /// How the daemon makes the adapter.
@@ -58,8 +59,8 @@ fn build(settings: Settings) -> Result<Box<dyn Adapter>, SettingsError> {
 }
 
 #[derive(Debug)]
-struct Pico {
-    client: Client,
+pub(crate) struct Pico {
+    pub(crate) client: Client,
 }
 
 impl Adapter for Pico {
@@ -154,21 +155,35 @@ impl Observer for Pico {
         if begins_in(Collection::Segnalazioni) {
             return self.sheets(Collection::Segnalazioni, from, None).await;
         }
-        let page: Elenco<Elemento> = self.client.list(None, from).await?;
+        let page: Elenco<Elemento> = self.client.list(None, from, PACKAGES_LIMIT).await?;
         let mut units = Vec::new();
         // Other datasets are other people's, or a later version's: they are not compared.
         for elemento in &page.elementi {
             let Some(dataset) = dataset::by_name(&elemento.dataset) else { continue };
-            let understand = |ndjson: &[u8]| read::package_rows(dataset, elemento, ndjson);
-            let rows = self.client.rows(&elemento.package_key(), understand).await?;
-            units.push(ObservedUnit { key: UnitKey(elemento.key()), revision: Some(elemento.versione), rows });
+            units.push(self.package(elemento, &elemento.package_key(), dataset).await?);
         }
         let next = page.successivo.unwrap_or_else(|| Collection::Risorse.prefix().to_owned());
-        Ok(InventoryPage { units, next: Some(next) })
+        Ok(InventoryPage { units, next: Some(next), extent: None })
+    }
+
+    fn digests(&self) -> Option<&dyn Digests> {
+        Some(self)
     }
 }
 
 impl Pico {
+    /// A package of the list with its rows.
+    pub(crate) async fn package(
+        &self,
+        elemento: &Elemento,
+        key: &PackageKey,
+        dataset: &'static Dataset,
+    ) -> Result<ObservedUnit, AdapterError> {
+        let understand = |ndjson: &[u8]| read::package_rows(dataset, elemento, ndjson);
+        let rows = self.client.rows(key, understand).await?;
+        Ok(ObservedUnit { key: UnitKey(elemento.key()), revision: Some(elemento.versione), rows })
+    }
+
     async fn sheets(
         &self,
         collection: Collection,
@@ -177,7 +192,7 @@ impl Pico {
     ) -> Result<InventoryPage, AdapterError> {
         // The prefix alone is where the list begins.
         let after = from.filter(|from| *from != collection.prefix());
-        let page: Elenco<SchedaTenuta> = self.client.list(Some(collection), after).await?;
+        let page: Elenco<SchedaTenuta> = self.client.list(Some(collection), after, SHEETS_LIMIT).await?;
         let unit = |held: &SchedaTenuta| {
             read::sheet(collection, held).map_err(|problem| {
                 let attempted = format!("{SYSTEM} inventory of {}", collection.address());
@@ -185,7 +200,7 @@ impl Pico {
             })
         };
         let units = page.elementi.iter().map(unit).collect::<Result<Vec<_>, _>>()?;
-        Ok(InventoryPage { units, next: page.successivo.or_else(|| end.map(str::to_owned)) })
+        Ok(InventoryPage { units, next: page.successivo.or_else(|| end.map(str::to_owned)), extent: None })
     }
 }
 
@@ -195,6 +210,11 @@ fn unit_of(shipment: &Shipment) -> Result<Unit, AdapterError> {
 
 /// The digest by which Pi.Co. knows the content of a shipment.
 fn digest_of(shipment: &Shipment) -> Result<String, AdapterError> {
+    impronta_of(&shipment.body).ok_or_else(|| not_ours(shipment, "the body is not one of Pi.Co."))
+}
+
+/// The digest that a composed package or sheet says of its content.
+pub(crate) fn impronta_of(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Digested {
         impronta: String,
@@ -205,9 +225,8 @@ fn digest_of(shipment: &Shipment) -> Result<String, AdapterError> {
         Package { manifesto: Digested },
         Sheet(Digested),
     }
-    match serde_json::from_slice(&shipment.body) {
-        Ok(Sent::Package { manifesto } | Sent::Sheet(manifesto)) => Ok(manifesto.impronta),
-        Err(_) => Err(not_ours(shipment, "the body is not one of Pi.Co.")),
+    match serde_json::from_slice(body).ok()? {
+        Sent::Package { manifesto } | Sent::Sheet(manifesto) => Some(manifesto.impronta),
     }
 }
 

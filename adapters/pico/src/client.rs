@@ -25,12 +25,14 @@ use crate::cell::OMITTED;
 use crate::dataset::RISORSA_STATES;
 use crate::unit::{Collection, Unit};
 use crate::wire::{
-    ADESIONE_ASSENTE, Elenco, Keyed, NDJSON_TYPE, NON_TROVATO, PUBBLICATO, PackageKey, PaginaRisorse, Problema,
-    Pubblicato, Pubblicazione, SchedaTenuta,
+    ADESIONE_ASSENTE, Elenco, Keyed, Manifesto, NDJSON_TYPE, NON_TROVATO, PUBBLICATO, PackageKey, PaginaRisorse,
+    Problema, Pubblicato, Pubblicazione, SchedaTenuta,
 };
 
 /// How many packages a page of the list has: with their rows, they are in memory together.
 pub(crate) const PACKAGES_LIMIT: &str = "5";
+/// How many packages a page of the list has, without their rows.
+pub(crate) const DIGESTS_LIMIT: &str = "100";
 /// How many sheets a page of a list has.
 pub(crate) const SHEETS_LIMIT: &str = "100";
 /// How much of a text of Pi.Co. is told, in characters.
@@ -90,23 +92,45 @@ impl Client {
 
     /// `GET /v0/{unit}`: version and digest of what is held, when there is something.
     pub(crate) async fn held(&self, unit: &Unit) -> Result<Option<HeldUnit>, AdapterError> {
+        let held =
+            |answer: &Answer, id, versione, impronta| HeldUnit { versione, impronta, receipt: receipt(answer, id) };
+        Ok(match unit {
+            Unit::Package { .. } => {
+                let found = self.published::<Pubblicato>(unit, |it| it.manifesto.key().to_string()).await?;
+                found.map(|(it, answer)| held(&answer, it.id, it.manifesto.versione, it.manifesto.impronta))
+            }
+            Unit::Sheet { .. } => {
+                let found = self.published::<SchedaTenuta>(unit, |it| it.chiave.clone()).await?;
+                found.map(|(it, answer)| held(&answer, it.chiave, it.versione, it.impronta))
+            }
+        })
+    }
+
+    /// `GET /v0/pacchetti/{ente}/{dataset}/{periodo}`: what a package says of itself.
+    pub(crate) async fn manifest(&self, unit: &Unit) -> Result<Option<Manifesto>, AdapterError> {
+        let found = self.published::<Pubblicato>(unit, |it| it.manifesto.key().to_string()).await?;
+        Ok(found.map(|(it, _)| it.manifesto))
+    }
+
+    /// `GET /v0/vetrina/{origine}/{id}`, `/v0/segnalazioni/{id}`: a sheet with its content.
+    pub(crate) async fn sheet(&self, unit: &Unit) -> Result<Option<SchedaTenuta>, AdapterError> {
+        Ok(self.published(unit, |it: &SchedaTenuta| it.chiave.clone()).await?.map(|(it, _)| it))
+    }
+
+    /// What is held under the key of a unit, with the answer that said so.
+    async fn published<T: DeserializeOwned>(
+        &self,
+        unit: &Unit,
+        key: impl FnOnce(&T) -> String,
+    ) -> Result<Option<(T, Answer)>, AdapterError> {
         let answer = self.get(&unit.address(), &[]).await?;
         match answer.status {
             200 => {
-                let (key, id, versione, impronta) = match unit {
-                    Unit::Package { .. } => {
-                        let it: Pubblicato = answer.json()?;
-                        (it.manifesto.key().to_string(), it.id, it.manifesto.versione, it.manifesto.impronta)
-                    }
-                    Unit::Sheet { .. } => {
-                        let it: SchedaTenuta = answer.json()?;
-                        (it.chiave.clone(), it.chiave, it.versione, it.impronta)
-                    }
-                };
-                if key != unit.to_string() {
+                let it: T = answer.json()?;
+                if key(&it) != unit.to_string() {
                     return Err(answer.not_understood("what is held under another key"));
                 }
-                Ok(Some(HeldUnit { versione, impronta, receipt: receipt(&answer, id) }))
+                Ok(Some((it, answer)))
             }
             // Any other 404 is that of a wrong address, not of an absence.
             404 if is_not_there(&answer) => Ok(None),
@@ -142,11 +166,10 @@ impl Client {
         &self,
         collection: Option<Collection>,
         after: Option<&str>,
+        limit: &str,
     ) -> Result<Elenco<T>, AdapterError> {
-        let (address, limit) = match collection {
-            None => ("pacchetti", ("limite", PACKAGES_LIMIT)),
-            Some(collection) => (collection.address(), ("limite", SHEETS_LIMIT)),
-        };
+        let address = collection.map_or("pacchetti", Collection::address);
+        let limit = ("limite", limit);
         let answer = match after {
             Some(key) => self.get(&[address], &[("dopo", key), limit]).await?,
             None => self.get(&[address], &[limit]).await?,

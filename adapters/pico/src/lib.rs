@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod adapter;
+mod digests;
 mod unit;
 mod dataset;
 mod cell;

@@ -70,6 +70,13 @@ impl Manifesto {
     pub(crate) fn key(&self) -> PackageKey {
         PackageKey { ente: self.ente.clone(), dataset: self.dataset.clone(), periodo: self.periodo.clone() }
     }
+
+    /// What the list says of the same package.
+    pub(crate) fn entry(&self) -> Elemento {
+        let PackageKey { ente, dataset, periodo } = self.key();
+        let (versione, impronta, righe) = (self.versione, self.impronta.clone(), self.righe);
+        Elemento { ente, dataset, periodo, versione, impronta, righe }
+    }
 }
 
 /// A file of a package.

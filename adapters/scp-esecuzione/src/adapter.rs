@@ -191,7 +191,7 @@ impl Observer for ScpEsecuzione {
     async fn inventory(&self, from: Option<&str>) -> Result<InventoryPage, AdapterError> {
         let (page, answer) = self.client.drafts(from, self.page_size).await?;
         let (units, next) = inventory::page(page, from).map_err(|problem| answer.not_understood(problem))?;
-        Ok(InventoryPage { units, next })
+        Ok(InventoryPage { units, next, extent: None })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The system itself: what it holds, what it did, and what will go wrong, through one handle.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -81,6 +81,12 @@ pub(crate) struct State {
     /// Pages that an inventory gives before it fails.
     pub(crate) pages_before_failure: Option<usize>,
     pub(crate) pages_given: usize,
+    /// Whether digests are offered, and how many units were given in full since it began.
+    pub(crate) has_digests: bool,
+    pub(crate) units_given: usize,
+    /// Units that every answer leaves out without saying so, and whether totals are announced.
+    pub(crate) silent: BTreeSet<UnitKey>,
+    pub(crate) says_totals: bool,
     pub(crate) given: Vec<Received>,
     /// Items that a read hands over before it fails.
     pub(crate) items_before_failure: Option<usize>,
@@ -114,6 +120,10 @@ impl Default for State {
             page_size: 100,
             pages_before_failure: None,
             pages_given: 0,
+            has_digests: true,
+            units_given: 0,
+            silent: BTreeSet::new(),
+            says_totals: true,
             given: Vec::new(),
             items_before_failure: None,
             follow_script: None,
@@ -194,6 +204,27 @@ impl Simulated {
     /// Every inventory fails after this many pages; none: no longer.
     pub fn fail_inventory_after(&self, pages: Option<usize>) {
         self.state().pages_before_failure = pages;
+    }
+
+    /// From now on digests of what is held are offered, or no longer.
+    pub fn offer_digests(&self, offered: bool) {
+        self.state().has_digests = offered;
+    }
+
+    /// How many units were given in full, to whoever asked what is held.
+    pub fn units_given(&self) -> usize {
+        self.state().units_given
+    }
+
+    /// From now on these units are held and stand in no answer about what is held, though totals and
+    /// digests of ranges count them.
+    pub fn keep_silent_about(&self, units: impl IntoIterator<Item = UnitKey>) {
+        self.state().silent = units.into_iter().collect();
+    }
+
+    /// From now on every page of the inventory says how many units there are, or no longer.
+    pub fn announce_totals(&self, announced: bool) {
+        self.state().says_totals = announced;
     }
 
     /// What the source gives from now on, every time that it is read.

@@ -11,6 +11,7 @@
 
 mod conserve;
 mod count;
+mod digests;
 pub mod evidence;
 mod exchanges;
 pub mod openapi;
@@ -23,6 +24,7 @@ pub mod soap;
 mod source;
 mod subject;
 mod target;
+mod totals;
 
 use std::collections::BTreeMap;
 
@@ -69,6 +71,7 @@ pub const PROMISES: &[(&str, &str)] = &[
     ("source_reads_again_the_same", "a second read finds the same rows"),
     ("source_resumes_from_its_cursor", "from the cursor a read gives less than the whole, and what is new"),
     ("source_survives_a_shifted_page", "a row that appears or goes between two pages hides no other"),
+    ("source_believes_no_short_list", "a list that gives fewer rows than it announces is not taken for whole"),
     ("source_rate_limited", "429 ends the read with the pause asked for"),
     ("source_expired_token", "401 ends the read as an authentication error"),
     ("source_unavailable", "503 ends the read and gives nothing as complete"),
@@ -89,6 +92,11 @@ pub const PROMISES: &[(&str, &str)] = &[
     (
         "observer_survives_a_shifted_page",
         "a unit that appears or goes between two pages of the inventory hides no other",
+    ),
+    ("observer_believes_no_short_list", "an inventory that gives fewer units than it announces is not taken for whole"),
+    (
+        "observer_tells_digests",
+        "digests say what the inventory says, and what was sent is listed under the digest of what was composed",
     ),
     ("observer_truncated", "an inventory cut short is an error"),
     ("exchanges_follow_the_contract", "every request and answer is valid by the specification"),

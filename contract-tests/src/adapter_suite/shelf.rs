@@ -26,6 +26,8 @@ pub(super) struct Shelf {
     by_question: BTreeMap<Question, Shelved>,
     shift: Option<Shift>,
     pages_given: usize,
+    /// How many rows more than there are every page announces.
+    overstated: u64,
 }
 
 /// What is asked of a list, beside where the page begins.
@@ -98,7 +100,7 @@ impl Shelf {
         if goes_on {
             Err("the last page read says that there are others".to_owned())
         } else {
-            Ok(Self { list: list.clone(), by_question, shift: None, pages_given: 0 })
+            Ok(Self { list: list.clone(), by_question, shift: None, pages_given: 0, overstated: 0 })
         }
     }
 
@@ -113,6 +115,11 @@ impl Shelf {
             shown.change = place as u64 + 1;
         }
         longest.rows.iter().filter(|shown| !shown.is_hidden).count() > page_rows
+    }
+
+    /// From here on every page announces so many rows more than there are, where pages say a total.
+    pub(super) fn overstate(&mut self, rows: u64) {
+        self.overstated = rows;
     }
 
     /// Whether the list changed.
@@ -160,7 +167,12 @@ impl Shelf {
             self.by_question.get(&question(&list, query)).map(|shelved| shelved.rows.len()) == longest
         };
         let shelved = self.by_question.get_mut(&question(&list, query))?;
-        let page = page(&list, shelved, path, query)?;
+        let mut page = page(&list, shelved, path, query)?;
+        if let Paging::Number { total, .. } = &list.paging
+            && let Some(announced) = page.pointer(total).and_then(Value::as_u64)
+        {
+            put(&mut page, total, (announced + self.overstated).into());
+        }
         self.pages_given += usize::from(is_longest);
         if let Some(shift) = self.shift.take_if(|_| is_longest) {
             match shift {

@@ -192,10 +192,10 @@ async fn observed(running: &Running, list: &List) -> Result<String, String> {
     Ok(format!("{} units, {incomplete} of {} readings told as incomplete", units.len(), SHIFTS.len()))
 }
 
-async fn all_units(running: &Running) -> Result<Vec<(UnitKey, Vec<Row>)>, String> {
+pub(super) async fn all_units(running: &Running) -> Result<Vec<(UnitKey, Vec<Row>)>, String> {
     inventory(running.adapter.observer()).await.ok_or("no observer")?
 }
 
-fn proxy(running: &Running) -> &Proxy {
+pub(super) fn proxy(running: &Running) -> &Proxy {
     running.proxy.as_ref().expect("a system that is asked page by page is reached over HTTP")
 }

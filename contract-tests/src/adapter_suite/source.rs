@@ -10,7 +10,7 @@ use wiremock::ResponseTemplate;
 use super::proxy::Proxy;
 use super::reading::{Given, populate, read};
 use super::subject::Running;
-use super::{Certificate, Subject, conserve, resume, shifts};
+use super::{Certificate, Subject, conserve, resume, shifts, totals};
 
 pub(super) async fn run(subject: &Subject, certificate: &mut Certificate) {
     let holds = subject.holds();
@@ -35,6 +35,9 @@ pub(super) async fn run(subject: &Subject, certificate: &mut Certificate) {
             Err(problem) => certificate.note("source_survives_a_shifted_page", Err(problem)),
         },
         (None, None) => {}
+    }
+    if let Some(kept) = totals::source(subject, &holds).await {
+        certificate.note("source_believes_no_short_list", kept);
     }
     subject.keep_exchanges(&running);
     if subject.is_remote() {

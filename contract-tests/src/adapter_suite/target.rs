@@ -11,7 +11,7 @@ use kit::simulator::FaultAnswer;
 use raccordo::flow::deliver::idempotency_key;
 use wiremock::ResponseTemplate;
 
-use super::{Certificate, Subject, shifts};
+use super::{Certificate, Subject, digests, shifts, totals};
 
 /// All rows by unit, or why they were not read.
 pub(super) type Inventory = Result<Vec<(UnitKey, Vec<Row>)>, String>;
@@ -23,7 +23,11 @@ pub(super) async fn run(subject: &Subject, is_observer: bool, certificate: &mut 
     pure(subject, certificate).await;
     sending(subject, is_observer, certificate).await;
     if is_observer {
-        certificate.note("observer_survives_a_shifted_page", shifts::observer(subject, &subject.holds()).await);
+        let holds = subject.holds();
+        certificate.note("observer_survives_a_shifted_page", shifts::observer(subject, &holds).await);
+        if let Some(kept) = totals::observer(subject, &holds).await {
+            certificate.note("observer_believes_no_short_list", kept);
+        }
     }
     let running = subject.plain().await;
     let shipment = first_shipment(subject, running.adapter.as_ref());
@@ -122,6 +126,10 @@ async fn sending(subject: &Subject, is_observer: bool, certificate: &mut Certifi
     if let (Some(before), Some(after)) = (&before, &after) {
         certificate.note("target_submits_twice", twice(&again, before, after));
     }
+    let held_digests = adapter.observer().filter(|observer| !observer.holds_more_than_ours());
+    if let (Some(digests), Some(after)) = (held_digests.and_then(Observer::digests), &after) {
+        certificate.note("observer_tells_digests", digests::run(target, digests, &units, after).await);
+    }
     if is_observer {
         let is_home_of_others = adapter.observer().is_some_and(Observer::holds_more_than_ours);
         certificate.note("observer_finds_what_was_sent", finds(target, &units, after, is_home_of_others));
@@ -159,9 +167,17 @@ fn first_shipment(subject: &Subject, adapter: &dyn Adapter) -> Shipment {
 pub(super) async fn inventory(observer: Option<&dyn Observer>) -> Option<Inventory> {
     let observer = observer?;
     let (mut units, mut from) = (Vec::new(), None::<String>);
+    let (mut pages, mut elements) = (0, 0);
     for _ in 0..PAGES {
         match observer.inventory(from.as_deref()).await {
             Ok(page) => {
+                let extent = page.extent.unwrap_or_default();
+                (pages, elements) = (pages + 1, elements + extent.elements);
+                let is_short = extent.total.is_some_and(|total| total != elements)
+                    || extent.pages.is_some_and(|announced| announced != pages);
+                if page.next.is_none() && is_short {
+                    return Some(Err("the inventory is not as long as it says".to_owned()));
+                }
                 units.extend(page.units.into_iter().map(|unit| (unit.key, unit.rows)));
                 match page.next {
                     Some(next) => from = Some(next),

@@ -1,15 +1,22 @@
 //! Both sides of a comparison with a target, side by side: one pass, one unit of each in memory.
+//!
+//! Where the other side offers digests, only what may differ is read (`candidates`); otherwise, and
+//! where it holds more than ours, all of it is (`pages`). What is found is the same.
+
+mod pages;
+mod candidates;
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use contract::{ObservedUnit, Observer, Row, Target, UnitKey};
+use contract::{Composed, ObservedUnit, Observer, Row, Target, UnitKey};
 use serde::{Deserialize, Serialize};
 
+use self::candidates::{Candidates, Step};
+use self::pages::{Ours, Tally, Theirs};
+use super::listing::{Listing, typed_like};
 use super::rows::{Around, compare_rows, sources_of};
-use super::why;
 use crate::delivery::DeliveryState;
 use crate::discrepancy::Discrepancy;
 use crate::discrepancy::shown::shown;
@@ -17,16 +24,28 @@ use crate::flow::{Flow, FlowError};
 use crate::storage::{DeliveryId, ExpectedUnit, ReconciliationCounts};
 
 /// Expected units per page: a unit may hold thousands of records.
-const PAGE: u32 = 32;
+pub(super) const PAGE: u32 = 32;
 
 /// Where a walk stands: after a unit, which every page of theirs from this one on comes after.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Place {
     after: Option<UnitKey>,
     page: Option<String>,
+    /// What was received before that page.
+    #[serde(default)]
+    received: Tally,
     /// Why their side had ended before its end: whoever goes on from here has not read it either.
     #[serde(default)]
     incomplete_because: Option<String>,
+    /// Whether the other side is a list in a file.
+    #[serde(default)]
+    of_listing: bool,
+}
+
+impl Place {
+    pub(super) fn is_of_listing(&self) -> bool {
+        self.of_listing
+    }
 }
 
 /// What became of one unit.
@@ -41,13 +60,57 @@ pub(super) struct Compared {
     pub(super) is_skipped: bool,
 }
 
+impl Compared {
+    fn new(key: UnitKey) -> Self {
+        let counts = ReconciliationCounts::default();
+        Self { key, delivery: None, counts, found: Vec::new(), is_skipped: false }
+    }
+}
+
+/// The other side: the system itself, or a list of what it holds.
+#[derive(Clone, Copy)]
+pub(super) struct Side<'a> {
+    pub(super) observer: &'a dyn Observer,
+    pub(super) is_home_of_others: bool,
+    pub(super) listing: Option<&'a Listing>,
+}
+
+impl<'a> Side<'a> {
+    /// The system itself.
+    pub(super) fn of(observer: &'a dyn Observer) -> Self {
+        Self { observer, is_home_of_others: observer.holds_more_than_ours(), listing: None }
+    }
+}
+
+/// What a target should hold for a unit, as far as it is compared.
+#[derive(Clone, Copy)]
+pub(super) struct Composer<'a> {
+    pub(super) target: &'a dyn Target,
+    pub(super) listing: Option<&'a Listing>,
+}
+
+impl Composer<'_> {
+    /// What is sent, or why it cannot be composed.
+    pub(super) fn compose(&self, expected: &ExpectedUnit) -> Result<Composed, String> {
+        let compose = || self.target.compose(&expected.key, expected.desired_revision, &expected.members);
+        // One record that stops a mapping must not end the comparison of all the others.
+        let mut composed = catch_unwind(AssertUnwindSafe(compose)).map_err(|_| "the mapping stopped".to_owned())??;
+        if let Some(listing) = self.listing {
+            listing.keep_listed_fields(&mut composed.rows);
+        }
+        Ok(composed)
+    }
+}
+
 /// Both sides of a target.
 pub(super) struct Walk<'a> {
     flow: &'a Flow,
     name: &'a str,
-    target: &'a dyn Target,
+    composer: Composer<'a>,
     is_home_of_others: bool,
     has_desk: bool,
+    /// Where their side is read by digest, as long as it can be.
+    candidates: Option<Candidates<'a>>,
     ours: Ours<'a>,
     theirs: Theirs<'a>,
     mine: Option<ExpectedUnit>,
@@ -61,43 +124,83 @@ impl<'a> Walk<'a> {
         flow: &'a Flow,
         name: &'a str,
         target: &'a dyn Target,
-        observer: &'a dyn Observer,
+        side: Side<'a>,
         place: Place,
     ) -> Result<Self, FlowError> {
-        let is_home_of_others = observer.holds_more_than_ours();
-        let mut ours = Ours { flow, target: name, page: VecDeque::new(), last: place.after.clone(), ended: false };
-        let next = if place.incomplete_because.is_some() { NextPage::None } else { NextPage::From(place.page) };
-        let mut theirs = Theirs {
-            observer,
-            page: VecDeque::new(),
-            this_page: None,
-            next,
-            last: None,
-            skip_until: place.after.clone(),
-            incomplete_because: place.incomplete_because,
+        let Side { observer, is_home_of_others, listing } = side;
+        let composer = Composer { target, listing };
+        // Digests of what is not all ours say nothing of ours.
+        let digests = observer.digests().filter(|_| !is_home_of_others && place.incomplete_because.is_none());
+        let after = place.after.clone();
+        let mut walk = Self {
+            flow,
+            name,
+            composer,
+            is_home_of_others,
+            has_desk: super::has_desk(&flow.system(name)?.capability()),
+            candidates: digests.map(|digests| Candidates::after(flow, name, composer, digests, after.clone())),
+            ours: Ours::after(flow, name, after.clone()),
+            theirs: Theirs::from(observer, &place),
+            mine: None,
+            other: None,
+            after,
         };
-        let mine = ours.next().await?;
-        let other = theirs.next().await;
-        let has_desk = super::has_desk(&flow.system(name)?.capability());
-        Ok(Self { flow, name, target, is_home_of_others, has_desk, ours, theirs, mine, other, after: place.after })
+        if walk.candidates.is_none() {
+            walk.mine = walk.ours.next().await?;
+            walk.other = walk.theirs.next().await;
+        }
+        Ok(walk)
     }
 
     /// Where it stands now.
     pub(super) fn place(&self) -> Place {
+        let (page, received) = self.theirs.page();
         Place {
             after: self.after.clone(),
-            page: self.theirs.this_page.clone(),
+            page,
+            received,
             incomplete_because: self.theirs.incomplete_because.clone(),
+            of_listing: self.composer.listing.is_some(),
         }
     }
 
     /// Why their side ended before its end.
-    pub(super) fn incomplete_because(&self) -> Option<&str> {
-        self.theirs.incomplete_because.as_deref()
+    pub(super) fn incomplete_because(&self) -> Option<String> {
+        let listing = || self.composer.listing.and_then(Listing::incomplete_because);
+        self.theirs.incomplete_because.clone().or_else(listing)
     }
 
     /// The next unit; none at the end.
     pub(super) async fn next(&mut self) -> Result<Option<Compared>, FlowError> {
+        let compared = match &mut self.candidates {
+            Some(candidates) => match candidates.next().await? {
+                None => return Ok(None),
+                Some(Step::Unread(because)) => {
+                    // What follows cannot be compared; that is said of each of our units.
+                    self.candidates = None;
+                    self.theirs.incomplete_because = Some(because);
+                    self.theirs = Theirs::from(self.theirs.observer(), &self.place());
+                    self.ours = Ours::after(self.flow, self.name, self.after.clone());
+                    self.mine = self.ours.next().await?;
+                    self.in_pages().await?
+                }
+                Some(Step::Same { key, delivery, rows }) => Some(same(key, delivery, rows)),
+                Some(Step::Nothing { key }) => Some(Compared::new(key)),
+                Some(Step::Differs { key, ours: None, theirs: None }) => Some(Compared::new(key)),
+                Some(Step::Differs { ours, theirs, .. }) => {
+                    Some(self.unit(ours.map(|ours| *ours), theirs, false).await?)
+                }
+            },
+            None => self.in_pages().await?,
+        };
+        if let Some(compared) = &compared {
+            self.after = Some(compared.key.clone());
+        }
+        Ok(compared)
+    }
+
+    /// The next unit of two sides that are both read in full.
+    async fn in_pages(&mut self) -> Result<Option<Compared>, FlowError> {
         let order = match (&self.mine, &self.other) {
             (None, None) => return Ok(None),
             (Some(_), None) => Ordering::Less,
@@ -114,9 +217,7 @@ impl<'a> Walk<'a> {
         if order.is_ge() {
             self.other = self.theirs.next().await;
         }
-        let compared = self.unit(expected, observed, is_beyond).await?;
-        self.after = Some(compared.key.clone());
-        Ok(Some(compared))
+        self.unit(expected, observed, is_beyond).await.map(Some)
     }
 
     async fn unit(
@@ -129,13 +230,7 @@ impl<'a> Walk<'a> {
         let theirs = observed.as_ref().map_or(&[][..], |unit| &unit.rows);
         let key = expected.as_ref().map(|unit| &unit.key).or(observed.as_ref().map(|unit| &unit.key));
         let key = key.cloned().unwrap_or_else(|| unreachable!("a step of a walk has a unit of one side at least"));
-        let mut compared = Compared {
-            key: key.clone(),
-            delivery: None,
-            counts: ReconciliationCounts::default(),
-            found: Vec::new(),
-            is_skipped: false,
-        };
+        let mut compared = Compared::new(key.clone());
         let Some(expected) = expected else {
             if !self.is_home_of_others {
                 let around = Around { target: self.name, owner: None, body: None, has_desk: self.has_desk };
@@ -143,30 +238,29 @@ impl<'a> Walk<'a> {
             }
             return Ok(compared);
         };
-        if expected.members.is_empty() && observed.is_none() && expected.state == DeliveryState::Acknowledged {
+        if is_withdrawn(&expected) && observed.is_none() {
             return Ok(compared);
         }
         compared.delivery = Some((expected.delivery, held));
-        let ours = match self.rows(&expected) {
-            Ok(rows) => rows,
+        let ours = match self.composer.compose(&expected) {
+            Ok(composed) => composed.rows,
             Err(why) => {
                 tracing::warn!(target_system = self.name, unit = %shown(expected.key.as_str()), why, "unit not composed");
                 skip(&mut compared, &expected, 1, theirs.len());
                 return Ok(compared);
             }
         };
-        let is_settled =
-            expected.state == DeliveryState::Acknowledged && expected.held_revision == expected.desired_revision;
-        if is_beyond || !is_settled {
+        if is_beyond || !is_settled(&expected) {
             skip(&mut compared, &expected, ours.len(), theirs.len());
             return Ok(compared);
         }
-        let theirs = if self.is_home_of_others { Cow::Owned(only_ours(&ours, theirs)) } else { Cow::Borrowed(theirs) };
+        let theirs = self.composer.listing.map_or(Cow::Borrowed(theirs), |_| Cow::Owned(typed_like(&ours, theirs)));
+        let theirs = if self.is_home_of_others { Cow::Owned(only_ours(&ours, &theirs)) } else { theirs };
         let (owner, body) = sources_of(&expected.members);
         let around =
             Around { target: self.name, owner: owner.as_deref(), body: body.as_deref(), has_desk: self.has_desk };
         let (counts, found) = compare_rows(&expected.key, &ours, &theirs, &around);
-        if !found.is_empty() && moved_on(self.flow, &expected).await? {
+        if !found.is_empty() && self.moved_on(&expected).await? {
             skip(&mut compared, &expected, ours.len(), theirs.len());
         } else {
             (compared.counts, compared.found) = (counts, found);
@@ -174,13 +268,31 @@ impl<'a> Walk<'a> {
         Ok(compared)
     }
 
-    /// The rows that the target should hold, or why they cannot be composed.
-    fn rows(&self, expected: &ExpectedUnit) -> Result<Vec<Row>, String> {
-        let compose = || self.target.compose(&expected.key, expected.desired_revision, &expected.members);
-        // One record that stops a mapping must not end the comparison of all the others.
-        let composed = catch_unwind(AssertUnwindSafe(compose)).map_err(|_| "the mapping stopped".to_owned())??;
-        Ok(composed.rows)
+    /// Whether the delivery changed while the other side was being read, or after a list of it was
+    /// made: then nothing can be said now.
+    async fn moved_on(&self, expected: &ExpectedUnit) -> Result<bool, FlowError> {
+        let Some(now) = self.flow.store.load(expected.delivery).await? else { return Ok(true) };
+        let is_newer = self.composer.listing.is_some_and(|listing| listing.as_of() < now.state_since);
+        Ok(is_newer || now.desired_revision != expected.desired_revision || now.state != expected.state)
     }
+}
+
+/// Whether the target took what it should hold.
+pub(super) fn is_settled(expected: &ExpectedUnit) -> bool {
+    expected.state == DeliveryState::Acknowledged && expected.held_revision == expected.desired_revision
+}
+
+/// Whether all that the target held of a unit was taken back.
+pub(super) fn is_withdrawn(expected: &ExpectedUnit) -> bool {
+    expected.members.is_empty() && expected.state == DeliveryState::Acknowledged
+}
+
+/// A unit of which both sides hold the same rows.
+fn same(key: UnitKey, delivery: DeliveryId, rows: u64) -> Compared {
+    let counts =
+        ReconciliationCounts { expected: rows, observed: rows, equal: rows, ..ReconciliationCounts::default() };
+    // Which revision they hold matters only where something is sent again.
+    Compared { delivery: Some((delivery, 0)), counts, ..Compared::new(key) }
 }
 
 /// Leaves a unit out of the comparison, and says whether it will arrive by itself.
@@ -197,12 +309,6 @@ fn skip(compared: &mut Compared, expected: &ExpectedUnit, ours: usize, theirs: u
     }
 }
 
-/// Whether the delivery changed while the other side was being read: then nothing can be said now.
-async fn moved_on(flow: &Flow, expected: &ExpectedUnit) -> Result<bool, FlowError> {
-    let loaded = flow.store.load(expected.delivery).await?;
-    Ok(loaded.is_none_or(|now| now.desired_revision != expected.desired_revision || now.state != expected.state))
-}
-
 /// Their rows and fields, as far as ours speak of the same.
 fn only_ours(ours: &[Row], theirs: &[Row]) -> Vec<Row> {
     let common = theirs.iter().filter_map(|theirs| {
@@ -212,83 +318,4 @@ fn only_ours(ours: &[Row], theirs: &[Row]) -> Vec<Row> {
         Some(Row { key: theirs.key.clone(), fields })
     });
     common.collect()
-}
-
-/// Our side, page by page.
-struct Ours<'a> {
-    flow: &'a Flow,
-    target: &'a str,
-    page: VecDeque<ExpectedUnit>,
-    last: Option<UnitKey>,
-    ended: bool,
-}
-
-impl Ours<'_> {
-    async fn next(&mut self) -> Result<Option<ExpectedUnit>, FlowError> {
-        if self.page.is_empty() && !self.ended {
-            self.page = self.flow.store.expected_units(self.target, self.last.as_ref(), PAGE).await?.into();
-            self.last = self.page.back().map(|unit| unit.key.clone());
-            self.ended = self.page.is_empty();
-        }
-        Ok(self.page.pop_front())
-    }
-}
-
-/// Which page of the other side comes next.
-enum NextPage {
-    From(Option<String>),
-    None,
-}
-
-/// Their side, page by page. An error ends it, and is remembered.
-struct Theirs<'a> {
-    observer: &'a dyn Observer,
-    page: VecDeque<ObservedUnit>,
-    /// From where the page in hand was read.
-    this_page: Option<String>,
-    next: NextPage,
-    last: Option<UnitKey>,
-    /// What an earlier run has already compared.
-    skip_until: Option<UnitKey>,
-    incomplete_because: Option<String>,
-}
-
-impl Theirs<'_> {
-    async fn next(&mut self) -> Option<ObservedUnit> {
-        loop {
-            let unit = self.next_in_order().await?;
-            if self.skip_until.as_ref().is_none_or(|until| *until < unit.key) {
-                return Some(unit);
-            }
-        }
-    }
-
-    async fn next_in_order(&mut self) -> Option<ObservedUnit> {
-        while self.page.is_empty() {
-            let from = match std::mem::replace(&mut self.next, NextPage::None) {
-                NextPage::From(cursor) => cursor,
-                NextPage::None => return None,
-            };
-            match self.observer.inventory(from.as_deref()).await {
-                Ok(page) => {
-                    self.page = page.units.into();
-                    self.this_page = from;
-                    self.next = page.next.map_or(NextPage::None, |cursor| NextPage::From(Some(cursor)));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, code = error.kind.code(), "inventory not read to its end");
-                    self.incomplete_because = Some(why::unread(&error));
-                    return None;
-                }
-            }
-        }
-        let unit = self.page.pop_front()?;
-        if self.last.as_ref().is_some_and(|last| *last >= unit.key) {
-            self.incomplete_because = Some(why::NOT_IN_ORDER.to_owned());
-            (self.page, self.next) = (VecDeque::new(), NextPage::None);
-            return None;
-        }
-        self.last = Some(unit.key.clone());
-        Some(unit)
-    }
 }

@@ -2,9 +2,32 @@
 
 use contract::{AdapterError, ErrorKind};
 
+use super::inventory::Shortfall;
+
 /// Its inventory contradicts itself.
 pub(super) const NOT_IN_ORDER: &str =
     "l'inventario del sistema non è in ordine crescente: non si può dire che cosa manca";
+
+/// What it lists is not what it announces in few words.
+pub(super) const NOT_WHOLE: &str =
+    "l'elenco del sistema non corrisponde al conteggio che il sistema stesso dichiara: non si può dire che cosa manca";
+
+/// It lists a unit and does not give it.
+pub(super) const NOT_GIVEN: &str = "il sistema elenca un contenuto che poi non consegna";
+
+/// What a side lacks of what it announced.
+pub(super) fn short(shortfall: &Shortfall) -> String {
+    match shortfall {
+        Shortfall::Pages { expected, read } => format!("lette {read} pagine delle {expected} annunciate"),
+        Shortfall::Total { expected, read } => format!("letti {read} elementi dei {expected} annunciati"),
+        Shortfall::Watermark { expected, reached } => {
+            let reached = reached.as_deref().unwrap_or("nessuna data");
+            format!("i dati arrivano a {reached} e non a {expected}")
+        }
+        Shortfall::Unreadable { records } => format!("{records} righe non si possono leggere"),
+        Shortfall::Interrupted { .. } => "la lettura si è interrotta".to_owned(),
+    }
+}
 
 /// One sentence for each kind of error; the system's own code where it gave one.
 pub(super) fn unread(error: &AdapterError) -> String {

@@ -8,7 +8,7 @@ use super::chosen::Pages;
 use super::sending::{Look, is_beyond, look};
 use super::{Change, NAMED, Repairs};
 use crate::discrepancy::{Act, Discrepancy, WorkItem};
-use crate::flow::reconcile::walk::{Place, Walk};
+use crate::flow::reconcile::walk::{Place, Side, Walk};
 use crate::flow::{Flow, FlowError};
 use crate::storage::Chosen;
 
@@ -45,7 +45,7 @@ async fn look_at(flow: &Flow, target_name: &str, mut units: Units, repairs: &mut
         repairs.refuse("the target cannot be observed", units.len() as u64);
         return Ok(());
     };
-    let mut walk = Walk::begin(flow, target_name, target, observer, Place::default()).await?;
+    let mut walk = Walk::begin(flow, target_name, target, Side::of(observer), Place::default()).await?;
     while let Some(compared) = walk.next().await? {
         if is_beyond(&walk, &compared) {
             continue;

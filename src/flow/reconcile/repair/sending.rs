@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Repairs;
 use crate::failpoints;
 use crate::flow::reconcile::send_again;
-use crate::flow::reconcile::walk::{Compared, Place, Walk};
+use crate::flow::reconcile::walk::{Compared, Place, Side, Walk};
 use crate::flow::{Flow, FlowError};
 use crate::storage::Person;
 
@@ -51,7 +51,7 @@ pub(super) async fn send(flow: &Flow, name: &str, mut units: Units, repairs: &mu
         repairs.refuse("the target cannot be observed", count);
         return end(flow, &units, "the target cannot be observed").await;
     };
-    let mut walk = Walk::begin(flow, name, target, observer, Place::default()).await?;
+    let mut walk = Walk::begin(flow, name, target, Side::of(observer), Place::default()).await?;
     while let Some(compared) = walk.next().await? {
         if is_beyond(&walk, &compared) {
             continue;
@@ -108,7 +108,7 @@ pub(super) async fn send_stopped(
     let (Some(target), Some(observer)) = (adapter.target(), adapter.observer()) else { return Ok(()) };
     let reason = format!("{}, by {}", by.reason, by.name);
     let mut stopped = Vec::new();
-    let mut walk = Walk::begin(flow, name, target, observer, Place::default()).await?;
+    let mut walk = Walk::begin(flow, name, target, Side::of(observer), Place::default()).await?;
     while let Some(compared) = walk.next().await? {
         if compared.counts.stopped > 0 && !accepted.contains(compared.key.as_str()) {
             stopped.extend(compared.delivery);

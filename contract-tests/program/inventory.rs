@@ -1,0 +1,85 @@
+//! Comparisons with a list in a file, as a person makes them: what the codes say, and what a list cannot
+//! say.
+
+use std::path::Path;
+
+use super::{code, json, raccordo};
+
+/// A folder whose target holds what it should, and the list of it.
+fn with_a_list() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    std::fs::create_dir(path.join("in-arrivo")).expect("a folder");
+    let story = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/samples/esecuzione/storia.ndjson");
+    std::fs::copy(story, path.join("in-arrivo/storia.ndjson")).expect("copied");
+    let configuration =
+        "[systems.file-drop]\nsettings = { folder = \"in-arrivo\" }\n[systems.scp-esecuzione]\nsimulated = true\n";
+    std::fs::write(path.join("raccordo.toml"), configuration).expect("written");
+    for _ in 0..5 {
+        assert_eq!(code(&raccordo(path, &["sync"])), 0);
+        if code(&raccordo(path, &["reconcile", "scp-esecuzione"])) == 0 {
+            break;
+        }
+    }
+    let list = path.join("elenco.ndjson");
+    let written = raccordo(path, &["--json", "reconcile", "scp-esecuzione", "--expected", &list.to_string_lossy()]);
+    assert_eq!(code(&written), 0, "{}", String::from_utf8_lossy(&written.stderr));
+    let text = std::fs::read_to_string(&list).expect("a list");
+    assert_eq!(json(&written)["rows"].as_u64(), Some(text.lines().count() as u64 - 1));
+    (folder, text)
+}
+
+fn compare(folder: &Path, name: &str, text: &str, more: &[&str]) -> std::process::Output {
+    let list = folder.join(name);
+    std::fs::write(&list, text).expect("written");
+    let list = list.to_string_lossy();
+    let arguments = ["--json", "reconcile", "scp-esecuzione", "--inventory", list.as_ref()];
+    raccordo(folder, &[&arguments, more].concat())
+}
+
+#[test]
+fn a_list_in_a_file_agrees_differs_or_is_not_whole() {
+    let (folder, list) = with_a_list();
+    let folder = folder.path();
+    let rows = list.lines().count() as u64 - 1;
+    assert!(rows > 5, "{list}");
+    // The system itself is not asked.
+    std::fs::remove_dir_all(folder.join("simulators/scp-esecuzione")).expect("it was there");
+    let agreed = compare(folder, "uguale.ndjson", &list, &[]);
+    assert_eq!(code(&agreed), 0, "{}", String::from_utf8_lossy(&agreed.stderr));
+    assert_eq!(json(&agreed)["counts"]["equal"].as_u64(), Some(rows));
+
+    let (first, rest) = list.split_once('\n').expect("two lines");
+    let shorter = rest.replace(&format!("\"righe\":{rows}"), &format!("\"righe\":{}", rows - 1));
+    let missing = compare(folder, "senza.ndjson", &shorter, &[]);
+    assert_eq!((code(&missing), json(&missing)["counts"]["missing_there"].as_u64()), (5, Some(1)), "without {first}");
+    let cut = compare(folder, "tagliato.ndjson", rest, &[]);
+    assert_eq!((code(&cut), json(&cut)["counts"]["missing_there"].as_u64()), (4, Some(0)));
+    assert_eq!(json(&cut)["complete"], false);
+    let without_end: Vec<&str> = list.lines().take(3).collect();
+    let cut = compare(folder, "senza_fine.ndjson", &without_end.join("\n"), &[]);
+    assert_eq!(code(&cut), 2, "nobody knows of which moment it is");
+    let old = compare(folder, "vecchio.ndjson", &shorter, &["--as-of", "2001-01-01T00:00:00Z"]);
+    assert_eq!(code(&old), 4, "all of it was delivered later");
+
+    let again = raccordo(
+        folder,
+        &["reconcile", "scp-esecuzione", "--expected", &folder.join("elenco.ndjson").to_string_lossy()],
+    );
+    assert_eq!(code(&again), 1, "a list that is there is not replaced");
+}
+
+#[test]
+fn what_is_no_list_is_a_mistake_of_the_command_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    std::fs::write(path.join("raccordo.toml"), "[systems.scp-esecuzione]\nsimulated = true\n").expect("written");
+    let missing = raccordo(path, &["reconcile", "scp-esecuzione", "--inventory", "/nowhere/elenco.csv"]);
+    assert_eq!(code(&missing), 2, "{}", String::from_utf8_lossy(&missing.stderr));
+    assert!(!path.join("raccordo.db").exists(), "nothing is left behind");
+    let table = compare(path, "elenco.csv", "chiave;importo\na;1\n", &["--as-of", "2026-11-20T08:00:00Z"]);
+    assert_eq!(code(&table), 2);
+    assert!(String::from_utf8_lossy(&table.stderr).contains("unita"));
+    assert_eq!(code(&raccordo(path, &["reconcile", "--inventory", "elenco.csv"])), 2, "of which system");
+    assert_eq!(code(&raccordo(path, &["reconcile", "scp-esecuzione", "--repair", "--inventory", "elenco.csv"])), 2);
+}

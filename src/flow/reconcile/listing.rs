@@ -1,0 +1,235 @@
+//! A side that is a list in a file: what a target holds, as its operators or another office wrote it.
+//!
+//! Read once from end to end, put in the order of the keys on disk, and then asked like any other
+//! observer: ranges by digest, units in full. In memory stand one unit and a sparse index.
+//!
+//! A list is of a moment: what was delivered later is not held against it. Rows that cannot be read
+//! have no key, and a list that says how many rows it has may be cut short: then nothing is missing.
+
+mod lines;
+mod sorted;
+mod expected;
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use canonical::values::UtcInstant;
+use canonical::values::date::DateFormat;
+use canonical::values::importo::NumberFormat;
+use contract::{
+    AdapterError, DigestPage, Digests, ErrorKind, FieldValue, InventoryPage, KeyRange, ObservedUnit, Observer,
+    RangeDigest, Row, UnitKey,
+};
+use tokio::task::spawn_blocking;
+
+pub use self::expected::Expected;
+use self::lines::Lines;
+use self::sorted::{Sorted, Sorter};
+use super::inventory::completeness::{self, Read};
+use super::inventory::{Completeness, InventoryError, Kind, Shortfall};
+use super::why;
+
+/// Units that are given in full at a time.
+const UNITS: usize = 64;
+/// Digests that are listed at a time.
+const DIGESTS: usize = 1_000;
+
+/// What is said of a list beside it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Said {
+    /// The moment of which it is; without it, the list itself must say it.
+    pub as_of: Option<UtcInstant>,
+    /// How many rows it must have.
+    pub rows: Option<u64>,
+}
+
+/// A list that was read.
+#[derive(Debug)]
+pub struct Listing {
+    sorted: Arc<Sorted>,
+    as_of: UtcInstant,
+    /// The fields that it has columns for; none when each row says its own.
+    fields: Option<BTreeSet<String>>,
+    /// Fields of ours for which it has none.
+    lacking: Mutex<BTreeSet<String>>,
+    shortfall: Option<Shortfall>,
+}
+
+impl Listing {
+    /// Reads a file on a thread of its own: CSV by its name, one JSON object a line otherwise.
+    pub async fn read(path: &Path, said: Said) -> Result<Self, InventoryError> {
+        let path = path.to_owned();
+        spawn_blocking(move || Self::read_now(&path, &said)).await.map_err(|_| InventoryError::Interrupted)?
+    }
+
+    fn read_now(path: &Path, said: &Said) -> Result<Self, InventoryError> {
+        let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+        let mut lines = Lines::open(File::open(path)?, is_csv)?;
+        let mut sorter = Sorter::default();
+        let mut read = Read { pages: 1, ..Read::default() };
+        while let Some(line) = lines.next()? {
+            match line {
+                Some((unit, row)) => {
+                    read.records += 1;
+                    sorter.add(unit, &row)?;
+                }
+                None => read.unreadable += 1,
+            }
+        }
+        let header = lines.header();
+        let as_of = said.as_of.or(header.as_of).ok_or_else(|| InventoryError::Format {
+            problem: "it does not say of which moment it is: say it with --as-of".to_owned(),
+        })?;
+        let expected =
+            completeness::Expected { records: said.rows.or(header.rows), ..completeness::Expected::default() };
+        let shortfall = match Completeness::of(&expected, &read) {
+            Completeness::Complete => None,
+            Completeness::Partial(shortfall) => Some(shortfall),
+        };
+        let fields = header.fields.clone();
+        Ok(Self { sorted: Arc::new(sorter.finish()?), as_of, fields, lacking: Mutex::default(), shortfall })
+    }
+
+    /// The moment of which it is.
+    pub fn as_of(&self) -> UtcInstant {
+        self.as_of
+    }
+
+    /// How many units it has.
+    pub fn units(&self) -> u64 {
+        self.sorted.units()
+    }
+
+    /// Why it does not tell everything, in the words of people.
+    pub(super) fn incomplete_because(&self) -> Option<String> {
+        if let Some(shortfall) = &self.shortfall {
+            return Some(why::short(shortfall));
+        }
+        let lacking = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
+        let names: Vec<_> = lacking.iter().map(String::as_str).collect();
+        (!names.is_empty()).then(|| format!("il file non ha colonne per {}", names.join(", ")))
+    }
+
+    /// Leaves of our rows what the list has columns for, and remembers what it has not.
+    pub(super) fn keep_listed_fields(&self, rows: &mut [Row]) {
+        let Some(fields) = &self.fields else { return };
+        for row in rows {
+            row.fields.retain(|name, _| {
+                let is_listed = fields.contains(name);
+                if !is_listed {
+                    self.lacking.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+                }
+                is_listed
+            });
+        }
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Sorted) -> std::io::Result<T> + Send + 'static,
+    ) -> Result<T, AdapterError> {
+        let sorted = Arc::clone(&self.sorted);
+        let failed = || AdapterError::new(ErrorKind::Local, "read a list that was put in order");
+        match spawn_blocking(move || question(&sorted)).await {
+            Ok(answer) => answer.map_err(|error| failed().caused_by(error)),
+            Err(error) => Err(failed().caused_by(error)),
+        }
+    }
+}
+
+#[async_trait]
+impl Observer for Listing {
+    async fn inventory(&self, from: Option<&str>) -> Result<InventoryPage, AdapterError> {
+        let after = from.map(|from| UnitKey(from.to_owned()));
+        self.ask(move |sorted| {
+            let mut units = Vec::new();
+            let mut entries = sorted.after(after.as_ref())?;
+            while units.len() < UNITS
+                && let Some(entry) = entries.next()?
+            {
+                units.push(ObservedUnit { rows: sorted.rows(&entry)?, key: entry.key, revision: None });
+            }
+            let goes_on = entries.next()?.is_some();
+            let next = units.last().filter(|_| goes_on).map(|last| last.key.0.clone());
+            Ok(InventoryPage { units, next, extent: None })
+        })
+        .await
+    }
+
+    fn digests(&self) -> Option<&dyn Digests> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Digests for Listing {
+    async fn ranges(&self, ranges: &[KeyRange]) -> Result<Option<Vec<RangeDigest>>, AdapterError> {
+        let ranges = ranges.to_vec();
+        self.ask(move |sorted| ranges.iter().map(|range| sorted.sum(range)).collect::<Result<_, _>>().map(Some)).await
+    }
+
+    async fn list(&self, range: &KeyRange) -> Result<DigestPage, AdapterError> {
+        let range = range.clone();
+        self.ask(move |sorted| {
+            let mut entries = sorted.after(range.after.as_ref())?;
+            let mut units = Vec::new();
+            while let Some(entry) = entries.next()?.filter(|entry| range.is_before_end(&entry.key)) {
+                if units.len() == DIGESTS {
+                    let next = units.last().map(|last: &contract::UnitDigest| last.key.clone());
+                    return Ok(DigestPage { units, next, whole: None });
+                }
+                units.push(contract::UnitDigest { key: entry.key, digest: entry.digest });
+            }
+            Ok(DigestPage { units, next: None, whole: None })
+        })
+        .await
+    }
+
+    async fn observe(&self, keys: &[UnitKey]) -> Result<Vec<ObservedUnit>, AdapterError> {
+        let keys = keys.to_vec();
+        self.ask(move |sorted| {
+            let mut units = Vec::new();
+            for key in keys {
+                if let Some(entry) = sorted.find(&key)? {
+                    units.push(ObservedUnit { rows: sorted.rows(&entry)?, key, revision: None });
+                }
+            }
+            Ok(units)
+        })
+        .await
+    }
+}
+
+/// Their rows with values of the types that ours have: a list is written in texts.
+pub(super) fn typed_like(ours: &[Row], theirs: &[Row]) -> Vec<Row> {
+    let field = |row: &Row, name: &str| -> Option<&FieldValue> {
+        let of_row = ours.iter().filter(|ours| ours.key == row.key).chain(ours);
+        of_row.into_iter().find_map(|ours| ours.fields.get(name))
+    };
+    let typed = |row: &Row| Row {
+        key: row.key.clone(),
+        fields: row.fields.iter().map(|(name, value)| (name.clone(), like(field(row, name), value))).collect(),
+    };
+    theirs.iter().map(typed).collect()
+}
+
+fn like(ours: Option<&FieldValue>, theirs: &FieldValue) -> FieldValue {
+    let FieldValue::Text(text) = theirs else { return theirs.clone() };
+    let read = match ours {
+        Some(FieldValue::Amount(_)) => Kind::Amount(NumberFormat::Undeclared).read(text),
+        Some(FieldValue::Date(_)) => Kind::Date(DateFormat::Iso).read(text),
+        Some(FieldValue::Code(_)) => Some(FieldValue::Code(text.clone())),
+        Some(FieldValue::Codes(_)) => {
+            let codes = text.split([',', ';', '|']).map(str::trim).filter(|code| !code.is_empty());
+            Some(FieldValue::Codes(codes.map(str::to_owned).collect()))
+        }
+        Some(FieldValue::Text(_)) | None => None,
+    };
+    read.unwrap_or_else(|| theirs.clone())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,408 @@
+//! Their side by digest: what both sides hold alike is passed over, the rest is read in full.
+//!
+//! Some hundreds of our units at a time, without their records: each range of them is asked for in few
+//! words, only ranges that differ are listed, only units that differ are read. The keys go upwards on
+//! both sides, so that units come out in the order of a full walk, and a run goes on after any of them.
+//! What was listed is held against the digest of its range: what was left out of it is not missing.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use canonical::Digest;
+use contract::{AdapterError, DigestPage, Digests, KeyRange, ObservedUnit, RangeDigest, UnitKey};
+
+use super::{Composer, PAGE, is_settled, is_withdrawn};
+use crate::flow::reconcile::why;
+use crate::flow::{Flow, FlowError};
+use crate::storage::{DeliveryId, ExpectedUnit};
+
+/// Our units that are looked ahead, without their records.
+const WINDOW: usize = 512;
+/// Our units in a range: where one of them differs, so many are listed.
+const RANGE: usize = 64;
+/// Units of theirs that are read in full at a time.
+const BATCH: usize = 16;
+
+/// What comes next.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Both sides hold the same rows.
+    Same { key: UnitKey, delivery: DeliveryId, rows: u64 },
+    /// Nobody holds it, and nobody should.
+    Nothing { key: UnitKey },
+    /// To be compared in full.
+    Differs { key: UnitKey, ours: Option<Box<ExpectedUnit>>, theirs: Option<ObservedUnit> },
+    /// Their side cannot be read any further, and why.
+    Unread(String),
+}
+
+/// One of our units, in few words.
+#[derive(Debug)]
+struct Mine {
+    key: UnitKey,
+    /// The unit before it, by which it is found again.
+    before: Option<UnitKey>,
+    delivery: DeliveryId,
+    says: Says,
+}
+
+#[derive(Debug)]
+enum Says {
+    /// The target should hold rows with this digest, so many.
+    Rows(Digest, u64),
+    /// The target should hold nothing.
+    Nothing,
+    /// On its way, or not composed: what they hold must be seen in any case.
+    Unknown,
+}
+
+#[derive(Debug)]
+enum Planned {
+    Same(Mine, u64),
+    Nothing(Mine),
+    /// The key, ours, and whether they hold it.
+    Ask(UnitKey, Option<Mine>, bool),
+}
+
+/// A range of the window.
+#[derive(Debug)]
+struct Range {
+    range: KeyRange,
+    is_same: bool,
+    /// How many units of it are still to be listed, where they said so.
+    rest: Option<u64>,
+}
+
+/// Why it does not go on.
+enum Stop {
+    /// Their side cannot be read.
+    Unread(String),
+    /// Ours cannot.
+    Broken(FlowError),
+}
+
+impl From<FlowError> for Stop {
+    fn from(error: FlowError) -> Self {
+        Self::Broken(error)
+    }
+}
+
+impl From<AdapterError> for Stop {
+    fn from(error: AdapterError) -> Self {
+        tracing::warn!(%error, code = error.kind.code(), "inventory not read to its end");
+        Self::Unread(why::unread(&error))
+    }
+}
+
+/// The units of both sides that are not alike, in order.
+pub(super) struct Candidates<'a> {
+    flow: &'a Flow,
+    target: &'a str,
+    composer: Composer<'a>,
+    digests: &'a dyn Digests,
+    /// The last of our units that was looked at, and whether it is the last one.
+    read_to: Option<UnitKey>,
+    ended: bool,
+    done: bool,
+    ahead: VecDeque<Mine>,
+    ranges: VecDeque<Range>,
+    planned: VecDeque<Planned>,
+    observed: BTreeMap<UnitKey, ObservedUnit>,
+}
+
+impl<'a> Candidates<'a> {
+    /// After a key.
+    pub(super) fn after(
+        flow: &'a Flow,
+        target: &'a str,
+        composer: Composer<'a>,
+        digests: &'a dyn Digests,
+        after: Option<UnitKey>,
+    ) -> Self {
+        Self {
+            flow,
+            target,
+            composer,
+            digests,
+            read_to: after,
+            ended: false,
+            done: false,
+            ahead: VecDeque::new(),
+            ranges: VecDeque::new(),
+            planned: VecDeque::new(),
+            observed: BTreeMap::new(),
+        }
+    }
+
+    /// The next unit; none at the end.
+    pub(super) async fn next(&mut self) -> Result<Option<Step>, FlowError> {
+        match self.step().await {
+            Ok(step) => Ok(step),
+            Err(Stop::Unread(because)) => Ok(Some(Step::Unread(because))),
+            Err(Stop::Broken(error)) => Err(error),
+        }
+    }
+
+    async fn step(&mut self) -> Result<Option<Step>, Stop> {
+        loop {
+            match self.planned.pop_front() {
+                Some(Planned::Same(Mine { key, delivery, .. }, rows)) => {
+                    return Ok(Some(Step::Same { key, delivery, rows }));
+                }
+                Some(Planned::Nothing(Mine { key, .. })) => return Ok(Some(Step::Nothing { key })),
+                Some(Planned::Ask(key, mine, is_theirs)) => {
+                    let theirs = if is_theirs { Some(self.observe(&key).await?) } else { None };
+                    let ours = self.again(mine).await?;
+                    return Ok(Some(Step::Differs { key, ours, theirs }));
+                }
+                None if self.done => return Ok(None),
+                None => self.plan().await?,
+            }
+        }
+    }
+
+    /// A unit of theirs in full; those that are needed next come with it.
+    async fn observe(&mut self, key: &UnitKey) -> Result<ObservedUnit, Stop> {
+        if let Some(observed) = self.observed.remove(key) {
+            return Ok(observed);
+        }
+        let needed = self.planned.iter().filter_map(|planned| match planned {
+            Planned::Ask(key, _, true) => Some(key.clone()),
+            _ => None,
+        });
+        let keys: Vec<_> = [key.clone()].into_iter().chain(needed).take(BATCH).collect();
+        let units = self.digests.observe(&keys).await?;
+        let is_asked = units.iter().all(|unit| keys.binary_search(&unit.key).is_ok());
+        if !is_asked || !units.is_sorted_by(|one, next| one.key < next.key) {
+            return Err(Stop::Unread(why::NOT_IN_ORDER.to_owned()));
+        }
+        self.observed = units.into_iter().map(|unit| (unit.key.clone(), unit)).collect();
+        self.observed.remove(key).ok_or_else(|| Stop::Unread(why::NOT_GIVEN.to_owned()))
+    }
+
+    /// Our unit with its records, as it stands now.
+    async fn again(&self, mine: Option<Mine>) -> Result<Option<Box<ExpectedUnit>>, Stop> {
+        let Some(Mine { key, before, .. }) = mine else { return Ok(None) };
+        let page = self.flow.store.expected_units(self.target, before.as_ref(), 1).await.map_err(FlowError::from)?;
+        Ok(page.into_iter().next().filter(|unit| unit.key == key).map(Box::new))
+    }
+
+    /// Plans what follows: the next window, or the next range of it, or the next page of that.
+    async fn plan(&mut self) -> Result<(), Stop> {
+        let Some(range) = self.ranges.front() else { return self.window().await };
+        if !range.is_same {
+            return self.list().await;
+        }
+        let range = self.ranges.pop_front().map(|range| range.range).unwrap_or_default();
+        while let Some(mine) = self.ahead.pop_front_if(|mine| range.is_before_end(&mine.key)) {
+            self.planned.push_back(match mine.says {
+                Says::Rows(_, rows) => Planned::Same(mine, rows),
+                Says::Nothing | Says::Unknown => Planned::Nothing(mine),
+            });
+        }
+        self.done = range.up_to.is_none();
+        Ok(())
+    }
+
+    /// Looks at our next units, cuts them into ranges, and asks which of those are alike.
+    async fn window(&mut self) -> Result<(), Stop> {
+        let begin = self.read_to.clone();
+        while self.ahead.len() < WINDOW && !self.ended {
+            let last = self.read_to.as_ref();
+            let page = self.flow.store.expected_units(self.target, last, PAGE).await.map_err(FlowError::from)?;
+            self.ended = page.is_empty();
+            for unit in page {
+                let before = self.read_to.replace(unit.key.clone());
+                self.ahead.push_back(self.mine(&unit, before));
+            }
+        }
+        let (mut ranges, mut sums) = (Vec::new(), Vec::new());
+        let mut after = begin;
+        let ahead = self.ahead.make_contiguous();
+        let chunks = ahead.len().div_ceil(RANGE).max(1);
+        for number in 0..chunks {
+            let units = ahead.get(number * RANGE..).unwrap_or_default();
+            let units = units.get(..RANGE).unwrap_or(units);
+            let is_last = self.ended && number + 1 == chunks;
+            let up_to = units.last().filter(|_| !is_last).map(|last| last.key.clone());
+            let range = KeyRange { after: after.clone(), up_to };
+            after.clone_from(&range.up_to);
+            sums.push(sum(units));
+            ranges.push(Range { range, is_same: false, rest: None });
+        }
+        let asked = ranges.iter().zip(&sums).filter(|(_, sum)| sum.is_some());
+        let asked: Vec<_> = asked.map(|(range, _)| range.range.clone()).collect();
+        let told = if asked.is_empty() { None } else { self.digests.ranges(&asked).await? };
+        if let Some(told) = told {
+            if told.len() != asked.len() {
+                return Err(Stop::Unread(why::NOT_WHOLE.to_owned()));
+            }
+            let with_sum = ranges.iter_mut().zip(&sums).filter_map(|(range, sum)| Some((range, (*sum)?)));
+            for ((range, ours), theirs) in with_sum.zip(told) {
+                range.is_same = ours == theirs;
+            }
+        }
+        self.ranges = ranges.into();
+        Ok(())
+    }
+
+    /// One of our units in few words.
+    fn mine(&self, unit: &ExpectedUnit, before: Option<UnitKey>) -> Mine {
+        let says = if is_withdrawn(unit) {
+            Says::Nothing
+        } else if !is_settled(unit) {
+            Says::Unknown
+        } else {
+            match self.composer.compose(unit) {
+                Ok(composed) => self
+                    .digests
+                    .digest_of(&composed)
+                    .map_or(Says::Unknown, |digest| Says::Rows(digest, composed.rows.len() as u64)),
+                Err(_) => Says::Unknown,
+            }
+        };
+        Mine { key: unit.key.clone(), before, delivery: unit.delivery, says }
+    }
+
+    /// Lists a page of the first range, and merges it with ours.
+    async fn list(&mut self) -> Result<(), Stop> {
+        let Some(Range { range, rest, .. }) = self.ranges.front() else { return Ok(()) };
+        let page = self.digests.list(range).await?;
+        let end = page.next.clone().filter(|next| range.up_to.as_ref().is_none_or(|up_to| next < up_to));
+        let piece = KeyRange { after: range.after.clone(), up_to: end.clone().or_else(|| range.up_to.clone()) };
+        let listed = held_against(page, &piece, *rest, end.is_some())?;
+        let (rest, is_last) = (listed.rest, piece.up_to.is_none());
+        self.merge(listed.units, &piece);
+        match (end, self.ranges.front_mut()) {
+            (Some(end), Some(range)) => {
+                range.range.after = Some(end);
+                range.rest = rest;
+            }
+            _ => {
+                self.ranges.pop_front();
+                self.done = is_last;
+            }
+        }
+        Ok(())
+    }
+
+    /// One pass over ours and theirs of a piece of a range.
+    fn merge(&mut self, theirs: Vec<(UnitKey, Digest)>, piece: &KeyRange) {
+        let mut theirs = theirs.into_iter().peekable();
+        loop {
+            let mine = self.ahead.front().map(|mine| &mine.key).filter(|key| piece.is_before_end(key));
+            let (is_mine, is_theirs) = match (mine, theirs.peek()) {
+                (None, None) => return,
+                (Some(_), None) => (true, false),
+                (None, Some(_)) => (false, true),
+                (Some(mine), Some((other, _))) => (mine <= other, other <= mine),
+            };
+            let mine = if is_mine { self.ahead.pop_front() } else { None };
+            let other = if is_theirs { theirs.next() } else { None };
+            self.planned.extend(match (mine, other) {
+                (Some(mine), None) if matches!(mine.says, Says::Nothing) => Some(Planned::Nothing(mine)),
+                (Some(mine), Some((_, digest))) => Some(match mine.says {
+                    Says::Rows(ours, rows) if ours == digest => Planned::Same(mine, rows),
+                    _ => Planned::Ask(mine.key.clone(), Some(mine), true),
+                }),
+                (Some(mine), None) => Some(Planned::Ask(mine.key.clone(), Some(mine), false)),
+                (None, Some((key, _))) => Some(Planned::Ask(key, None, true)),
+                (None, None) => None,
+            });
+        }
+    }
+}
+
+/// The sum of our units; none where one of them must be seen in any case.
+fn sum(units: &[Mine]) -> Option<RangeDigest> {
+    let is_unknown = units.iter().any(|mine| matches!(mine.says, Says::Unknown));
+    let held = units.iter().filter_map(|mine| match &mine.says {
+        Says::Rows(digest, _) => Some((&mine.key, digest)),
+        Says::Nothing | Says::Unknown => None,
+    });
+    (!is_unknown).then(|| RangeDigest::of(held))
+}
+
+/// A page that is what it says.
+struct Listed {
+    units: Vec<(UnitKey, Digest)>,
+    /// How many units must follow, where they said so.
+    rest: Option<u64>,
+}
+
+/// What was listed of a piece of a range, in order, as many as were announced, with their digest.
+fn held_against(page: DigestPage, piece: &KeyRange, rest: Option<u64>, goes_on: bool) -> Result<Listed, Stop> {
+    let unread = |because: &str| Err(Stop::Unread(because.to_owned()));
+    let keys = piece.after.iter().chain(page.units.iter().map(|unit| &unit.key));
+    let next_is_behind = page.next.as_ref().is_some_and(|next| {
+        piece.after.as_ref().is_some_and(|after| next <= after)
+            || page.units.last().is_some_and(|last| *next < last.key)
+    });
+    if !keys.is_sorted_by(|one, next| one < next) || next_is_behind {
+        return unread(why::NOT_IN_ORDER);
+    }
+    let units: Vec<_> = page.units.into_iter().filter(|unit| piece.is_before_end(&unit.key)).collect();
+    let listed = RangeDigest::of(units.iter().map(|unit| (&unit.key, &unit.digest)));
+    let announced = page.whole.map(|whole| whole.units);
+    let is_another = rest.zip(announced).is_some_and(|(rest, announced)| rest != announced);
+    let rest = announced.map(|announced| announced.checked_sub(listed.units));
+    let is_whole = if goes_on { rest != Some(None) } else { page.whole.is_none_or(|whole| whole == listed) };
+    if is_another || !is_whole {
+        return unread(why::NOT_WHOLE);
+    }
+    Ok(Listed { units: units.into_iter().map(|unit| (unit.key, unit.digest)).collect(), rest: rest.flatten() })
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::UnitDigest;
+
+    use super::*;
+
+    fn key(key: &str) -> UnitKey {
+        UnitKey(key.to_owned())
+    }
+
+    fn page(keys: &[&str], next: Option<&str>, whole: Option<&[&str]>) -> DigestPage {
+        let unit = |name: &&str| UnitDigest { key: key(name), digest: Digest::of(name.as_bytes()) };
+        let units: Vec<_> = keys.iter().map(unit).collect();
+        let whole = whole.map(|keys| {
+            let units: Vec<_> = keys.iter().map(unit).collect();
+            RangeDigest::of(units.iter().map(|unit| (&unit.key, &unit.digest)))
+        });
+        DigestPage { units, next: next.map(key), whole }
+    }
+
+    fn check(page: DigestPage, after: Option<&str>, up_to: Option<&str>, rest: Option<u64>) -> Result<u64, String> {
+        let goes_on = page.next.is_some();
+        let piece = KeyRange { after: after.map(key), up_to: page.next.clone().or_else(|| up_to.map(key)) };
+        match held_against(page, &piece, rest, goes_on) {
+            Ok(listed) => Ok(listed.units.len() as u64),
+            Err(Stop::Unread(because)) => Err(because),
+            Err(Stop::Broken(error)) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn what_was_listed_is_held_against_what_was_announced() {
+        assert_eq!(check(page(&["a", "b"], None, Some(&["a", "b"])), None, None, None), Ok(2));
+        assert_eq!(check(page(&["a", "b"], None, None), None, None, None), Ok(2), "a system that only lists");
+        assert_eq!(check(page(&["b", "c", "d"], None, Some(&["b", "c"])), Some("a"), Some("c"), None), Ok(2));
+        let short = Err(why::NOT_WHOLE.to_owned());
+        assert_eq!(check(page(&["a"], None, Some(&["a", "b"])), None, None, None), short);
+        assert_eq!(check(page(&["a", "b"], None, Some(&["a", "c"])), None, None, None), short);
+        assert_eq!(check(page(&["a", "b"], Some("b"), Some(&["a", "b", "c"])), None, None, None), Ok(2));
+        assert_eq!(check(page(&["a", "b"], Some("b"), Some(&["a"])), None, None, None), short);
+        assert_eq!(check(page(&["c"], None, Some(&["c"])), Some("b"), None, Some(1)), Ok(1));
+        assert_eq!(check(page(&["c"], None, Some(&["c"])), Some("b"), None, Some(2)), short, "one was left out before");
+    }
+
+    #[test]
+    fn a_list_that_goes_back_is_no_list() {
+        let disorder = Err(why::NOT_IN_ORDER.to_owned());
+        assert_eq!(check(page(&["b", "a"], None, None), None, None, None), disorder);
+        assert_eq!(check(page(&["a", "a"], None, None), None, None, None), disorder);
+        assert_eq!(check(page(&["a"], None, None), Some("a"), None, None), disorder);
+        assert_eq!(check(page(&["a", "b"], Some("a"), None), None, None, None), disorder);
+        assert_eq!(check(page(&[], Some("a"), None), Some("a"), None, None), disorder, "it would never end");
+    }
+}
