@@ -86,3 +86,15 @@ fn a_kill_between_sending_and_noting_brings_the_same_message_again() {
     daemon.until("/", |page| page.contains("In pari"));
     daemon.stop();
 }
+
+#[test]
+fn without_the_secret_of_a_partner_nothing_starts_and_the_setting_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    configure(folder, 9);
+    std::fs::set_permissions(folder.join("segreto"), std::fs::Permissions::from_mode(0o644)).expect("set");
+    let serve = raccordo(folder, &["serve"]);
+    let told = String::from_utf8_lossy(&serve.stderr);
+    assert_eq!(code(&serve), 3, "{told}");
+    assert!(told.contains("osservatorio.webhook") && told.contains("0600") && !told.contains("whsec_M"), "{told}");
+}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use canonical::Kind;
 use canonical::identifiers::CodiceFiscale;
-use kit::http::{HttpClient, HttpSettings};
+use kit::http::HttpSettings;
 use serde::Deserialize;
 
 use crate::flow::exchange::territory;
@@ -296,10 +296,8 @@ impl PartnerConfig {
         if webhook.pause_seconds == 0 {
             return Some(("pause_seconds", format!("{place}.pause_seconds is 0: write at least 1")));
         }
-        // Authorities are read when they are needed: a file that is missing is no reason not to show a list.
-        let settings = HttpSettings { ca_file: None, ..webhook.http() };
-        let refused = HttpClient::of_others("webhook", &settings).err()?;
-        Some(("url", format!("{place}.url: {}", refused.problem.replace("base_url", "it"))))
+        let problem = webhook.http().check_address_of_others().err()?;
+        Some(("url", format!("{place}.url: {}", problem.replace("base_url", "it"))))
     }
 
     /// Whether records of a kind are taken from him.

@@ -84,6 +84,13 @@ impl HttpSettings {
             allow_private: false,
         }
     }
+
+    /// What is wrong with an address that somebody else told us, as far as it says itself.
+    pub fn check_address_of_others(&self) -> Result<(), String> {
+        let allowed = Allowed { private: self.allow_private, as_named: false };
+        let base = base_url(&self.base_url)?;
+        allowed.check_literal(&base).map_err(|refused| refused.to_string())
+    }
 }
 
 /// Who says where a system is.
