@@ -13,6 +13,8 @@ mod description;
 mod exports;
 #[path = "exchange/submissions.rs"]
 mod submissions;
+#[path = "exchange/webhooks.rs"]
+mod webhooks;
 #[path = "exchange/who_may.rs"]
 mod who_may;
 

@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use anyhow::Error;
+use contract::SettingsError;
 use tokio::net::TcpListener;
 
 use crate::config::ConfigError;
@@ -76,7 +77,7 @@ pub(super) fn exit_of(error: &Error) -> Exit {
 }
 
 fn exit_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
-    if cause.is::<ConfigError>() {
+    if cause.is::<ConfigError>() || cause.is::<SettingsError>() {
         return Some(Exit::Configuration);
     }
     if let Some(node) = cause.downcast_ref::<NodeError>() {

@@ -21,6 +21,7 @@ mod serve;
 mod simulate;
 mod sync;
 mod trace;
+mod webhooks;
 mod words;
 
 use std::path::{Path, PathBuf};
@@ -104,6 +105,9 @@ enum Command {
     /// Show what waits for a person, try it again, or close it with a reason
     #[command(subcommand)]
     Parked(parked::Command),
+    /// Show which partners were told of changes, and tell again whom nobody told any more
+    #[command(subcommand)]
+    Webhooks(webhooks::Command),
     /// Recompute the audit chain, or show its head
     #[command(subcommand)]
     Audit(audit::Command),
@@ -185,6 +189,7 @@ async fn run(parts: &Parts, arguments: &Arguments, output: &Output) -> anyhow::R
         Command::Parked(parked::Command::Discard(discard)) => {
             parked::discard(open_store(parts, arguments).await?, discard, output).await
         }
+        Command::Webhooks(command) => webhooks::run(open_store(parts, arguments).await?, command, output).await,
         Command::Audit(audit) => audit::run(open_store(parts, arguments).await?, audit, output).await,
     }
 }

@@ -11,7 +11,7 @@ use super::exit::listen;
 use super::output::Output;
 use crate::http;
 use crate::http::api::{Api, credentials};
-use crate::jobs::schedule;
+use crate::jobs::{schedule, webhooks};
 use crate::node::Node;
 
 /// How often to look whether the database still answers and takes writes.
@@ -24,9 +24,11 @@ pub(super) async fn run(mut node: Node, output: &Output) -> anyhow::Result<Exit>
     let address = listener.local_addr().context("asking for the own address")?;
     let exchange = &node.config.exchange;
     let credentials = credentials::of(exchange, &node.flow.store, &node.flow.clock);
+    let hooks = webhooks::Hooks::of(exchange).context("making the webhooks of partners")?;
     let api = Api::new(node.flow.clone(), exchange, credentials.context("making the exchange API")?);
     node.start_work().await?;
     let scheduled = schedule::start(&node.flow, &node.config.schedule, &node.config.reconciliation);
+    let told = webhooks::start(&node.flow, hooks);
     let pages = http::serve(listener, node.flow.clone(), api);
     tracing::info!(%address, "serving");
     if output.is_json() {
@@ -40,7 +42,7 @@ pub(super) async fn run(mut node: Node, output: &Output) -> anyhow::Result<Exit>
     }
     tracing::info!("stopping");
     let closing = async {
-        tokio::join!(scheduled.stop(), pages.stop());
+        tokio::join!(scheduled.stop(), told.stop(), pages.stop());
         node.close().await;
     };
     // Asked twice, it stops at once: what was under way is found again at the next start.

@@ -15,6 +15,12 @@ macro_rules! words {
 }
 
 words! {
+    nobody_is_told: "Nessun partner riceve avvisi.", "No partner is told of changes.";
+    partners_told: "Avvisi ai partner", "Partners told of changes";
+    partner: "Partner", "Partner";
+    told_again: "Si riprende dall'avviso che non ha preso.", "He is told again, from the message that he did not take.";
+    was_not_stopped: "Nessun avviso sospeso a quel nome: niente è cambiato.",
+        "Nobody of that name was stopped: nothing has changed.";
     planted: "Discordanze piantate apposta, e trovate?", "Discrepancies planted on purpose: were they found?";
     what_happened: "Che cosa è successo", "What happened";
     found: "Trovata", "Found";

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use canonical::Kind;
 use canonical::identifiers::CodiceFiscale;
+use kit::http::HttpSettings;
 use serde::Deserialize;
 
 use crate::flow::exchange::territory;
+use crate::storage::exchange::Scope;
 
 /// The exchange API. Without partners it answers 401 to everybody.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -56,6 +58,9 @@ pub struct PdndConfig {
     /// PEM file with the authorities of the platform, instead of those of the machine.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
+    /// Whether the name of the platform may lead to a machine of our own networks.
+    #[serde(default)]
+    pub allow_private: bool,
 }
 
 /// What an access token must say.
@@ -75,6 +80,9 @@ pub struct OidcConfig {
     /// PEM file with the authorities of the provider, instead of those of the machine.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
+    /// Whether the name of the provider may lead to a machine of our own networks.
+    #[serde(default)]
+    pub allow_private: bool,
 }
 
 fn algorithms() -> BTreeSet<String> {
@@ -138,6 +146,47 @@ pub struct PartnerConfig {
     pub requests_per_minute: Option<u32>,
     /// Requests in a day, for each purpose.
     pub requests_per_day: Option<u32>,
+    /// Where he is told that there are changes for him; nowhere, when it is not written.
+    pub webhook: Option<WebhookConfig>,
+}
+
+/// Where a partner is told that there are changes for him.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookConfig {
+    /// The address, `https://…` without a query.
+    pub url: String,
+    /// The file that holds the secret shared with him, `whsec_…`. While it is replaced: the new one,
+    /// and on a line of its own the old one.
+    pub secret_file: PathBuf,
+    /// At least so many seconds lie between two messages that he took.
+    #[serde(default = "pause_seconds")]
+    pub pause_seconds: u16,
+    /// PEM file with the authorities of his server, instead of those of the machine.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// Whether he may be on a network of ours: the address is his, and nothing else leads there.
+    #[serde(default)]
+    pub allow_private: bool,
+}
+
+fn pause_seconds() -> u16 {
+    10
+}
+
+/// The longest answer to a message whose head is looked at; its body says nothing to us.
+const LONGEST_ANSWER: usize = 64 * 1024;
+
+impl WebhookConfig {
+    /// How his address is spoken with.
+    pub fn http(&self) -> HttpSettings {
+        HttpSettings {
+            max_answer_bytes: LONGEST_ANSWER,
+            ca_file: self.ca_file.clone(),
+            allow_private: self.allow_private,
+            ..HttpSettings::new(self.url.clone())
+        }
+    }
 }
 
 impl ExchangeConfig {
@@ -147,6 +196,10 @@ impl ExchangeConfig {
             [self.oidc.as_mut().map(|oidc| &mut oidc.ca_file), self.pdnd.as_mut().map(|pdnd| &mut pdnd.ca_file)];
         for file in files.into_iter().flatten().flatten() {
             *file = folder.join(&*file);
+        }
+        for webhook in self.partners.values_mut().filter_map(|partner| partner.webhook.as_mut()) {
+            webhook.secret_file = folder.join(&webhook.secret_file);
+            webhook.ca_file = webhook.ca_file.take().map(|file| folder.join(file));
         }
     }
 
@@ -192,7 +245,8 @@ impl ExchangeConfig {
             if let Some(system) = partner.system.as_deref().filter(|system| !systems.contains(system)) {
                 return wrong("system", format!("exchange.partners.{name}.system: no system is called `{system}`"));
             }
-            None
+            let (key, problem) = partner.webhook_problem(name)?;
+            Some((at(&["exchange", "partners", name, "webhook", key]), problem))
         })
     }
 }
@@ -220,6 +274,32 @@ impl ExchangeConfig {
 }
 
 impl PartnerConfig {
+    /// Whose records he may see.
+    pub fn scope(&self) -> Scope {
+        let units: BTreeSet<_> = self.regions.iter().filter_map(|region| territory::units(region)).flatten().collect();
+        Scope {
+            everything: self.everything,
+            bodies: self.bodies.iter().filter_map(|body| CodiceFiscale::parse(body).ok()).collect(),
+            units: units.into_iter().map(|unit| (*unit).to_owned()).collect(),
+        }
+    }
+
+    /// What is wrong with where he is told of changes: the key, and what to write instead.
+    fn webhook_problem(&self, name: &str) -> Option<(&'static str, String)> {
+        let webhook = self.webhook.as_ref()?;
+        let place = format!("exchange.partners.{name}.webhook");
+        if !self.roles.contains(&Role::Read) {
+            let problem =
+                format!("{place}: he may not read the changes that he would be told of; add \"read\" to his roles");
+            return Some(("url", problem));
+        }
+        if webhook.pause_seconds == 0 {
+            return Some(("pause_seconds", format!("{place}.pause_seconds is 0: write at least 1")));
+        }
+        let problem = webhook.http().check_address_of_others().err()?;
+        Some(("url", format!("{place}.url: {}", problem.replace("base_url", "it"))))
+    }
+
     /// Whether records of a kind are taken from him.
     pub fn may_send(&self, kind: Kind) -> bool {
         self.kinds.as_ref().map_or_else(|| PROCUREMENT.contains(&kind), |kinds| kinds.contains(&kind))

@@ -13,6 +13,7 @@ mod chart;
 mod notice;
 mod reasons;
 mod server;
+mod told;
 mod words;
 
 pub(crate) use overview::{italian, withheld_title};
@@ -20,6 +21,7 @@ pub(crate) use reasons::{aside, code, document, refused, set_aside, waiting};
 pub use reconciliation::reconciliation;
 pub use report_form::{Format, report_form};
 pub use server::Pages;
+pub(crate) use told::told;
 pub(crate) use words::state;
 
 use std::sync::Arc;
@@ -85,8 +87,11 @@ pub fn router(flow: Flow) -> Router {
 }
 
 async fn overview_page(State(flow): State<Arc<Flow>>) -> Response {
-    let facts = async { Ok::<_, StorageError>((flow.store.overview().await?, flow.hold().await?)) };
-    match facts.await.map(|(facts, hold)| overview::page(&facts, &flow, hold.as_ref())) {
+    let facts = async {
+        let partners = flow.store.webhooks(None).await?;
+        Ok::<_, StorageError>((flow.store.overview().await?, partners, flow.hold().await?))
+    };
+    match facts.await.map(|(facts, partners, hold)| overview::page(&facts, &partners, &flow, hold.as_ref())) {
         Ok(Ok(page)) => Html(page).into_response(),
         Ok(Err(error)) => failed(&error),
         Err(error) => failed(&error),

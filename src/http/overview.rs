@@ -4,11 +4,12 @@ use askama::Template;
 use canonical::Rule;
 use contract::ContractStatus;
 
-use super::{notice, words};
+use super::{notice, told, words};
 use crate::flow::Flow;
 use crate::flow::deliver::gate::{HealthState, TargetHealth};
 use crate::flow::report::words::{self as sentences, Language};
 use crate::pressure::Hold;
+use crate::storage::webhooks::WebhookState;
 use crate::storage::{Overview, Verdict};
 
 #[derive(Template)]
@@ -23,6 +24,13 @@ struct Page {
     findings: Vec<FindingRow>,
     withheld: Vec<(String, &'static str, String)>,
     aside: Vec<Aside>,
+    partners: Vec<Partner>,
+}
+
+struct Partner {
+    name: String,
+    told: String,
+    is_alarm: bool,
 }
 
 struct Aside {
@@ -80,7 +88,12 @@ struct FindingRow {
 }
 
 /// Renders the page.
-pub(super) fn page(facts: &Overview, flow: &Flow, hold: Option<&Hold>) -> Result<String, askama::Error> {
+pub(super) fn page(
+    facts: &Overview,
+    partners: &[WebhookState],
+    flow: &Flow,
+    hold: Option<&Hold>,
+) -> Result<String, askama::Error> {
     let open: u64 = facts.deliveries.iter().filter(|count| is_open(&count.state)).map(|count| count.count).sum();
     let is_waiting = |state: &str| matches!(state, "submitted" | "held");
     let waiting: u64 = facts.deliveries.iter().filter(|count| is_waiting(&count.state)).map(|count| count.count).sum();
@@ -154,6 +167,14 @@ pub(super) fn page(facts: &Overview, flow: &Flow, hold: Option<&Hold>) -> Result
                 rule: aside.rule.clone(),
                 text: rule_title(&aside.rule),
                 since: italian(aside.since),
+            })
+            .collect(),
+        partners: partners
+            .iter()
+            .map(|state| Partner {
+                name: state.partner.clone(),
+                told: told(state, Language::Italian),
+                is_alarm: state.failed.is_some() || state.stopped.is_some(),
             })
             .collect(),
         withheld: facts

@@ -9,6 +9,7 @@ pub mod retry;
 pub mod gate;
 pub mod schedule;
 pub mod sweeper;
+pub mod webhooks;
 mod apalis;
 mod deliver;
 mod patience;

@@ -15,6 +15,7 @@ pub mod item_filter;
 pub mod families;
 pub mod chain;
 pub mod exchange;
+pub mod webhooks;
 pub mod postgres;
 pub mod sqlite;
 mod migrations;
@@ -33,6 +34,7 @@ pub use item_filter::{CauseFilter, FieldFilter, ItemFilter, NewIn, NotAFilter, S
 pub use model::*;
 pub use parked::{Decided, Decisions, KeptRecord, ParkedFilter, ParkedId, ParkedItem, ParkedKind, Person, Replay};
 pub use sql::SqlStore;
+pub use webhooks::Webhooks;
 pub use work_items::{
     BegunRepair, Changes, Chosen, ComparisonRun, DecidedItems, Decision, EventKind, ItemEvent, RunResult, RunSummary,
     SignOff, WorkItems,
@@ -266,7 +268,7 @@ pub trait Views: Send + Sync {
 /// A database that implements everything.
 #[async_trait]
 pub trait Store:
-    Ledger + Deliveries + Queue + Turns + Views + Families + Decisions + WorkItems + AuditChain + Exchange
+    Ledger + Deliveries + Queue + Turns + Views + Families + Decisions + WorkItems + AuditChain + Exchange + Webhooks
 {
     /// Ends it: what was accepted is written, and nothing is accepted any more.
     async fn close(&self);

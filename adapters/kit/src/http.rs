@@ -22,7 +22,11 @@ use crate::Secret;
 pub use crate::answer::Answer;
 use crate::pause::asked_pause;
 
+mod guard;
 mod head;
+
+pub use guard::NotAllowed;
+use guard::{Allowed, GuardedResolver, LookUp, check_host, of_the_machine, refusal_under};
 
 /// Where a system is and how long we wait for it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -45,6 +49,10 @@ pub struct HttpSettings {
     /// PEM file with the authorities of this system, instead of those of the machine.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
+    /// Whether its name may lead to a machine of our own networks. An address that is written as
+    /// such, like `http://127.0.0.1:8080`, needs no permission.
+    #[serde(default)]
+    pub allow_private: bool,
 }
 
 fn connect_seconds() -> u64 {
@@ -73,8 +81,25 @@ impl HttpSettings {
             total_seconds: total_seconds(),
             max_answer_bytes: max_answer_bytes(),
             ca_file: None,
+            allow_private: false,
         }
     }
+
+    /// What is wrong with an address that somebody else told us, as far as it says itself.
+    pub fn check_address_of_others(&self) -> Result<(), String> {
+        let allowed = Allowed { private: self.allow_private, as_named: false };
+        let base = base_url(&self.base_url)?;
+        allowed.check_literal(&base).map_err(|refused| refused.to_string())
+    }
+}
+
+/// Who says where a system is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NameIs {
+    /// Whoever runs this program: an address in its configuration is meant.
+    Configured,
+    /// Somebody else: a partner, or an answer.
+    Told,
 }
 
 /// A client of one system.
@@ -99,6 +124,21 @@ impl fmt::Debug for HttpClient {
 impl HttpClient {
     /// A client with these settings. Nothing is sent.
     pub fn new(system: &'static str, settings: &HttpSettings) -> Result<Self, SettingsError> {
+        Self::with_names(system, settings, NameIs::Configured, of_the_machine())
+    }
+
+    /// A client for an address that somebody else told us, a partner or an answer. It never leads to
+    /// machines of our own networks, however it is written, unless `allow_private` says so.
+    pub fn of_others(system: &'static str, settings: &HttpSettings) -> Result<Self, SettingsError> {
+        Self::with_names(system, settings, NameIs::Told, of_the_machine())
+    }
+
+    pub(crate) fn with_names(
+        system: &'static str,
+        settings: &HttpSettings,
+        name_is: NameIs,
+        look_up: LookUp,
+    ) -> Result<Self, SettingsError> {
         let unusable = |problem: String| SettingsError { system, problem };
         let base = base_url(&settings.base_url).map_err(unusable)?;
         if settings.connect_seconds == 0 || settings.read_seconds == 0 {
@@ -107,7 +147,11 @@ impl HttpClient {
         if settings.total_seconds < settings.connect_seconds.max(settings.read_seconds) {
             return Err(unusable("total_seconds must not be below connect_seconds and read_seconds".to_owned()));
         }
+        let allowed = Allowed { private: settings.allow_private, as_named: name_is == NameIs::Configured };
+        allowed.check_literal(&base).map_err(|refused| unusable(refused.to_string()))?;
+        let host = base.host_str().unwrap_or_default().to_owned();
         let mut builder = Client::builder()
+            .dns_resolver(Arc::new(GuardedResolver { host, allowed, look_up }))
             .user_agent(concat!("raccordo/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(Duration::from_secs(settings.connect_seconds))
             .read_timeout(Duration::from_secs(settings.read_seconds))
@@ -151,6 +195,17 @@ impl HttpClient {
         Request { attempted, problem, inner: reqwest::Request::new(method, url) }
     }
 
+    /// The host that it speaks with, and its port where it is not the usual one.
+    pub fn host(&self) -> &str {
+        self.base.authority()
+    }
+
+    /// A request to the base address itself, as it is written.
+    pub fn request_base(&self, method: Method) -> Request {
+        let attempted = format!("{} {method} {}", self.system, self.base.path());
+        Request { attempted, problem: None, inner: reqwest::Request::new(method, self.base.clone()) }
+    }
+
     /// The longest pause that the answers since the last question asked for, whatever became of
     /// them: one that was taken may say that it was the last for now.
     pub fn take_pause(&self) -> Option<Duration> {
@@ -164,12 +219,20 @@ impl HttpClient {
         Ok(Answer { body, ..answer })
     }
 
+    /// Sends a request once and reads of the answer only its head: its body says nothing to us.
+    pub async fn notify(&self, request: Request) -> Result<Answer, AdapterError> {
+        self.send(request).await.map(|(answer, _)| answer)
+    }
+
     /// Sends a request once. The body of the answer still has to be read.
     pub(crate) async fn send(&self, request: Request) -> Result<(Answer, Response), AdapterError> {
         let Request { attempted, problem, inner } = request;
         if let Some(problem) = problem {
             let error = AdapterError::new(ErrorKind::Local, attempted).advice(Advice::AskPerson);
             return Err(error.caused_by(problem));
+        }
+        if let Err(refused) = check_host(inner.url(), &self.base) {
+            return Err(AdapterError::new(ErrorKind::Local, attempted).advice(Advice::AskPerson).caused_by(refused));
         }
         let response = self.client.execute(inner).await.map_err(|error| transport_error(&attempted, error))?;
         let (status, headers) = (response.status().as_u16(), response.headers());
@@ -296,7 +359,11 @@ pub(crate) fn transport_error(attempted: &str, error: reqwest::Error) -> Adapter
     } else {
         ErrorKind::Broken
     };
-    AdapterError::new(kind, attempted).caused_by(error.without_url())
+    let failed = AdapterError::new(kind, attempted);
+    match refusal_under(&error) {
+        Some(refused) => failed.caused_by(refused),
+        None => failed.caused_by(error.without_url()),
+    }
 }
 
 /// When an answer came.

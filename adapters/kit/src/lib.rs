@@ -16,6 +16,7 @@ pub mod jose;
 pub mod pdnd;
 pub mod modi;
 pub mod oidc;
+pub mod webhook;
 pub mod simulator;
 pub mod published;
 

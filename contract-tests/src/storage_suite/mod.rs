@@ -20,6 +20,7 @@ pub mod durability;
 pub mod parked;
 pub mod chain;
 pub mod exchange;
+pub mod webhooks;
 
 use std::sync::Arc;
 
@@ -231,6 +232,12 @@ macro_rules! storage_suite {
                 records_are_found_by_what_they_name
                 a_cursor_of_a_database_that_was_set_back_is_refused
                 a_request_that_is_asked_again_is_known
+            ]
+            webhooks: [
+                what_a_partner_was_told_is_told_once
+                what_was_not_taken_keeps_its_name_and_its_bytes_over_a_restart
+                who_was_stopped_is_told_again_when_a_person_says_so
+                the_schema_keeps_messages_whole
             ]
         }
     };

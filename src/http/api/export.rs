@@ -13,10 +13,10 @@ use futures_util::stream;
 
 use super::Api;
 use super::caller::Caller;
-use super::cursor::Cursor;
 use super::problem::{Code, Problem};
 use super::query::{Answered, Query};
-use super::records::{CHANGES, filter, json, seen, unavailable};
+use super::records::{filter, json, seen, unavailable};
+use crate::flow::exchange::cursor::{CHANGES, Cursor};
 use crate::flow::exchange::item::{Item, item};
 use crate::flow::exchange::ocds;
 use crate::flow::exchange::table::Table;

@@ -6,7 +6,6 @@
 
 pub mod caller;
 pub mod credentials;
-mod cursor;
 mod export;
 mod guard;
 mod intake;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use axum::response::Response;
 
-use super::cursor::Cursor;
 use super::problem::{Code, Problem};
+use crate::flow::exchange::cursor::Cursor;
 
 /// Items on a page, when nothing else is asked for, and at most.
 pub(super) const USUAL_LIMIT: u32 = 50;

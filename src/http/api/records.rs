@@ -9,19 +9,15 @@ use axum::response::{IntoResponse, Response};
 use canonical::Kind;
 use canonical::identifiers::{Cig, CodiceFiscale, Cup};
 use serde::Serialize;
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::Api;
 use super::caller::Caller;
-use super::cursor::Cursor;
 use super::problem::{Code, Problem};
 use super::query::{Answered, HIGHEST_LIMIT, Query, malformed};
+use crate::flow::exchange::cursor::{self, CHANGES, Cursor};
 use crate::flow::exchange::item::{Item, item};
 use crate::storage::exchange::{Position, RecordFilter, VersionPage};
 use crate::storage::{RecordId, StorageError};
-
-/// The question of the feed, which has no filter.
-pub(super) const CHANGES: &str = "changes";
 
 /// A page as it leaves.
 #[derive(Serialize)]
@@ -70,15 +66,9 @@ pub(super) async fn changes(
     json(&Page { items, limit, next_cursor, has_more: found.has_more })
 }
 
-/// Of which bodies the feed speaks to somebody, in a few signs. When one more is among them, its older
-/// versions lie behind every cursor: they would be missed, so the feed is read anew.
+/// Of which bodies the feed speaks to a caller.
 pub(super) async fn seen(api: &Api, caller: &Caller) -> Result<String, Problem> {
-    if caller.scope.everything {
-        return Ok("E".to_owned());
-    }
-    let bodies = api.store.bodies(&caller.scope).await.map_err(|error| unavailable(&error))?;
-    let bodies: Vec<_> = bodies.iter().map(CodiceFiscale::as_str).collect();
-    Ok(format!("{:016X}", xxh3_64(bodies.join(",").as_bytes())))
+    cursor::seen(api.store.as_ref(), &caller.scope).await.map_err(|error| unavailable(&error))
 }
 
 /// The filters of a query.

@@ -217,15 +217,18 @@ async fn begin(connection: &mut Connection, request: KeyedRequest, at: i64, aban
 async fn families(connection: &mut Connection, scope: &Scope, after: &str, limit: u32) -> Result<FamilyPage, Trouble> {
     let seen = Seen::of(connection, scope).await?;
     let limit = limit.min(LOTS_AT_ONCE);
+    // One more than is given says whether a page follows.
     let rows = if seen.everything {
-        query(LOTS).bind(after).bind(limit).fetch_all(&mut *connection).await?
+        query(LOTS).bind(after).bind(limit + 1).fetch_all(&mut *connection).await?
     } else {
-        query(LOTS_OF_BODIES).bind(after).bind(limit).bind(&seen.bodies).fetch_all(&mut *connection).await?
+        query(LOTS_OF_BODIES).bind(after).bind(limit + 1).bind(&seen.bodies).fetch_all(&mut *connection).await?
     };
-    let keys = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<String>, Trouble>>()?;
+    let has_more = rows.len() > limit as usize;
+    let keys =
+        rows.iter().take(limit as usize).map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<String>, Trouble>>()?;
     let mut page = FamilyPage { items: Vec::new(), next: None };
     members(connection, &seen, &keys, &mut page.items).await?;
-    page.next = keys.into_iter().last().filter(|_| rows.len() == limit as usize);
+    page.next = keys.into_iter().last().filter(|_| has_more);
     Ok(page)
 }
 

@@ -35,6 +35,7 @@ mod families;
 mod trace;
 mod feed;
 mod exchange;
+mod webhooks;
 mod parked;
 mod work_items;
 mod entries;

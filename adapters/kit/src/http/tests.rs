@@ -16,7 +16,7 @@ fn client(base_url: &str) -> HttpClient {
     HttpClient::new("example", &settings).expect("a client")
 }
 
-async fn get(client: &HttpClient) -> Result<Answer, AdapterError> {
+pub(super) async fn get(client: &HttpClient) -> Result<Answer, AdapterError> {
     client.exchange(client.request(Method::GET, &["x"], &[("token", "s3cret")])).await
 }
 

@@ -134,7 +134,8 @@ impl VoucherClient {
         let endpoints = connection.endpoints();
         let (base, endpoint) =
             endpoints.token_url.rsplit_once('/').ok_or(VoucherError::Unusable("token_url has no path"))?;
-        let settings = HttpSettings { ca_file: connection.ca_file.clone(), ..HttpSettings::new(base) };
+        let (ca_file, allow_private) = (connection.ca_file.clone(), connection.allow_private);
+        let settings = HttpSettings { ca_file, allow_private, ..HttpSettings::new(base) };
         let http = HttpClient::new("pdnd", &settings).map_err(|error| VoucherError::Unavailable {
             problem: error.problem,
             kind: ErrorKind::Local,

@@ -63,6 +63,9 @@ pub struct Connection {
     /// PEM file with the authorities of this connection, instead of those of the machine.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
+    /// Whether the name of the token endpoint may lead to a machine of our own networks.
+    #[serde(default)]
+    pub allow_private: bool,
 }
 
 /// `bearer` or `dpop`.

@@ -4,11 +4,9 @@ mod oidc;
 mod pdnd;
 mod published_keys;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use canonical::Kind;
-use canonical::identifiers::CodiceFiscale;
 
 pub use oidc::Tokens;
 pub use pdnd::Vouchers;
@@ -18,9 +16,7 @@ use super::caller::{Caller, Credentials, FirstOf, Nobody, Quota, Refusal};
 use crate::clock::Clock;
 use crate::config::ExchangeConfig;
 use crate::config::exchange::PartnerConfig;
-use crate::flow::exchange::territory;
 use crate::storage::Store;
-use crate::storage::exchange::Scope;
 
 /// The partners of a configuration, as callers.
 #[derive(Debug, Clone, Default)]
@@ -58,14 +54,9 @@ impl Partners {
 
 fn caller(name: &str, partner: &PartnerConfig) -> Caller {
     let usual = Quota::default();
-    let units: BTreeSet<_> = partner.regions.iter().filter_map(|region| territory::units(region)).flatten().collect();
     Caller {
         who: name.to_owned(),
-        scope: Scope {
-            everything: partner.everything,
-            bodies: partner.bodies.iter().filter_map(|body| CodiceFiscale::parse(body).ok()).collect(),
-            units: units.into_iter().map(|unit| (*unit).to_owned()).collect(),
-        },
+        scope: partner.scope(),
         roles: partner.roles.clone(),
         counted_as: name.to_owned(),
         quota: Quota {

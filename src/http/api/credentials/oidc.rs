@@ -123,6 +123,7 @@ fn settings(config: &OidcConfig, address: &str) -> Result<HttpSettings, contract
     Ok(HttpSettings {
         max_answer_bytes: LONGEST_ANSWER,
         ca_file: config.ca_file.clone(),
+        allow_private: config.allow_private,
         ..HttpSettings::new(format!("{scheme}://{authority}/"))
     })
 }
@@ -166,7 +167,12 @@ fn chain(error: &dyn std::error::Error) -> String {
 async fn ask(config: &OidcConfig, request: HttpRequest) -> Result<HttpResponse, NotAsked> {
     let told = |error: &dyn std::error::Error| NotAsked(chain(error));
     let address = request.uri().to_string();
-    let client = HttpClient::new("oidc", &settings(config, &address).map_err(|error| told(&error))?);
+    let settings = settings(config, &address).map_err(|error| told(&error))?;
+    // The provider says where its keys are: on its own host that is ours to believe, elsewhere it must
+    // not lead into our networks.
+    let is_its_own = self::settings(config, &config.issuer).is_ok_and(|own| own.base_url == settings.base_url);
+    let make = if is_its_own { HttpClient::new } else { HttpClient::of_others };
+    let client = make("oidc", &settings);
     let client = client.map_err(|error| told(&error))?;
     let segments: Vec<&str> = request.uri().path().split('/').filter(|segment| !segment.is_empty()).collect();
     let answer = client.exchange(client.request(Method::GET, &segments, &[])).await.map_err(|error| told(&error))?;

@@ -51,6 +51,7 @@ impl Vouchers {
         let settings = HttpSettings {
             max_answer_bytes: LONGEST_ANSWER,
             ca_file: config.ca_file.clone(),
+            allow_private: config.allow_private,
             ..HttpSettings::new(config.keys_url.clone())
         };
         let fetch = KeysAt(HttpClient::new("pdnd", &settings)?);

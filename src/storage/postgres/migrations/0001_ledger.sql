@@ -538,6 +538,34 @@ create table exchange_request (
 );
 
 create index exchange_request_began on exchange_request (began_at);
+
+-- How far each partner was told that there are changes for him, and the message under way.
+create table webhook (
+    partner text collate "C" not null primary key,
+    told_version bigint not null check (told_version >= 0),
+    told_anchor bytea not null check (length(told_anchor) = 4),
+    message text collate "C",
+    until_version bigint check (until_version > 0),
+    until_anchor bytea check (length(until_anchor) = 4),
+    body text collate "C",
+    made_at bigint,
+    attempts bigint not null default 0 check (attempts >= 0),
+    due_at bigint,
+    taken_at bigint,
+    failed_at bigint,
+    failed_code text collate "C",
+    stopped_at bigint,
+    stopped_why text collate "C" check (stopped_why in ('gone', 'silent')),
+    check ((message is null) = (until_version is null)),
+    check ((message is null) = (until_anchor is null)),
+    check ((message is null) = (body is null)),
+    check ((message is null) = (made_at is null)),
+    check ((message is null) = (due_at is null)),
+    check ((failed_at is null) = (failed_code is null)),
+    check ((stopped_at is null) = (stopped_why is null)),
+    check (stopped_at is null or message is not null)
+);
+
 create trigger version_mention_is_append_only_u before update on version_mention for each row
     execute function refuse_change('version_mention is append-only');
 create trigger version_mention_is_append_only_d before delete on version_mention for each row

@@ -513,6 +513,34 @@ create table exchange_request (
 ) without rowid;
 
 create index exchange_request_began on exchange_request (began_at);
+
+-- How far each partner was told that there are changes for him, and the message under way.
+create table webhook (
+    partner text not null primary key,
+    told_version integer not null check (told_version >= 0),
+    told_anchor blob not null check (length(told_anchor) = 4),
+    message text,
+    until_version integer check (until_version > 0),
+    until_anchor blob check (length(until_anchor) = 4),
+    body text,
+    made_at integer,
+    attempts integer not null default 0 check (attempts >= 0),
+    due_at integer,
+    taken_at integer,
+    failed_at integer,
+    failed_code text,
+    stopped_at integer,
+    stopped_why text check (stopped_why in ('gone', 'silent')),
+    check ((message is null) = (until_version is null)),
+    check ((message is null) = (until_anchor is null)),
+    check ((message is null) = (body is null)),
+    check ((message is null) = (made_at is null)),
+    check ((message is null) = (due_at is null)),
+    check ((failed_at is null) = (failed_code is null)),
+    check ((stopped_at is null) = (stopped_why is null)),
+    check (stopped_at is null or message is not null)
+) without rowid;
+
 create trigger version_mention_is_append_only_u before update on version_mention
 begin select raise(abort, 'version_mention is append-only'); end;
 create trigger version_mention_is_append_only_d before delete on version_mention

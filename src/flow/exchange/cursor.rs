@@ -4,10 +4,15 @@
 //! changed, or made for another question, is refused. It gives no right: whose records somebody may
 //! see is asked anew with every page.
 
+use canonical::identifiers::CodiceFiscale;
 use kit::jose::{base64url, from_base64url};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::storage::exchange::Position;
+use crate::storage::exchange::{Position, Scope};
+use crate::storage::{Exchange, StorageError};
+
+/// The question of the feed, which has no filter.
+pub(crate) const CHANGES: &str = "changes";
 
 const VERSION: u8 = 1;
 /// Version, position, anchor, text; then the check.
@@ -18,9 +23,9 @@ const LONGEST: usize = 32;
 
 /// What stands in a cursor.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Cursor {
-    pub(super) position: Position,
-    pub(super) text: String,
+pub(crate) struct Cursor {
+    pub(crate) position: Position,
+    pub(crate) text: String,
 }
 
 impl From<Position> for Cursor {
@@ -31,7 +36,7 @@ impl From<Position> for Cursor {
 
 impl Cursor {
     /// As it leaves, for a question.
-    pub(super) fn write(&self, question: &str) -> String {
+    pub(crate) fn write(&self, question: &str) -> String {
         let mut bytes = vec![VERSION];
         bytes.extend(self.position.version.to_be_bytes());
         bytes.extend(self.position.anchor);
@@ -41,7 +46,7 @@ impl Cursor {
     }
 
     /// As it came back, for the same question.
-    pub(super) fn read(text: &str, question: &str) -> Option<Self> {
+    pub(crate) fn read(text: &str, question: &str) -> Option<Self> {
         if text.len() > 2 * (HEAD + CHECK + LONGEST) {
             return None;
         }
@@ -54,6 +59,17 @@ impl Cursor {
         let text = std::str::from_utf8(text).ok()?.to_owned();
         (version >= 0).then_some(Self { position: Position { version, anchor: *anchor }, text })
     }
+}
+
+/// Of which bodies the feed speaks to somebody, in a few signs. When one more is among them, its older
+/// versions lie behind every cursor: they would be missed, so the feed is read anew.
+pub(crate) async fn seen(store: &(impl Exchange + ?Sized), scope: &Scope) -> Result<String, StorageError> {
+    if scope.everything {
+        return Ok("E".to_owned());
+    }
+    let bodies = store.bodies(scope).await?;
+    let bodies: Vec<_> = bodies.iter().map(CodiceFiscale::as_str).collect();
+    Ok(format!("{:016X}", xxh3_64(bodies.join(",").as_bytes())))
 }
 
 fn check(said: &[u8], question: &str) -> [u8; CHECK] {
