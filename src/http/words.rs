@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     /// Where tokens and signatures are refused: towards a partner, in its protocol. No page shows those codes.
-    const OF_TOKENS: [&str; 4] = ["jose", "pdnd", "modi", "oidc.rs"];
+    const OF_TOKENS: [&str; 5] = ["jose", "pdnd", "modi", "oidc", "oidc.rs"];
 
     /// The sources of a folder, without their tests.
     fn sources(folder: &Path, texts: &mut Vec<String>) {

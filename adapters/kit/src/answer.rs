@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use contract::{AdapterError, Advice, ErrorKind, Phase};
+use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
@@ -32,11 +33,13 @@ pub struct Answer {
     pub is_delimited: bool,
     /// Why the body cannot be believed whatever is in it, when it cannot.
     pub defect: Option<&'static str>,
+    /// All headers as received, where the whole answer was read: what a signature is about.
+    pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
 }
 
-/// Never the body, nor the place to ask: both may hold personal data or tokens.
+/// Never the body, nor headers with the place to ask: they may hold personal data or tokens.
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Answer")

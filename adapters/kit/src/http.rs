@@ -214,9 +214,10 @@ impl HttpClient {
 
     /// Sends a request once and reads the whole answer, up to the limit.
     pub async fn exchange(&self, request: Request) -> Result<Answer, AdapterError> {
-        let (answer, response) = self.send(request).await?;
+        let (answer, mut response) = self.send(request).await?;
+        let headers = std::mem::take(response.headers_mut());
         let body = self.body(response, &answer.attempted).await?;
-        Ok(Answer { body, ..answer })
+        Ok(Answer { headers, body, ..answer })
     }
 
     /// Sends a request once and reads of the answer only its head: its body says nothing to us.
@@ -251,6 +252,7 @@ impl HttpClient {
             retry_after_raw: text(headers, &header::RETRY_AFTER),
             is_delimited: head::is_delimited(response.version(), headers),
             defect: head::defect(headers),
+            headers: HeaderMap::new(),
             body: Bytes::new(),
         };
         Ok((answer, response))

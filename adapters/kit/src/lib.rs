@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod answer;
+pub mod problem;
 mod pause;
 pub mod http;
 pub mod download;

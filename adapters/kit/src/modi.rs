@@ -11,6 +11,8 @@ pub mod sign;
 pub mod audit;
 pub mod identity;
 pub mod soap;
+pub mod gateway;
+pub mod service;
 
 /// The header that holds the signature of a message.
 pub const SIGNATURE_HEADER: &str = "Agid-JWT-Signature";

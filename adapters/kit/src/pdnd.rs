@@ -16,3 +16,5 @@ pub mod token;
 pub mod client;
 pub mod call;
 pub mod keys;
+pub mod api;
+pub mod registered;

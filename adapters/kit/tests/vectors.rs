@@ -16,3 +16,13 @@ mod traces;
 mod signals;
 #[path = "vectors/envelopes.rs"]
 mod envelopes;
+#[path = "vectors/signed_envelopes.rs"]
+mod signed_envelopes;
+#[path = "vectors/exchanges.rs"]
+mod exchanges;
+#[path = "vectors/people.rs"]
+mod people;
+#[path = "vectors/problems.rs"]
+mod problems;
+#[path = "vectors/readers.rs"]
+mod readers;

@@ -1,4 +1,4 @@
-//! SOAP with WS-Security: `ID_AUTH_SOAP` and `INTEGRITY_SOAP`, on the receiving side.
+//! SOAP with WS-Security: `ID_AUTH_SOAP` and `INTEGRITY_SOAP`, on the receiving side; [`sign`] is the other.
 //!
 //! A valid signature over a moved body is the classical attack. So what is signed is not looked up
 //! by whoever uses it: the elements that are used are found by their place in the envelope first,
@@ -17,6 +17,9 @@ use xml_sec::{Document, Node, NodeId};
 
 use super::x509::TrustStore;
 use crate::jose::{Algorithm, Refusal, Unclaimed, seconds};
+
+pub mod sign;
+pub mod interaction;
 
 const SOAP: [&str; 2] = ["http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope"];
 const ADDRESSING: &str = "http://www.w3.org/2005/08/addressing";

@@ -106,13 +106,20 @@ impl TrustStore {
         {
             return Err(untrusted("the certificate is not for signatures"));
         }
-        match parsed.public_key().parsed() {
-            Ok(Parsed::RSA(rsa)) => Ok(PublicKey::rsa(rsa.modulus, rsa.exponent)),
-            Ok(Parsed::EC(point)) => {
-                PublicKey::ec(point.data()).map_err(|_| untrusted("the certificate is on an unknown curve"))
-            }
-            _ => Err(untrusted("the key of the certificate is of an unknown kind")),
+        public_key(certificate)
+    }
+}
+
+/// The key of a certificate, whoever vouches for it.
+pub(crate) fn public_key(certificate: &CertificateDer<'_>) -> Result<PublicKey, Refusal> {
+    let (_, parsed) =
+        X509Certificate::from_der(certificate).map_err(|_| untrusted("the certificate cannot be read"))?;
+    match parsed.public_key().parsed() {
+        Ok(Parsed::RSA(rsa)) => Ok(PublicKey::rsa(rsa.modulus, rsa.exponent)),
+        Ok(Parsed::EC(point)) => {
+            PublicKey::ec(point.data()).map_err(|_| untrusted("the certificate is on an unknown curve"))
         }
+        _ => Err(untrusted("the key of the certificate is of an unknown kind")),
     }
 }
 

@@ -1,4 +1,5 @@
-//! The keys that the platform publishes: fetched when a voucher names one that we do not have.
+//! The keys that the platform publishes: fetched when a voucher, or an answer of its own services, names
+//! one that we do not have.
 //!
 //! A name that nobody knows refreshes them once, at most every minute; while that fails the old
 //! ones still serve.
@@ -11,8 +12,11 @@ use contract::{AdapterError, ErrorKind};
 use reqwest::Method;
 
 use super::voucher::{Expectations, Presented, Voucher, verify};
+use crate::answer::Answer;
 use crate::http::{HttpClient, HttpSettings};
-use crate::jose::{KeySet, Keys, PublicKey, Refusal, seconds};
+use crate::jose::{Algorithm, KeySet, Keys, PublicKey, Refusal, Unclaimed, seconds};
+use crate::modi::tokens::{Rules, Trust};
+use crate::modi::verify::{self as message, Message, Signed};
 
 /// Not more often than this.
 const REFRESH_SECONDS: i64 = 60;
@@ -49,15 +53,39 @@ impl PlatformKeys {
         expectations: &Expectations,
         now: UtcInstant,
     ) -> Result<Voucher, Refusal> {
-        match verify(presented, self, expectations, now) {
+        self.judge(|keys| verify(presented, keys, expectations, now), now).await
+    }
+
+    /// Verifies that this issuer, the platform, signed an answer of its own services. Such an answer
+    /// has no audience.
+    pub async fn verify_answer(
+        &self,
+        answer: &Answer,
+        issuer: &str,
+        now: UtcInstant,
+    ) -> Result<Unclaimed<Signed>, Refusal> {
+        let mut rules = Rules::for_audiences(Vec::new());
+        (rules.audiences, rules.algorithms) = (None, vec![Algorithm::Rs256]);
+        rules.issuer = Some(issuer.to_owned());
+        let headers = answer.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap_or_default()));
+        let headers: Vec<_> = headers.collect();
+        let message = Message { headers: &headers, body: &answer.body };
+        let judge =
+            |keys: &Self| message::verify(&message, Trust { keys: Some(keys), certificates: None }, &rules, None, now);
+        self.judge(judge, now).await
+    }
+
+    /// A verdict by the keys at hand, and by those of now when they do not have the key.
+    async fn judge<T>(&self, judge: impl Fn(&Self) -> Result<T, Refusal>, now: UtcInstant) -> Result<T, Refusal> {
+        match judge(self) {
             Err(refusal) if refusal.code() == "unknown_kid" => {
-                // A failure is in the log: with old keys the voucher is still judged, by those.
+                // A failure is in the log: with old keys the token is still judged, by those.
                 let _ = self.refresh(now).await;
                 if self.keys.read().unwrap_or_else(PoisonError::into_inner).is_empty() {
                     let detail = "the keys of the platform could not be fetched";
                     return Err(Refusal::unavailable("platform_keys", detail));
                 }
-                verify(presented, self, expectations, now)
+                judge(self)
             }
             verdict => verdict,
         }

@@ -39,6 +39,12 @@ pub struct Connection {
     /// The audience of assertions, in place of the environment's.
     #[serde(default)]
     pub assertion_audience: Option<String>,
+    /// Where the platform's own services answer, in place of the environment's address.
+    #[serde(default)]
+    pub api_url: Option<String>,
+    /// The keys that sign their answers, in place of the environment's.
+    #[serde(default)]
+    pub api_keys_url: Option<String>,
     /// Whether the audience may be of another host than the token endpoint: behind a test double.
     #[serde(default)]
     pub is_audience_foreign: bool,
@@ -186,6 +192,12 @@ impl Connection {
         }
         if let Some(audience) = &self.assertion_audience {
             audience.clone_into(&mut endpoints.assertion_audience);
+        }
+        let own = [(&self.api_url, &mut endpoints.api_url), (&self.api_keys_url, &mut endpoints.api_keys_url)];
+        for (written, address) in own {
+            if let Some(written) = written {
+                written.clone_into(address);
+            }
         }
         endpoints
     }

@@ -15,6 +15,7 @@ use super::voucher::Scheme;
 use crate::Secret;
 use crate::answer::Answer;
 use crate::jose::{Compact, seconds};
+use crate::problem::Problem;
 
 /// The form of a request.
 pub fn form(client_id: &str, assertion: &str) -> String {
@@ -162,19 +163,6 @@ struct Given {
     expires_in: i64,
 }
 
-#[derive(Deserialize, Default)]
-struct Problem {
-    #[serde(default)]
-    errors: Vec<ProblemError>,
-    #[serde(default, rename = "correlationId")]
-    correlation_id: String,
-}
-
-#[derive(Deserialize)]
-struct ProblemError {
-    code: String,
-}
-
 /// What the voucher must be for.
 #[derive(Debug, Clone, Copy)]
 pub struct For<'a> {
@@ -194,9 +182,9 @@ pub fn read(answer: &Answer, wanted: For<'_>, now: UtcInstant) -> Asked {
             Err(problem) => Asked::Failed(VoucherError::Unusable(problem)),
         },
         400 | 401 => {
-            let problem: Problem = serde_json::from_slice(&answer.body).unwrap_or_default();
-            let code = problem.errors.into_iter().next().map_or_else(|| answer.status.to_string(), |it| it.code);
-            Asked::Refused(VoucherError::Refused { code, correlation_id: problem.correlation_id })
+            let problem = Problem::read(answer).unwrap_or_default();
+            let code = problem.code().map_or_else(|| answer.status.to_string(), str::to_owned);
+            Asked::Refused(VoucherError::Refused { code, correlation_id: problem.reference.unwrap_or_default() })
         }
         429 => Asked::Failed(VoucherError::RateLimited { after: answer.retry_after }),
         408 | 500..=599 => Asked::Failed(VoucherError::Unavailable {

@@ -116,8 +116,10 @@ impl Respond for Platform {
         let issued = claims(&text);
         let audience = format!("{}/client-assertion", self.host.lock().expect("a host"));
         let is_asynchronous = request.url.path() == "/token.oauth2.async";
-        let expected = Expected { client_id: CLIENT, audience: &audience, is_api_client: false, is_asynchronous };
-        let keys = registered(&["eservice", "stranger"]);
+        // A client of the platform's own services is the one without a purpose.
+        let is_api_client = issued.get("purposeId").is_none();
+        let expected = Expected { client_id: CLIENT, audience: &audience, is_api_client, is_asynchronous };
+        let keys = registered(&["eservice", "stranger", "api"]);
         let found = assertion(&text, &expected, Some(&keys), at_seconds(issued["iat"].as_i64().unwrap_or(NOW)));
         if !found.is_empty() || field(request, "client_id").as_deref() != Some(CLIENT) {
             return refused();

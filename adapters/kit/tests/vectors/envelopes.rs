@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::samples::{bytes, json, text, vectors};
 
-fn store() -> TrustStore {
+pub(crate) fn store() -> TrustStore {
     let keys = json("keys/keys.json");
     TrustStore::from_pem(text(&keys["certificates"]["ca"], "pem").as_bytes()).expect("a store")
 }

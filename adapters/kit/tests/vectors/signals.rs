@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kit::Secret;
 use kit::answer::Answer;
-use kit::pdnd::signal_hub::pseudonym::{Encoding, KnownObjects, PseudonymRule};
+use kit::pdnd::signal_hub::pseudonym::{Encoding, GivenSeed, Hash, KnownObjects, PseudonymRule};
 use kit::pdnd::signal_hub::pull::{Action, Lag, Object, Page, action, lag};
 use kit::pdnd::signal_hub::push::{Pushed, outcome};
 use kit::pdnd::signal_hub::{Signal, SignalType};
@@ -24,6 +24,18 @@ fn every_pseudonym_is_that_of_its_producer() {
         let hex = PseudonymRule { encoding: Encoding::Hex, ..rule };
         assert_eq!(hex.pseudonym(original, &seed), text(vector, "hex"), "{vector}");
     }
+}
+
+#[test]
+fn a_seed_comes_with_its_hash_and_is_a_secret() {
+    let body = json("signalhub/seed-response.json");
+    let given: GivenSeed = serde_json::from_value(body.clone()).expect("a seed");
+    assert_eq!((given.seed.expose(), given.crypto_hash_function), (text(&body, "seed"), Hash::Sha256));
+    let other = PseudonymRule { hash: Hash::Sha512, ..PseudonymRule::default() };
+    let rule = other.with_hash_of(&given);
+    assert_ne!(other.pseudonym("RSSMRA80A01H501U", &given.seed), rule.pseudonym("RSSMRA80A01H501U", &given.seed));
+    assert_eq!(rule, PseudonymRule::default());
+    assert!(!format!("{given:?}").contains(text(&body, "seed")));
 }
 
 #[test]

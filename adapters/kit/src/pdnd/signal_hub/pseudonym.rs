@@ -25,6 +25,29 @@ pub struct PseudonymRule {
     pub encoding: Encoding,
 }
 
+/// The seed as an e-service gives it, with the hash that goes with it. Read again on `SEEDUPDATE`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GivenSeed {
+    /// The seed.
+    #[serde(deserialize_with = "secret")]
+    pub seed: Secret,
+    /// The hash.
+    pub crypto_hash_function: Hash,
+}
+
+impl PseudonymRule {
+    /// The same rule with the hash that the e-service gave: it is the one that counts.
+    #[must_use]
+    pub fn with_hash_of(self, given: &GivenSeed) -> Self {
+        Self { hash: given.crypto_hash_function, ..self }
+    }
+}
+
+fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+    String::deserialize(deserializer).map(Secret::new)
+}
+
 /// How identifier and seed are put together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 pub enum Composition {

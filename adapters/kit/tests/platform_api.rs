@@ -1,0 +1,413 @@
+//! The platform's own services: keys and their events, the state of a purpose, and nothing believed that
+//! the platform did not sign. The services of these tests judge every request as the platform does.
+
+#[allow(dead_code, reason = "each test takes what it needs of the samples")]
+#[path = "vectors/samples.rs"]
+mod samples;
+#[allow(dead_code, reason = "each test takes what it needs of the platform")]
+#[path = "platform/mod.rs"]
+mod platform;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use contract::{Advice, ErrorKind, Phase};
+use kit::jose::{MemorySeen, SigningKey};
+use kit::modi::audit::{self, User};
+use kit::modi::identity;
+use kit::modi::service::Standing;
+use kit::modi::sign::{SignedHeaders, Signer};
+use kit::modi::tokens::{KeyName, Rules};
+use kit::modi::verify::Message;
+use kit::modi::{digest, sign};
+use kit::pdnd::api::{KeyEventKind, PlatformApi, Register};
+use kit::pdnd::client::{Quota, random_name};
+use kit::pdnd::dpop;
+use kit::pdnd::registered::{Cursors, Followed, Owner, Registered};
+use kit::pdnd::settings::{Connection, ConnectionKeys, SchemeName};
+use samples::{at_seconds, bytes, json, private, text};
+use serde_json::{Value, json};
+use wiremock::matchers::{method, path, path_regex};
+use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
+
+use platform::{Mode, NOW, PURPOSE, connection};
+
+const OURS: &str = "https://erogatore.example/rest/appalti/v1";
+const CLIENT: &str = "9b361d49-33f4-4f1e-a88b-4e12661f2309";
+const KEYCHAIN: &str = "7a1c5e3f-9b2d-4f60-8e7a-6c5d4b3a2f10";
+const CLIENT_KID: &str = "DMKS6gx-EfaLeGew7fwBGm3IMckuVaGIOQ81u1xoeDQ";
+const PRODUCER_KID: &str = "WxiJr5GNSDQc-d4PYBvw5NegmfqAXzuf4xA9fKmx3Ew";
+
+/// How the services answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    Signs,
+    SignsNothing,
+    /// By a key that is not the platform's, under the name of one that is.
+    SignsAsAnother,
+    AltersAfterSigning,
+    SaysTheSameAgain,
+    SignsOfAnotherIssuer,
+}
+
+/// The services: bodies by path, each signed as it is sent.
+#[derive(Clone)]
+struct Services {
+    bodies: Arc<Mutex<HashMap<String, (u16, Vec<u8>)>>>,
+    manner: Arc<Mutex<Manner>>,
+    keys: Arc<(SigningKey, SigningKey)>,
+}
+
+impl Services {
+    fn say(&self, path: &str, status: u16, body: Vec<u8>) {
+        self.bodies.lock().expect("bodies").insert(path.to_owned(), (status, body));
+    }
+
+    fn be(&self, manner: Manner) {
+        *self.manner.lock().expect("a manner") = manner;
+    }
+}
+
+#[derive(serde::Serialize)]
+struct Header<'a> {
+    alg: &'a str,
+    typ: &'a str,
+    kid: &'a str,
+}
+
+impl Respond for Services {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let (host, voucher) = (header("host"), header("authorization").strip_prefix("DPoP ").unwrap_or_default());
+        let url = format!("http://{host}{}", request.url.path());
+        // The platform takes vouchers bound to a key, with a proof for this very address. Its clock is ours.
+        let proof = header("dpop");
+        let now = if proof.is_empty() { NOW } else { platform::claims(proof)["iat"].as_i64().expect("an instant") };
+        if let Err(refusal) = dpop::verify(proof, "GET", &url, Some(voucher), at_seconds(now)) {
+            return ResponseTemplate::new(401).set_body_string(refusal.to_string());
+        }
+        let of_path = |path: &str| self.bodies.lock().expect("bodies").get(path).cloned();
+        let query = request.url.query().map(|query| format!("{}?{query}", request.url.path()));
+        let known = query.and_then(|query| of_path(&query)).or_else(|| of_path(request.url.path()));
+        let problem = json!({ "type": "about:blank", "title": "Not found", "status": 404 }).to_string().into_bytes();
+        let (status, mut body) = known.unwrap_or((404, problem));
+        let manner = *self.manner.lock().expect("a manner");
+        let (digest, correlation) = (digest::of(&body), "00000000-0000-4000-8000-000000000066");
+        let content_type = "application/json; charset=utf-8";
+        let key = if manner == Manner::SignsAsAnother { &self.keys.1 } else { &self.keys.0 };
+        let issuer = if manner == Manner::SignsOfAnotherIssuer { "interop.pagopa.it" } else { "uat.interop.pagopa.it" };
+        let payload = json!({
+            "iss": issuer, "iat": now, "exp": now + 100,
+            "jti": if manner == Manner::SaysTheSameAgain { "the-same".to_owned() } else { random_name() },
+            "signed_headers": [
+                { "digest": digest }, { "x-correlation-id": correlation }, { "content-type": content_type }
+            ],
+        });
+        let header = Header { alg: "RS256", typ: "JWT", kid: self.keys.0.thumbprint() };
+        let token = kit::jose::sign(key, &header, &payload).expect("a signature");
+        if manner == Manner::AltersAfterSigning {
+            body = String::from_utf8(body).expect("text").replace("ACTIVE", "ARCHIVED").into_bytes();
+        }
+        let answer = ResponseTemplate::new(status).insert_header("X-Correlation-Id", correlation);
+        let answer = answer.insert_header("Digest", digest).set_body_raw(body, content_type);
+        if manner == Manner::SignsNothing { answer } else { answer.insert_header("Agid-JWT-Signature", token) }
+    }
+}
+
+async fn start() -> (MockServer, Services) {
+    let (server, _platform) = platform::start(Mode::GivesBound { expires_in: 600 }).await;
+    let jwks = ResponseTemplate::new(200).set_body_bytes(bytes("keys/pdnd-api-jwks.json"));
+    Mock::given(method("GET")).and(path("/.well-known/jwks.json")).respond_with(jwks).mount(&server).await;
+    let services = Services {
+        bodies: Arc::default(),
+        manner: Arc::new(Mutex::new(Manner::Signs)),
+        keys: Arc::new((private("pdndApi"), private("stranger"))),
+    };
+    Mock::given(method("GET")).and(path_regex("^/v3/")).respond_with(services.clone()).mount(&server).await;
+    (server, services)
+}
+
+fn client(server: &MockServer) -> Connection {
+    Connection {
+        purpose_id: None,
+        is_api_client: true,
+        scheme: SchemeName::Dpop,
+        api_url: Some(format!("{}/v3", server.uri())),
+        api_keys_url: Some(format!("{}/.well-known/jwks.json", server.uri())),
+        ..connection(server)
+    }
+}
+
+fn api(connection: Connection) -> Result<PlatformApi, contract::SettingsError> {
+    let keys = ConnectionKeys { assertion: private("api"), dpop: Some(private("dpopEc")) };
+    PlatformApi::new(connection, keys, Quota::default(), Arc::new(MemorySeen::default()))
+}
+
+fn now() -> canonical::values::UtcInstant {
+    at_seconds(NOW)
+}
+
+/// How often this was asked for.
+async fn asked(server: &MockServer, of: &str) -> usize {
+    server.received_requests().await.expect("recorded").iter().filter(|it| it.url.path() == of).count()
+}
+
+fn purpose(state: &str) -> Vec<u8> {
+    let version = json!({ "id": PURPOSE, "state": state, "dailyCalls": 1000, "createdAt": "2026-01-01T00:00:00Z" });
+    json!({
+        "id": PURPOSE, "eserviceId": CLIENT, "consumerId": CLIENT, "title": "Appalti", "description": "Appalti",
+        "createdAt": "2026-01-01T00:00:00Z", "isFreeOfCharge": true, "suspendedByProducer": false,
+        "currentVersion": version,
+    })
+    .to_string()
+    .into_bytes()
+}
+
+#[tokio::test]
+async fn registered_keys_are_those_of_the_samples_and_an_unknown_one_is_none() {
+    let (server, services) = start().await;
+    services.say(&format!("/v3/keys/{CLIENT_KID}"), 200, bytes("keys/pdnd-client-key-v3.json"));
+    services.say(&format!("/v3/producerKeys/{PRODUCER_KID}"), 200, bytes("keys/pdnd-producer-key-v3.json"));
+    let api = api(client(&server)).expect("services");
+    let found = api.key(Register::Clients, CLIENT_KID, now).await.expect("an answer").expect("a key");
+    assert_eq!((found.owner.as_str(), found.key.as_ref()), (CLIENT, private("eservice").public()));
+    let found = api.key(Register::Keychains, PRODUCER_KID, now).await.expect("an answer").expect("a key");
+    assert_eq!((found.owner.as_str(), found.key.as_ref()), (KEYCHAIN, private("producer").public()));
+    assert_eq!(api.key(Register::Clients, PRODUCER_KID, now).await.expect("an answer"), None);
+    let before = server.received_requests().await.expect("recorded").len();
+    for odd in ["", "../keys", "a/b", &"a".repeat(44)] {
+        assert_eq!(api.key(Register::Clients, odd, now).await.expect("not asked"), None, "{odd}");
+    }
+    assert_eq!(server.received_requests().await.expect("recorded").len(), before);
+    // An answer with the key of another name, and one of the other register.
+    services.say(&format!("/v3/keys/{PRODUCER_KID}"), 200, bytes("keys/pdnd-client-key-v3.json"));
+    assert_eq!(
+        api.key(Register::Clients, PRODUCER_KID, now).await.expect_err("another").kind,
+        ErrorKind::NotUnderstood
+    );
+    services.say(&format!("/v3/keys/{PRODUCER_KID}"), 200, bytes("keys/pdnd-producer-key-v3.json"));
+    assert_eq!(
+        api.key(Register::Clients, PRODUCER_KID, now).await.expect_err("no client").kind,
+        ErrorKind::NotUnderstood
+    );
+}
+
+#[tokio::test]
+async fn an_answer_that_the_platform_did_not_sign_is_not_believed() {
+    let (server, services) = start().await;
+    services.say(&format!("/v3/purposes/{PURPOSE}"), 200, purpose("ACTIVE"));
+    let api = api(client(&server)).expect("services");
+    assert!(api.purpose(PURPOSE, now).await.expect("an answer").expect("a purpose").is_active());
+    let cases = [
+        (Manner::SignsNothing, "missing_token"),
+        (Manner::SignsAsAnother, "signature"),
+        (Manner::AltersAfterSigning, "digest_mismatch"),
+        (Manner::SignsOfAnotherIssuer, "issuer"),
+    ];
+    for (manner, code) in cases {
+        services.be(manner);
+        let error = api.purpose(PURPOSE, now).await.expect_err(code);
+        assert_eq!((error.kind, error.remote_code.as_deref()), (ErrorKind::NotUnderstood, Some(code)));
+        assert_eq!(error.advice, Advice::Retry { after: None });
+    }
+    // Not there must be signed as well: a wrong address says 404 too.
+    services.be(Manner::SignsNothing);
+    assert!(api.purpose(CLIENT, now).await.is_err());
+    services.be(Manner::Signs);
+    assert_eq!(api.purpose(CLIENT, now).await.expect("signed"), None);
+    // The same answer comes once.
+    services.be(Manner::SaysTheSameAgain);
+    assert!(api.purpose(PURPOSE, now).await.is_ok());
+    let again = api.purpose(PURPOSE, now).await.expect_err("seen");
+    assert_eq!(again.remote_code.as_deref(), Some("jti_replay"));
+}
+
+#[tokio::test]
+async fn while_the_keys_of_the_answers_are_not_to_be_had_nothing_is_believed_and_it_is_worth_another_try() {
+    let (server, services) = start().await;
+    services.say(&format!("/v3/purposes/{PURPOSE}"), 200, purpose("ACTIVE"));
+    let nowhere = Some(format!("{}/elsewhere/jwks.json", server.uri()));
+    let api = api(Connection { api_keys_url: nowhere, ..client(&server) }).expect("services");
+    let error = api.purpose(PURPOSE, now).await.expect_err("no keys");
+    assert_eq!((error.kind, error.remote_code.as_deref()), (ErrorKind::Unavailable, Some("platform_keys")));
+    assert_eq!(error.phase, Phase::Refused);
+}
+
+#[tokio::test]
+async fn the_state_of_a_purpose_its_agreement_and_its_calls_are_read() {
+    let (server, services) = start().await;
+    let api = api(client(&server)).expect("services");
+    services.say(&format!("/v3/purposes/{PURPOSE}"), 200, purpose("SUSPENDED"));
+    let found = api.purpose(PURPOSE, now).await.expect("an answer").expect("a purpose");
+    assert_eq!((found.state(), found.is_active(), found.suspended_by_producer), ("SUSPENDED", false, Some(false)));
+    let agreement = json!({
+        "id": PURPOSE, "eserviceId": CLIENT, "descriptorId": CLIENT, "producerId": CLIENT, "consumerId": CLIENT,
+        "state": "MISSING_CERTIFIED_ATTRIBUTES", "createdAt": "2026-01-01T00:00:00Z", "suspendedByPlatform": true,
+    });
+    services.say(&format!("/v3/purposes/{PURPOSE}/agreement"), 200, agreement.to_string().into_bytes());
+    let found = api.agreement(PURPOSE, now).await.expect("an answer").expect("an agreement");
+    assert_eq!((found.state.as_str(), found.is_active()), ("MISSING_CERTIFIED_ATTRIBUTES", false));
+    assert_eq!(found.suspended_by_platform, Some(true));
+    let calls = json!({ "remainingDailyCallsPerConsumer": 12, "remainingDailyCallsTotal": 345 });
+    services.say(&format!("/v3/purposes/{PURPOSE}/remainingDailyCalls"), 200, calls.to_string().into_bytes());
+    let found = api.remaining_calls(PURPOSE, now).await.expect("an answer").expect("calls");
+    assert_eq!((found.per_consumer, found.total), (12, 345));
+    services.say("/v3/status", 200, bytes("status/status-200.json"));
+    assert_eq!(api.standing(now).await.expect("an answer"), Standing::Active);
+    services.say("/v3/status", 503, bytes("status/status-503.json"));
+    assert_eq!(api.standing(now).await.expect("an answer"), Standing::Degraded { after: None });
+    // What is neither there nor absent has the error of its status.
+    for (status, kind) in [(403, ErrorKind::Permission), (429, ErrorKind::RateLimited), (500, ErrorKind::Unavailable)] {
+        services.say(&format!("/v3/purposes/{PURPOSE}"), status, b"{}".to_vec());
+        assert_eq!(api.purpose(PURPOSE, now).await.expect_err("no purpose").kind, kind);
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_asked_for_once_until_an_event_says_that_it_was_deleted() {
+    let (server, services) = start().await;
+    let (key, events) = (format!("/v3/keys/{CLIENT_KID}"), bytes("keys/pdnd-key-events-v3.json"));
+    services.say(&key, 200, bytes("keys/pdnd-client-key-v3.json"));
+    services.say("/v3/keyEvents?limit=500", 200, events);
+    let last = "01980f10-0000-7000-8000-000000000002";
+    services.say(&format!("/v3/keyEvents?limit=500&lastEventId={last}"), 200, br#"{"events":[]}"#.to_vec());
+    services.say("/v3/producerKeyEvents", 200, br#"{"events":[]}"#.to_vec());
+    let registered = Registered::new(api(client(&server)).expect("services"));
+    let listed = registered.api().key_events(Register::Clients, None, 500, now).await.expect("a page");
+    let kinds: Vec<_> = listed.iter().map(|event| event.kind.clone()).collect();
+    assert_eq!(kinds, [KeyEventKind::Added, KeyEventKind::Deleted]);
+    assert_eq!((listed[1].kid.as_str(), listed[1].owner.as_str()), (CLIENT_KID, CLIENT));
+    let owner = Owner { register: Register::Clients, id: CLIENT };
+    for _ in 0..3 {
+        assert!(registered.key(owner, CLIENT_KID, now).await.expect("an answer").is_some());
+    }
+    let of_another = Owner { id: KEYCHAIN, ..owner };
+    assert!(registered.key(of_another, CLIENT_KID, now).await.expect("known").is_none());
+    assert_eq!(asked(&server, &key).await, 1);
+    // The event says that it was deleted: it is dropped at once, and asked for anew.
+    services.say(&key, 404, json!({ "title": "Not found", "status": 404 }).to_string().into_bytes());
+    let mut cursors = Cursors::default();
+    let followed = registered.follow(&mut cursors, now).await.expect("followed");
+    assert_eq!(followed, Followed { events: 2, dropped: 1, has_more: false });
+    assert_eq!(cursors, Cursors { clients: Some(last.to_owned()), keychains: None });
+    assert!(registered.key(owner, CLIENT_KID, now).await.expect("an answer").is_none());
+    let followed = registered.follow(&mut cursors, now).await.expect("followed");
+    assert_eq!((followed, cursors.clients.as_deref()), (Followed::default(), Some(last)));
+    // Nobody has it: not asked again within a minute, and again afterwards.
+    assert!(registered.key(owner, CLIENT_KID, || at_seconds(NOW + 9)).await.expect("known").is_none());
+    assert_eq!(asked(&server, &key).await, 2);
+    services.say(&key, 200, bytes("keys/pdnd-client-key-v3.json"));
+    assert!(registered.key(owner, CLIENT_KID, || at_seconds(NOW + 60)).await.expect("an answer").is_some());
+    assert_eq!(asked(&server, &key).await, 3);
+    // Without any event a key is asked for again after thirty days.
+    let month = 30 * 24 * 3_600;
+    for (after, times) in [(month + 59, 3), (month + 60, 4)] {
+        assert!(registered.key(owner, CLIENT_KID, || at_seconds(NOW + after)).await.expect("an answer").is_some());
+        assert_eq!(asked(&server, &key).await, times);
+    }
+}
+
+#[tokio::test]
+async fn events_that_cannot_be_read_move_no_cursor_and_a_page_that_stands_still_ends() {
+    let (server, services) = start().await;
+    let registered = Registered::new(api(client(&server)).expect("services"));
+    let mut cursors = Cursors { clients: Some("01980f10-0000-7000-8000-000000000001".to_owned()), keychains: None };
+    let before = cursors.clone();
+    services.be(Manner::SignsNothing);
+    services.say("/v3/keyEvents", 200, bytes("keys/pdnd-key-events-v3.json"));
+    assert!(registered.follow(&mut cursors, now).await.is_err());
+    assert_eq!(cursors, before);
+    services.be(Manner::Signs);
+    let event = |number: usize| {
+        json!({ "id": format!("e{number}"), "eventType": "CLIENT_KEY_ADDED", "kid": "k", "clientId": CLIENT,
+                "eventTimestamp": "2026-11-30T08:00:00.000Z" })
+    };
+    let full = json!({ "events": (0..500).map(event).collect::<Vec<Value>>() });
+    services.say("/v3/keyEvents", 200, full.to_string().into_bytes());
+    services.say("/v3/producerKeyEvents", 200, br#"{"events":[]}"#.to_vec());
+    let followed = registered.follow(&mut cursors, now).await.expect("followed");
+    assert_eq!((followed.events, followed.has_more, cursors.clients.as_deref()), (1_000, false, Some("e499")));
+}
+
+#[tokio::test]
+async fn messages_evidences_and_identities_are_verified_by_the_key_that_the_platform_knows() {
+    let (server, services) = start().await;
+    services.say(&format!("/v3/keys/{CLIENT_KID}"), 200, bytes("keys/pdnd-client-key-v3.json"));
+    let registered = Registered::new(api(client(&server)).expect("services"));
+    let owner = Owner { register: Register::Clients, id: CLIENT };
+    let rules = Rules::for_audiences(vec![OURS.to_owned()]);
+    let signer = |name: &str| Signer {
+        key: private(name),
+        key_name: KeyName::Registered,
+        issuer: CLIENT.to_owned(),
+        subject: Some(CLIENT.to_owned()),
+        audiences: vec![OURS.to_owned()],
+        life_seconds: 60,
+        signs_empty: false,
+    };
+    let (body, headers) =
+        (b"{}".as_slice(), SignedHeaders { content_type: Some("application/json"), ..Default::default() });
+    let signed = |name: &str| -> sign::Signature {
+        signer(name).sign(body, headers, &random_name(), now()).expect("signed").expect("a body")
+    };
+    let user = User { id: "operatore-7f3a".to_owned(), location: "postazione-12".to_owned(), assurance: None };
+    let audiences = [OURS.to_owned()];
+    let asked_for =
+        audit::Asked { issuer: CLIENT, audiences: &audiences, purpose_id: PURPOSE, user: &user, nonce: None };
+    let evidence = audit::make(&private("eservice"), &KeyName::Registered, &asked_for, "e1", now()).expect("made");
+    let judge = |signature: sign::Signature, owner: Owner<'static>| {
+        let (registered, rules, evidence) = (&registered, &rules, evidence.clone());
+        async move {
+            let headers = [
+                ("Content-Type", "application/json"),
+                ("Digest", signature.digest.as_str()),
+                ("Agid-JWT-Signature", signature.token.as_str()),
+                ("Agid-JWT-TrackingEvidence", evidence.as_str()),
+            ];
+            let message = Message { headers: &headers, body };
+            let verified = registered.verify_message(&message, owner, rules, None, now).await;
+            let by = verified.map(|it| it.reused().issuer);
+            let who = registered.verify_evidence(&message, owner, rules, PURPOSE, now).await.map(|it| it.reused().id);
+            (by.map_err(|it| (it.code(), it.status())), who.map_err(|it| (it.code(), it.status())))
+        }
+    };
+    let (by, who) = judge(signed("eservice"), owner).await;
+    assert_eq!((by, who), (Ok(Some(CLIENT.to_owned())), Ok("operatore-7f3a".to_owned())));
+    // A key that nobody registered, and one that another client has.
+    let unknown = ("unknown_kid", 400);
+    assert_eq!(judge(signed("stranger"), owner).await.0, Err(unknown));
+    let another = Owner { register: Register::Clients, id: KEYCHAIN };
+    assert_eq!(judge(signed("eservice"), another).await, (Err(unknown), Err(unknown)));
+    let identity = |name: &str| {
+        identity::make(&private(name), &KeyName::Registered, CLIENT, &audiences, 60, "i1", now()).expect("made")
+    };
+    let caller = registered.verify_identity(&identity("eservice"), owner, &rules, now).await.expect("verified");
+    assert_eq!(caller.reused().subject.as_deref(), Some(CLIENT));
+    let refusal = registered.verify_identity(&identity("stranger"), owner, &rules, now).await.expect_err("unknown");
+    assert_eq!((refusal.code(), refusal.status()), ("unknown_kid", 401));
+    assert_eq!(asked(&server, &format!("/v3/keys/{CLIENT_KID}")).await, 1);
+    // While the platform cannot be asked it is not the caller's fault.
+    services.be(Manner::SignsNothing);
+    let of_producer = Owner { register: Register::Keychains, id: KEYCHAIN };
+    assert_eq!(judge(signed("producer"), of_producer).await.0, Err(("platform_keys", 503)));
+}
+
+#[tokio::test]
+async fn only_a_client_of_the_services_with_bound_vouchers_is_taken() {
+    let (server, _services) = start().await;
+    let bearer = Connection { scheme: SchemeName::Bearer, ..client(&server) };
+    let of_eservice = Connection { is_api_client: false, purpose_id: Some(PURPOSE.to_owned()), ..client(&server) };
+    for connection in [bearer, of_eservice] {
+        assert!(api(connection).expect_err("refused").problem.contains("dpop"));
+    }
+    let production = Some("https://api.interop.pagopa.it/v3".to_owned());
+    let token_url = Some("https://auth.uat.interop.pagopa.it/token.oauth2".to_owned());
+    let mixed = Connection { api_url: production, token_url, ..client(&server) };
+    assert!(api(mixed).expect_err("mixed").problem.contains("environment"));
+}
+
+#[test]
+fn the_key_of_the_answers_is_the_one_of_the_sample() {
+    let published = json("keys/pdnd-api-jwks.json");
+    assert_eq!(text(&published["keys"][0], "kid"), private("pdndApi").thumbprint());
+}
