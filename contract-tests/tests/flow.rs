@@ -332,16 +332,21 @@ async fn what_was_changed_lost_or_added_there_is_found_with_its_rule_and_repaire
 
 #[tokio::test]
 async fn a_side_that_was_not_read_completely_makes_nothing_missing() {
-    let test = TestFlow::new().await;
-    test.target.set_page_size(2);
-    let lines: Vec<String> = (1..=6).map(|number| lotto(number, "una scuola")).collect();
-    test.read("a", &lines).await;
-    test.work().await;
-    test.target.fail_inventory_after(Some(1));
-    let result = reconcile::reconcile(&test.flow, "target", true).await.expect("compared");
-    assert!(!result.complete && result.incomplete_because.is_some());
-    assert_eq!((result.counts.missing_there, result.discrepancies.len()), (0, 0));
-    assert_eq!(test.step().await, 0, "nothing is repaired on half a view");
+    for offers_digests in [true, false] {
+        let test = TestFlow::new().await;
+        test.target.offer_digests(offers_digests);
+        test.target.set_page_size(2);
+        let lines: Vec<String> = (1..=6).map(|number| lotto(number, "una scuola")).collect();
+        test.read("a", &lines).await;
+        test.work().await;
+        // What equal digests say is said in one answer: something must differ for a second question.
+        test.target.forget(&unit(6));
+        test.target.fail_inventory_after(Some(1));
+        let result = reconcile::reconcile(&test.flow, "target", true).await.expect("compared");
+        assert!(!result.complete && result.incomplete_because.is_some(), "digests: {offers_digests}");
+        assert_eq!((result.counts.missing_there, result.discrepancies.len()), (0, 0), "digests: {offers_digests}");
+        assert_eq!(test.step().await, 0, "nothing is repaired on half a view");
+    }
 }
 
 #[tokio::test]

@@ -39,7 +39,7 @@ const POINTS: &[(&str, Work)] = &[
 const FAULTS: &[&str] = &["kill", "error", "150"];
 
 /// How many cases run at the same time: they mostly wait.
-const BESIDE: usize = 3;
+const BESIDE: usize = 6;
 
 /// One case: where, what, and how often the point is passed before.
 type Case = (&'static str, Work, &'static str, u32);
