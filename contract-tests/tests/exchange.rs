@@ -13,6 +13,8 @@ mod description;
 mod exports;
 #[path = "exchange/submissions.rs"]
 mod submissions;
+#[path = "exchange/tasks.rs"]
+mod tasks;
 #[path = "exchange/webhooks.rs"]
 mod webhooks;
 #[path = "exchange/who_may.rs"]

@@ -10,8 +10,8 @@ use super::Exit;
 use super::exit::listen;
 use super::output::Output;
 use crate::http;
-use crate::http::api::{Api, credentials};
-use crate::jobs::{schedule, webhooks};
+use crate::http::api::{self, Api, credentials};
+use crate::jobs::{exports, schedule, webhooks};
 use crate::node::Node;
 
 /// How often to look whether the database still answers and takes writes.
@@ -25,10 +25,12 @@ pub(super) async fn run(mut node: Node, output: &Output) -> anyhow::Result<Exit>
     let exchange = &node.config.exchange;
     let credentials = credentials::of(exchange, &node.flow.store, &node.flow.clock);
     let hooks = webhooks::Hooks::of(exchange).context("making the webhooks of partners")?;
+    let partners = exports::Partners::of(exchange, api::address(exchange)).context("making exports for partners")?;
     let api = Api::new(node.flow.clone(), exchange, credentials.context("making the exchange API")?);
     node.start_work().await?;
     let scheduled = schedule::start(&node.flow, &node.config.schedule, &node.config.reconciliation);
     let told = webhooks::start(&node.flow, hooks);
+    let exported = exports::start(&node.flow, partners);
     let pages = http::serve(listener, node.flow.clone(), api);
     tracing::info!(%address, "serving");
     if output.is_json() {
@@ -42,7 +44,7 @@ pub(super) async fn run(mut node: Node, output: &Output) -> anyhow::Result<Exit>
     }
     tracing::info!("stopping");
     let closing = async {
-        tokio::join!(scheduled.stop(), told.stop(), pages.stop());
+        tokio::join!(scheduled.stop(), told.stop(), exported.stop(), pages.stop());
         node.close().await;
     };
     // Asked twice, it stops at once: what was under way is found again at the next start.

@@ -148,6 +148,38 @@ pub struct PartnerConfig {
     pub requests_per_day: Option<u32>,
     /// Where he is told that there are changes for him; nowhere, when it is not written.
     pub webhook: Option<WebhookConfig>,
+    /// Where he is told that an export is there, when he asks for it (`X-ReplyTo`).
+    pub callback: Option<CallbackConfig>,
+}
+
+/// Where a partner is told that what he asked for is there.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallbackConfig {
+    /// The address, `https://…` without a query: the only one that he may name.
+    pub url: String,
+    /// The file that holds the secret shared with him, `whsec_…`. While it is replaced: the new one,
+    /// and on a line of its own the old one.
+    pub secret_file: PathBuf,
+    /// PEM file with the authorities of his server, instead of those of the machine.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// Whether he may be on a network of ours.
+    #[serde(default)]
+    pub allow_private: bool,
+}
+
+impl CallbackConfig {
+    /// How his address is spoken with.
+    pub fn http(&self) -> HttpSettings {
+        told_at(&self.url, self.ca_file.as_ref(), self.allow_private)
+    }
+}
+
+/// How an address is spoken with at which a partner is told something.
+fn told_at(url: &str, ca_file: Option<&PathBuf>, allow_private: bool) -> HttpSettings {
+    let ca_file = ca_file.cloned();
+    HttpSettings { max_answer_bytes: LONGEST_ANSWER, ca_file, allow_private, ..HttpSettings::new(url) }
 }
 
 /// Where a partner is told that there are changes for him.
@@ -180,12 +212,7 @@ const LONGEST_ANSWER: usize = 64 * 1024;
 impl WebhookConfig {
     /// How his address is spoken with.
     pub fn http(&self) -> HttpSettings {
-        HttpSettings {
-            max_answer_bytes: LONGEST_ANSWER,
-            ca_file: self.ca_file.clone(),
-            allow_private: self.allow_private,
-            ..HttpSettings::new(self.url.clone())
-        }
+        told_at(&self.url, self.ca_file.as_ref(), self.allow_private)
     }
 }
 
@@ -196,6 +223,10 @@ impl ExchangeConfig {
             [self.oidc.as_mut().map(|oidc| &mut oidc.ca_file), self.pdnd.as_mut().map(|pdnd| &mut pdnd.ca_file)];
         for file in files.into_iter().flatten().flatten() {
             *file = folder.join(&*file);
+        }
+        for callback in self.partners.values_mut().filter_map(|partner| partner.callback.as_mut()) {
+            callback.secret_file = folder.join(&callback.secret_file);
+            callback.ca_file = callback.ca_file.take().map(|file| folder.join(file));
         }
         for webhook in self.partners.values_mut().filter_map(|partner| partner.webhook.as_mut()) {
             webhook.secret_file = folder.join(&webhook.secret_file);
@@ -245,8 +276,9 @@ impl ExchangeConfig {
             if let Some(system) = partner.system.as_deref().filter(|system| !systems.contains(system)) {
                 return wrong("system", format!("exchange.partners.{name}.system: no system is called `{system}`"));
             }
-            let (key, problem) = partner.webhook_problem(name)?;
-            Some((at(&["exchange", "partners", name, "webhook", key]), problem))
+            let (keys, problem) = partner.webhook_problem(name).or_else(|| partner.callback_problem(name))?;
+            let keys = keys.into_iter().map(str::to_owned);
+            Some((at(&["exchange", "partners", name]).into_iter().chain(keys).collect(), problem))
         })
     }
 }
@@ -285,19 +317,32 @@ impl PartnerConfig {
     }
 
     /// What is wrong with where he is told of changes: the key, and what to write instead.
-    fn webhook_problem(&self, name: &str) -> Option<(&'static str, String)> {
+    fn webhook_problem(&self, name: &str) -> Option<([&'static str; 2], String)> {
         let webhook = self.webhook.as_ref()?;
         let place = format!("exchange.partners.{name}.webhook");
         if !self.roles.contains(&Role::Read) {
             let problem =
                 format!("{place}: he may not read the changes that he would be told of; add \"read\" to his roles");
-            return Some(("url", problem));
+            return Some((["webhook", "url"], problem));
         }
         if webhook.pause_seconds == 0 {
-            return Some(("pause_seconds", format!("{place}.pause_seconds is 0: write at least 1")));
+            return Some((["webhook", "pause_seconds"], format!("{place}.pause_seconds is 0: write at least 1")));
         }
         let problem = webhook.http().check_address_of_others().err()?;
-        Some(("url", format!("{place}.url: {}", problem.replace("base_url", "it"))))
+        Some((["webhook", "url"], format!("{place}.url: {}", problem.replace("base_url", "it"))))
+    }
+
+    /// What is wrong with where he is told that an export is there.
+    fn callback_problem(&self, name: &str) -> Option<([&'static str; 2], String)> {
+        let callback = self.callback.as_ref()?;
+        let place = format!("exchange.partners.{name}.callback");
+        if !self.roles.contains(&Role::Export) {
+            let problem =
+                format!("{place}: he may not export, and so is told of no export; add \"export\" to his roles");
+            return Some((["callback", "url"], problem));
+        }
+        let problem = callback.http().check_address_of_others().err()?;
+        Some((["callback", "url"], format!("{place}.url: {}", problem.replace("base_url", "it"))))
     }
 
     /// Whether records of a kind are taken from him.
@@ -355,5 +400,16 @@ mod tests {
         ] {
             assert_eq!(is_address(address), is_good, "{address}");
         }
+    }
+
+    #[test]
+    fn the_settings_of_the_guide_are_understood() {
+        let guide = include_str!("../../docs/guida/api.md");
+        let (_, rest) = guide.split_once("```toml\n").expect("settings");
+        let (settings, _) = rest.split_once("```").expect("their end");
+        let config: crate::config::Config = toml::from_str(settings).expect("a configuration");
+        assert_eq!(config.exchange.problem(&["invii-lombardia"]), None);
+        let partner = &config.exchange.partners["osservatorio-lombardia"];
+        assert!(partner.webhook.is_some() && partner.callback.is_some());
     }
 }

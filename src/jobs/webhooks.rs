@@ -6,47 +6,37 @@
 //! days, is told nothing more until a person says so.
 
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use contract::{AdapterError, SettingsError};
+use contract::SettingsError;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
-use kit::http::{Answer, HttpClient, Method, NotAllowed};
-use kit::webhook::{ID, SIGNATURE, SigningSecrets, TIMESTAMP};
+use kit::webhook::SigningSecrets;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::signed::{self, AT_ONCE, Endpoint, NO_SECRET, Signed, Told};
+use super::turn::do_in_turn;
 use crate::clock::{after, between};
 use crate::config::ExchangeConfig;
 use crate::flow::Flow;
-use crate::flow::deliver::gate::{Answered, Entry};
+use crate::flow::deliver::gate::Entry;
 use crate::flow::exchange::webhook::{self, Behind};
+use crate::storage::StorageError;
 use crate::storage::exchange::{Position, Scope};
 use crate::storage::webhooks::{WebhookEnding, WebhookMessage, WebhookStop};
-use crate::storage::{StorageError, Turn};
 
 /// The name of the turn.
 const NAME: &str = "webhooks";
-/// How long a turn holds without being held anew: whoever falls silent is replaced after it.
-const TURN: Duration = Duration::from_secs(15);
-/// Between two looks, at whose turn it is and for changes.
+/// Between two looks for changes.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Messages under way to one host.
-const AT_ONCE: u16 = 4;
-/// What a partner is told nothing for, beside the statuses and the kinds of errors.
-const NO_SECRET: &str = "secret_unusable";
-const NOT_ALLOWED: &str = "address_refused";
 
 /// A partner who wants to be told.
 struct Hook {
     partner: String,
     scope: Scope,
-    client: HttpClient,
-    secret_file: PathBuf,
+    endpoint: Endpoint,
     pause: Duration,
-    gate: String,
 }
 
 /// The partners who want to be told, by a configuration.
@@ -65,20 +55,11 @@ impl Hooks {
         let wanted =
             config.partners.iter().filter_map(|(name, partner)| Some((name, partner, partner.webhook.as_ref()?)));
         let hooks = wanted.map(|(name, partner, webhook)| {
-            let wrong = |problem| SettingsError {
-                system: "webhook",
-                problem: format!("exchange.partners.{name}.webhook: {problem}"),
-            };
-            let secrets = SigningSecrets::from_file(&webhook.secret_file);
-            secrets.map_err(|error| wrong(format!("secret_file: {error}")))?;
-            let settings = webhook.http();
-            let client = HttpClient::of_others("webhook", &settings).map_err(|error| wrong(error.problem))?;
+            let place = format!("exchange.partners.{name}.webhook");
             Ok(Hook {
                 partner: name.clone(),
                 scope: partner.scope(),
-                gate: format!("webhook {}", client.host()),
-                client,
-                secret_file: webhook.secret_file.clone(),
+                endpoint: Endpoint::new(&place, &webhook.http(), &webhook.secret_file)?,
                 pause: Duration::from_secs(webhook.pause_seconds.into()),
             })
         });
@@ -96,8 +77,13 @@ pub struct Webhooks {
 /// Starts it.
 pub fn start(flow: &Flow, hooks: Hooks) -> Webhooks {
     let (stop, stopped) = watch::channel(false);
-    let teller = Teller { flow: flow.clone(), turn: Mutex::default() };
-    Webhooks { stop, task: tokio::spawn(teller.run(hooks.0, stopped)) }
+    let teller = Teller { flow: flow.clone() };
+    let task = tokio::spawn(async move {
+        if !hooks.0.is_empty() {
+            do_in_turn(&teller.flow, NAME, stopped, || teller.tell(&hooks.0)).await;
+        }
+    });
+    Webhooks { stop, task }
 }
 
 impl Webhooks {
@@ -112,74 +98,12 @@ impl Webhooks {
 
 struct Teller {
     flow: Flow,
-    /// The turn, while it is ours.
-    turn: Mutex<Option<Turn>>,
 }
 
 impl Teller {
-    async fn run(self, hooks: Vec<Hook>, mut stopped: watch::Receiver<bool>) {
-        if hooks.is_empty() {
-            return;
-        }
-        let asked_to_stop = async {
-            let _ = stopped.wait_for(|is_asked| *is_asked).await;
-        };
-        let forever = async {
-            loop {
-                match self.take_turn().await {
-                    Ok(Some(turn)) => self.in_turn(&turn, &hooks).await,
-                    Ok(None) => {}
-                    Err(error) => tracing::warn!(%error, "turn not taken: partners are not told of changes yet"),
-                }
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-        };
-        tokio::select! {
-            () = forever => {}
-            () = asked_to_stop => {}
-        }
-        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(turn) = turn {
-            let now = self.flow.clock.now();
-            if let Err(error) = self.flow.store.hold_turn(&turn, now, now).await {
-                tracing::warn!(%error, "turn not left: it ends by itself");
-            }
-        }
-    }
-
-    async fn take_turn(&self) -> Result<Option<Turn>, StorageError> {
-        let now = self.flow.clock.now();
-        self.flow.store.take_turn(NAME, now, after(now, TURN)).await
-    }
-
-    /// Tells partners for as long as the turn is ours.
-    async fn in_turn(&self, turn: &Turn, hooks: &[Hook]) {
-        self.remember(Some(turn.clone()));
-        let all = join_all(hooks.iter().map(|hook| self.watch(hook)));
-        tokio::select! {
-            _ = all => {}
-            () = self.until_lost(turn) => {
-                self.remember(None);
-                tracing::warn!("another process has taken the turn: leaving it to tell partners of changes");
-            }
-        }
-    }
-
-    fn remember(&self, turn: Option<Turn>) {
-        *self.turn.lock().unwrap_or_else(PoisonError::into_inner) = turn;
-    }
-
-    /// Returns when the turn is lost.
-    async fn until_lost(&self, turn: &Turn) {
-        loop {
-            tokio::time::sleep(TURN / 3).await;
-            let now = self.flow.clock.now();
-            match self.flow.store.hold_turn(turn, now, after(now, TURN)).await {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(error) => tracing::warn!(%error, "turn not held, trying again"),
-            }
-        }
+    /// Tells every partner, each on his own.
+    async fn tell(&self, hooks: &[Hook]) {
+        join_all(hooks.iter().map(|hook| self.watch(hook))).await;
     }
 
     async fn watch(&self, hook: &Hook) {
@@ -221,11 +145,11 @@ impl Teller {
             return Ok(between(now, message.due_at));
         }
         // A host that is ill is left alone, and the message keeps its attempts.
-        let pass = match self.flow.gates.enter(&hook.gate, AT_ONCE).await {
+        let pass = match self.flow.gates.enter(&hook.endpoint.gate, AT_ONCE).await {
             Entry::Open(pass) => pass,
             Entry::Shut(until) => return Ok(between(now, until)),
         };
-        let secrets = match SigningSecrets::from_file(&hook.secret_file) {
+        let secrets = match SigningSecrets::from_file(&hook.endpoint.secret_file) {
             Ok(secrets) => secrets,
             Err(error) => {
                 tracing::error!(partner = hook.partner, %error, "a message to a partner cannot be signed");
@@ -236,7 +160,8 @@ impl Teller {
             }
         };
         let Some(attempt) = store.attempt_webhook(&hook.partner, &message.id).await? else { return Ok(LOOK_EVERY) };
-        let told = send(hook, &message, &secrets, self.flow.clock.now().unix_micros() / 1_000_000).await;
+        let signed = Signed { id: &message.id, body: &message.body, correlation: None };
+        let told = signed::send(&hook.endpoint.client, &signed, &secrets, self.flow.clock.now()).await;
         pass.tell(told.answered);
         self.end(hook, &message, attempt, &told).await
     }
@@ -294,65 +219,5 @@ impl Teller {
         }
         self.flow.store.end_webhook(partner, id, attempt, ending, now).await?;
         Ok(Duration::ZERO)
-    }
-}
-
-/// What came of sending.
-struct Told {
-    is_taken: bool,
-    is_gone: bool,
-    /// A stable code where it was not taken.
-    code: String,
-    /// The cause, for the log.
-    why: String,
-    asked: Option<Duration>,
-    answered: Answered,
-}
-
-impl Told {
-    fn not_sent(code: &str) -> Self {
-        let (code, why) = (code.to_owned(), String::new());
-        Self { is_taken: false, is_gone: false, code, why, asked: None, answered: Answered::Well }
-    }
-
-    fn by_answer(answer: &Answer) -> Self {
-        let asked = answer.retry_after;
-        let answered = match answer.status {
-            429 => Answered::Busy("rate_limited", asked),
-            503 if asked.is_some() => Answered::Busy("unavailable", asked),
-            500.. => Answered::Ill("unavailable"),
-            _ => Answered::Well,
-        };
-        Self {
-            is_taken: (200..300).contains(&answer.status),
-            is_gone: answer.status == 410,
-            code: format!("status_{}", answer.status),
-            why: String::new(),
-            asked,
-            answered,
-        }
-    }
-
-    fn by_error(error: AdapterError) -> Self {
-        let refused = error.source.as_ref().is_some_and(|source| source.downcast_ref::<NotAllowed>().is_some());
-        let code = if refused { NOT_ALLOWED } else { error.kind.code() };
-        let why = root(&error);
-        Self { why, answered: Answered::of(&Err::<(), _>(error)), ..Self::not_sent(code) }
-    }
-}
-
-/// The innermost cause: of all of them the one without an address.
-fn root(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), root)
-}
-
-async fn send(hook: &Hook, message: &WebhookMessage, secrets: &SigningSecrets, timestamp: i64) -> Told {
-    let body = message.body.clone().into_bytes();
-    let request = hook.client.request_base(Method::POST);
-    let request = request.header(ID, &message.id).header(TIMESTAMP, &timestamp.to_string());
-    let request = request.header(SIGNATURE, &secrets.sign(&message.id, timestamp, &body)).json_body(body);
-    match hook.client.notify(request).await {
-        Ok(answer) => Told::by_answer(&answer),
-        Err(error) => Told::by_error(error),
     }
 }

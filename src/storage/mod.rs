@@ -16,6 +16,7 @@ pub mod families;
 pub mod chain;
 pub mod exchange;
 pub mod webhooks;
+pub mod exports;
 pub mod postgres;
 pub mod sqlite;
 mod migrations;
@@ -29,6 +30,7 @@ use tokio::sync::watch;
 
 pub use chain::{AuditChain, AuditHead, AuditReport, KeptHead, log_head};
 pub use exchange::Exchange;
+pub use exports::Exports;
 pub use families::{Families, Family, Repeated, SourceState, Things};
 pub use item_filter::{CauseFilter, FieldFilter, ItemFilter, NewIn, NotAFilter, StateFilter};
 pub use model::*;
@@ -268,7 +270,18 @@ pub trait Views: Send + Sync {
 /// A database that implements everything.
 #[async_trait]
 pub trait Store:
-    Ledger + Deliveries + Queue + Turns + Views + Families + Decisions + WorkItems + AuditChain + Exchange + Webhooks
+    Ledger
+    + Deliveries
+    + Queue
+    + Turns
+    + Views
+    + Families
+    + Decisions
+    + WorkItems
+    + AuditChain
+    + Exchange
+    + Webhooks
+    + Exports
 {
     /// Ends it: what was accepted is written, and nothing is accepted any more.
     async fn close(&self);

@@ -21,6 +21,7 @@ pub mod parked;
 pub mod chain;
 pub mod exchange;
 pub mod webhooks;
+pub mod exports;
 
 use std::sync::Arc;
 
@@ -238,6 +239,13 @@ macro_rules! storage_suite {
                 what_was_not_taken_keeps_its_name_and_its_bytes_over_a_restart
                 who_was_stopped_is_told_again_when_a_person_says_so
                 the_schema_keeps_messages_whole
+            ]
+            exports: [
+                the_same_export_is_made_once_and_nobody_has_too_many
+                an_export_grows_piece_by_piece_over_a_restart
+                a_part_of_an_export_is_read_from_any_byte
+                an_export_that_failed_keeps_no_bytes_and_an_old_one_is_forgotten
+                who_asked_is_told_once
             ]
         }
     };

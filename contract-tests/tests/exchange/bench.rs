@@ -185,9 +185,13 @@ impl Bench {
             request = request.header("authorization", format!("Bearer {token}"));
         }
         if method == Method::POST {
-            let body = line("lotto", json!({ "cig": cig(9), "stazione_appaltante": OURS })).to_string();
-            request =
-                request.header("idempotency-key", "prova").header("content-type", "application/x-ndjson").body(body);
+            let lot = line("lotto", json!({ "cig": cig(9), "stazione_appaltante": OURS })).to_string();
+            let (media_type, body) = if path.ends_with("export-tasks") {
+                ("application/json", json!({ "format": "ndjson" }).to_string())
+            } else {
+                ("application/x-ndjson", lot)
+            };
+            request = request.header("idempotency-key", "prova").header("content-type", media_type).body(body);
         }
         request.send().await.expect("an answer")
     }

@@ -22,34 +22,34 @@ use tempfile::TempDir;
 
 use super::bench::{Bench, FOREIGN, OURS, line, now};
 
-const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const NEXT: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 /// Longer than any pause of these tests.
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A message as it arrived.
 #[derive(Debug, Clone)]
-struct Message {
+pub(crate) struct Message {
     at: Instant,
     head: Vec<(String, String)>,
-    body: String,
+    pub(crate) body: String,
 }
 
 impl Message {
-    fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         &self.head.iter().find(|(key, _)| key == name).expect("the header").1
     }
 
-    fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         self.header("webhook-id")
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).expect("JSON")
     }
 
     /// Whether one of the signatures is by this secret, by the rules that whoever receives it follows.
-    fn is_signed_by(&self, secret: &str) -> bool {
+    pub(crate) fn is_signed_by(&self, secret: &str) -> bool {
         let key = STANDARD.decode(secret.strip_prefix("whsec_").expect("the prefix")).expect("base64");
         let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
         let said = format!("{}.{}.{}", self.id(), self.header("webhook-timestamp"), self.body);
@@ -62,7 +62,7 @@ impl Message {
 
 /// What a partner answers.
 #[derive(Debug, Clone, Copy)]
-enum Reply {
+pub(crate) enum Reply {
     Status(u16, &'static str),
     /// He takes the message, and the connection ends before anybody knows.
     Nothing,
@@ -71,13 +71,13 @@ enum Reply {
 const TAKEN: Reply = Reply::Status(204, "");
 
 /// A partner's server: answers as told, then takes everything.
-struct Receiver {
-    port: u16,
+pub(crate) struct Receiver {
+    pub(crate) port: u16,
     messages: Arc<Mutex<Vec<Message>>>,
 }
 
 impl Receiver {
-    fn start(replies: &[Reply]) -> Self {
+    pub(crate) fn start(replies: &[Reply]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let messages = Arc::new(Mutex::new(Vec::new()));
@@ -114,11 +114,11 @@ impl Receiver {
         Self { port, messages }
     }
 
-    fn messages(&self) -> Vec<Message> {
+    pub(crate) fn messages(&self) -> Vec<Message> {
         self.messages.lock().expect("nobody panics").clone()
     }
 
-    async fn until(&self, count: usize) -> Vec<Message> {
+    pub(crate) async fn until(&self, count: usize) -> Vec<Message> {
         let end = Instant::now() + PATIENCE;
         while self.messages().len() < count {
             assert!(Instant::now() < end, "{count} messages never came: {:?}", self.messages());
@@ -135,7 +135,7 @@ struct Telling {
     _folder: TempDir,
 }
 
-fn write_secret(path: &PathBuf, secrets: &str) {
+pub(crate) fn write_secret(path: &PathBuf, secrets: &str) {
     std::fs::write(path, secrets).expect("written");
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("set");
 }

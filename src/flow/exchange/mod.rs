@@ -10,5 +10,6 @@ pub mod item;
 pub mod table;
 pub mod ocds;
 pub mod territory;
+pub mod export;
 pub mod webhook;
 pub(crate) mod cursor;

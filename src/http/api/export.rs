@@ -17,6 +17,7 @@ use super::problem::{Code, Problem};
 use super::query::{Answered, Query};
 use super::records::{filter, json, seen, unavailable};
 use crate::flow::exchange::cursor::{CHANGES, Cursor};
+use crate::flow::exchange::export::{CSV, NDJSON, Writer};
 use crate::flow::exchange::item::{Item, item};
 use crate::flow::exchange::ocds;
 use crate::flow::exchange::table::Table;
@@ -86,13 +87,9 @@ pub(super) async fn lines(
 ) -> Answered {
     let query = Query::read(query.as_deref(), &["kind", "cig", "cup", "ente"])?;
     let filter = filter(&query)?;
-    let write: Write = Box::new(|item| {
-        let mut line = serde_json::to_vec(item).unwrap_or_default();
-        line.push(b'\n');
-        line
-    });
+    let write: Write = Box::new(|item| Writer::Lines.record(item));
     let reading = Reading { api, caller, filter, after: Some(Position::default()), heading: Vec::new(), write };
-    streamed(reading, "application/x-ndjson").await
+    streamed(reading, NDJSON).await
 }
 
 pub(super) async fn table(
@@ -107,7 +104,7 @@ pub(super) async fn table(
     let heading = table.heading();
     let write: Write = Box::new(move |item| table.row(item));
     let reading = Reading { api, caller, filter, after: Some(Position::default()), heading, write };
-    streamed(reading, "text/csv; charset=utf-8; header=present").await
+    streamed(reading, CSV).await
 }
 
 pub(super) async fn packages(

@@ -28,6 +28,10 @@ pub(super) fn correlation(headers: &HeaderMap) -> String {
     given.map_or_else(|| format!("{:032x}", fastrand::u128(..)), str::to_owned)
 }
 
+/// The id of this exchange, for operations that go on after their answer.
+#[derive(Debug, Clone)]
+pub(super) struct Correlation(pub(super) String);
+
 /// What an operation asks of whoever calls it.
 #[derive(Clone)]
 pub(super) struct Needs {
@@ -57,6 +61,7 @@ pub(super) async fn guard(State(Needs { api, role }): State<Needs>, request: Req
             if let Some(caller) = caller {
                 parts.extensions.insert(Arc::new(caller));
             }
+            parts.extensions.insert(Correlation(correlation.clone()));
             next.run(Request::from_parts(parts, body)).await
         }
     };

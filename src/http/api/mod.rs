@@ -13,7 +13,9 @@ mod limits;
 pub(super) mod problem;
 mod query;
 mod records;
+mod tasks;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -50,6 +52,9 @@ pub const OPERATIONS: &[(&str, &str, Option<Role>)] = &[
     ("get", "/api/v1/exports/records.ndjson", Some(Role::Export)),
     ("get", "/api/v1/exports/records.csv", Some(Role::Export)),
     ("get", "/api/v1/ocds/release-packages", Some(Role::Export)),
+    ("post", "/api/v1/export-tasks", Some(Role::Export)),
+    ("get", "/api/v1/export-tasks/{task_id}", Some(Role::Export)),
+    ("get", "/api/v1/export-tasks/{task_id}/result", Some(Role::Export)),
     ("post", "/api/v1/submissions", Some(Role::Contribute)),
 ];
 
@@ -61,6 +66,8 @@ pub struct Api {
     credentials: Arc<dyn Credentials>,
     limits: Limits,
     publication: Option<Publication>,
+    /// Where each partner may ask to be told, by name.
+    callbacks: BTreeMap<String, String>,
     address: String,
     document: String,
 }
@@ -74,7 +81,7 @@ impl std::fmt::Debug for Api {
 impl Api {
     /// The API of a flow, for whom these credentials let in.
     pub fn new(flow: Flow, config: &ExchangeConfig, credentials: Arc<dyn Credentials>) -> Self {
-        let address = config.address.clone().unwrap_or_else(|| EXAMPLE.to_owned());
+        let address = address(config).to_owned();
         let publication = config.ocds.as_ref();
         Self {
             store: flow.store.clone(),
@@ -83,11 +90,21 @@ impl Api {
             limits: Limits::default(),
             publication: publication
                 .map(|ocds| Publication { prefix: ocds.prefix.clone(), publisher: ocds.publisher.clone() }),
+            callbacks: config
+                .partners
+                .iter()
+                .filter_map(|(name, partner)| Some((name.clone(), partner.callback.as_ref()?.url.clone())))
+                .collect(),
             document: DOCUMENT.replace(EXAMPLE, &address),
             address,
             flow,
         }
     }
+}
+
+/// The address under which partners know the API.
+pub fn address(config: &ExchangeConfig) -> &str {
+    config.address.as_deref().unwrap_or(EXAMPLE)
 }
 
 /// The routes.
@@ -119,6 +136,9 @@ fn operation(path: &str) -> MethodRouter<Arc<Api>> {
         "/api/v1/exports/records.ndjson" => on(get, export::lines),
         "/api/v1/exports/records.csv" => on(get, export::table),
         "/api/v1/ocds/release-packages" => on(get, export::packages),
+        "/api/v1/export-tasks" => on(MethodFilter::POST, tasks::ask),
+        "/api/v1/export-tasks/{task_id}" => on(get, tasks::status),
+        "/api/v1/export-tasks/{task_id}/result" => on(get, tasks::result),
         "/api/v1/submissions" => on(MethodFilter::POST, intake::submit),
         _ => on(get, records::status),
     }

@@ -73,6 +73,13 @@ const CODES: &[(Code, &str, u16, &str, &str)] = &[
         "Tipo di contenuto non ammesso",
         "Il Content-Type non è tra quelli ammessi.",
     ),
+    (
+        Code::NoSuchRange,
+        "intervallo_non_valido",
+        416,
+        "Intervallo non valido",
+        "Il risultato finisce prima dell'intervallo chiesto.",
+    ),
     (Code::NotValid, "contenuto_non_valido", 422, "Contenuto non valido", "Il contenuto è leggibile ma non valido."),
     (
         Code::OtherContent,
@@ -121,6 +128,7 @@ pub(super) enum Code {
     TooLarge,
     AddressTooLong,
     MediaType,
+    NoSuchRange,
     NotValid,
     OtherContent,
     TooMany,

@@ -36,6 +36,7 @@ mod trace;
 mod feed;
 mod exchange;
 mod webhooks;
+mod exports;
 mod parked;
 mod work_items;
 mod entries;

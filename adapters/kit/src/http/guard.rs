@@ -60,18 +60,18 @@ fn of_v6(address: Ipv6Addr) -> Place {
     if address == METADATA_V6 {
         return Place::Never("a metadata address");
     }
-    let [a, b, c, d, e, f, g, h] = address.segments();
-    let inner = |high: u16, low: u16| {
-        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
-        of_v4(Ipv4Addr::new(a, b, c, d))
+    let segments = address.segments();
+    // Translated addresses lead where the address within them leads.
+    let within = |at: usize| {
+        let ([first, second], [third, fourth]) = (segments[at].to_be_bytes(), segments[at + 1].to_be_bytes());
+        of_v4(Ipv4Addr::new(first, second, third, fourth))
     };
-    match (a, b) {
+    match (segments[0], segments[1]) {
         _ if address.is_loopback() => Place::Private("an address of this machine"),
-        (0xfc00..=0xfdff, _) | (0xfec0..=0xfeff, _) => Place::Private("a private address"),
+        (0xfc00..=0xfdff | 0xfec0..=0xfeff, _) => Place::Private("a private address"),
         (0xfe80..=0xfebf, _) => Place::Never("a link-local or metadata address"),
-        // Translated addresses lead where the address within them leads.
-        (0x64, 0xff9b) if (c, d, e, f) == (0, 0, 0, 0) => inner(g, h),
-        (0x2002, _) => inner(b, c),
+        (0x64, 0xff9b) if segments[2..6] == [0; 4] => within(6),
+        (0x2002, _) => within(1),
         (0x2001, 0xdb8) => Place::Never("an address for tests and documents"),
         (0x2001, 0..=0x1ff) => Place::Never("a tunnelled or reserved address"),
         (0x2000..=0x3fff, _) => Place::Public,

@@ -566,6 +566,35 @@ create table webhook (
     check (stopped_at is null or message is not null)
 );
 
+-- Exports that are made while nobody waits, and the bytes of each.
+create table export_task (
+    id text collate "C" not null primary key,
+    partner text collate "C" not null,
+    request text collate "C" not null,
+    correlation text collate "C" not null,
+    reply_to text collate "C",
+    seen text collate "C" not null,
+    feed_cursor text collate "C" not null,
+    state text collate "C" not null check (state in ('processing', 'done', 'failed')),
+    made_at bigint not null,
+    ended_at bigint,
+    failed_code text collate "C",
+    after_version bigint not null check (after_version >= 0),
+    after_anchor bytea not null check (length(after_anchor) = 4),
+    bytes bigint not null default 0 check (bytes >= 0),
+    reply_attempts bigint not null default 0 check (reply_attempts >= 0),
+    reply_due_at bigint,
+    check ((state = 'processing') = (ended_at is null)),
+    check ((state = 'failed') = (failed_code is not null)),
+    check (reply_due_at is null or (reply_to is not null and ended_at is not null))
+);
+create table export_piece (
+    task text collate "C" not null references export_task (id),
+    begins bigint not null check (begins >= 0),
+    bytes bytea not null check (length(bytes) > 0),
+    primary key (task, begins)
+);
+
 create trigger version_mention_is_append_only_u before update on version_mention for each row
     execute function refuse_change('version_mention is append-only');
 create trigger version_mention_is_append_only_d before delete on version_mention for each row

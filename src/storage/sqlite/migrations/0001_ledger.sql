@@ -541,6 +541,35 @@ create table webhook (
     check (stopped_at is null or message is not null)
 ) without rowid;
 
+-- Exports that are made while nobody waits, and the bytes of each.
+create table export_task (
+    id text not null primary key,
+    partner text not null,
+    request text not null,
+    correlation text not null,
+    reply_to text,
+    seen text not null,
+    feed_cursor text not null,
+    state text not null check (state in ('processing', 'done', 'failed')),
+    made_at integer not null,
+    ended_at integer,
+    failed_code text,
+    after_version integer not null check (after_version >= 0),
+    after_anchor blob not null check (length(after_anchor) = 4),
+    bytes integer not null default 0 check (bytes >= 0),
+    reply_attempts integer not null default 0 check (reply_attempts >= 0),
+    reply_due_at integer,
+    check ((state = 'processing') = (ended_at is null)),
+    check ((state = 'failed') = (failed_code is not null)),
+    check (reply_due_at is null or (reply_to is not null and ended_at is not null))
+);
+create table export_piece (
+    task text not null references export_task (id),
+    begins integer not null check (begins >= 0),
+    bytes blob not null check (length(bytes) > 0),
+    primary key (task, begins)
+);
+
 create trigger version_mention_is_append_only_u before update on version_mention
 begin select raise(abort, 'version_mention is append-only'); end;
 create trigger version_mention_is_append_only_d before delete on version_mention

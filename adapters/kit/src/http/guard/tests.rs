@@ -139,8 +139,7 @@ async fn localhost_is_this_machine_where_it_is_configured_and_nothing_else() {
 
 #[tokio::test]
 async fn a_refused_address_is_an_error_before_sending_that_says_which_setting_to_change() {
-    let settings =
-        HttpSettings { connect_seconds: 1, ..HttpSettings::new("https://pico.example.it/v0?".trim_end_matches('?')) };
+    let settings = HttpSettings { connect_seconds: 1, ..HttpSettings::new("https://pico.example.it/v0") };
     let client = HttpClient::with_names("pico", &settings, NameIs::Configured, said(vec![vec!["10.1.2.3"]]));
     let error = get(&client.expect("a client")).await.expect_err("refused");
     assert_eq!((error.kind, error.phase), (ErrorKind::Unreachable, Phase::BeforeSending));
