@@ -76,7 +76,7 @@ pub(super) fn exit_of(error: &Error) -> Exit {
 }
 
 fn exit_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
-    if cause.is::<ConfigError>() {
+    if cause.is::<ConfigError>() || cause.is::<contract::SettingsError>() {
         return Some(Exit::Configuration);
     }
     if let Some(node) = cause.downcast_ref::<NodeError>() {

@@ -10,6 +10,7 @@ use super::Exit;
 use super::exit::listen;
 use super::output::Output;
 use crate::http;
+use crate::http::api::messages::Messages;
 use crate::http::api::{Api, credentials};
 use crate::jobs::schedule;
 use crate::node::Node;
@@ -24,7 +25,9 @@ pub(super) async fn run(mut node: Node, output: &Output) -> anyhow::Result<Exit>
     let address = listener.local_addr().context("asking for the own address")?;
     let exchange = &node.config.exchange;
     let credentials = credentials::of(exchange, &node.flow.store, &node.flow.clock);
-    let api = Api::new(node.flow.clone(), exchange, credentials.context("making the exchange API")?);
+    let messages = Messages::of(&node.config, node.flow.store.clone(), node.flow.clock.clone());
+    let api = Api::new(node.flow.clone(), exchange, credentials.context("making the exchange API")?)
+        .verifying(messages.context("making the exchange API")?);
     node.start_work().await?;
     let scheduled = schedule::start(&node.flow, &node.config.schedule, &node.config.reconciliation);
     let pages = http::serve(listener, node.flow.clone(), api);

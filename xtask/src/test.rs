@@ -6,6 +6,7 @@
 use anyhow::Result;
 use clap::Args;
 
+use crate::schemathesis;
 use crate::step::{self, Outcome};
 
 /// The version that this project's settings were written for. A newer one that is already
@@ -31,6 +32,7 @@ impl Test {
             ("formatting", || step::passes("cargo fmt --all --check")),
             ("lints", || step::passes("cargo clippy --workspace --all-targets --all-features --locked -- -D warnings")),
             ("tests", || step::passes("cargo test --workspace --all-features --locked --no-fail-fast")),
+            ("exchange API, Schemathesis", schemathesis::exchange_api),
             ("faults on SQLite", || {
                 step::passes("cargo run --quiet --locked --package xtask -- faults --database sqlite")
             }),
@@ -74,6 +76,7 @@ const COMPANIONS: &[Companion] = &[
     // The pages are drawn under the rules of accessibility, which npm brings: axe-core, pinned by its hash.
     ("Chromium", "chromium", || step::is_there("chromium --version")),
     ("npm", "npm", || step::is_there("npm --version")),
+    ("Python", "python3-venv", schemathesis::has_python),
 ];
 
 /// Installs the Debian packages of what is missing, and says so.
@@ -159,13 +162,13 @@ fn advisories() -> Result<Outcome> {
     }
 }
 
-fn not_done(why: &str) -> Outcome {
+pub(crate) fn not_done(why: &str) -> Outcome {
     println!("NOTICE: {why}");
     Outcome::NotDone(why.to_owned())
 }
 
 /// Whether a tool complained about the network, in the words of cargo, git and curl.
-fn is_want_of_network(said: &str) -> bool {
+pub(crate) fn is_want_of_network(said: &str) -> bool {
     let said = said.to_lowercase();
     let words = [
         "could not resolve host",
