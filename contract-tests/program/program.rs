@@ -1,7 +1,6 @@
 //! Promises of the real program, run as a user runs it: processes, files, exit codes, kills.
 
 mod decisions;
-mod described;
 mod endings;
 mod limits;
 mod lost_server;

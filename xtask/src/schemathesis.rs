@@ -11,7 +11,7 @@ const FOLDER: &str = "target/schemathesis";
 /// It, and all that it needs.
 const LIST: &str = include_str!("../../contract-tests/schemathesis/requirements.txt");
 /// The same features as those of the other tests, so that nothing is built again.
-const RUN: &str = "cargo test --workspace --all-features --locked --test program described:: -- --ignored --nocapture";
+const RUN: &str = "cargo test --workspace --all-features --locked --test schemathesis -- --nocapture";
 
 /// Installs what is missing, starts the program and asks.
 pub(crate) fn exchange_api() -> Result<Outcome> {
