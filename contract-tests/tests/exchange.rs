@@ -11,6 +11,8 @@ mod attacks;
 mod description;
 #[path = "exchange/exports.rs"]
 mod exports;
+#[path = "exchange/messages.rs"]
+mod messages;
 #[path = "exchange/submissions.rs"]
 mod submissions;
 #[path = "exchange/tasks.rs"]

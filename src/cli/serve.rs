@@ -10,6 +10,7 @@ use super::Exit;
 use super::exit::listen;
 use super::output::Output;
 use crate::http;
+use crate::http::api::messages::Messages;
 use crate::http::api::{self, Api, credentials};
 use crate::jobs::{exports, schedule, webhooks};
 use crate::node::Node;
@@ -26,7 +27,9 @@ pub(super) async fn run(mut node: Node, output: &Output) -> anyhow::Result<Exit>
     let credentials = credentials::of(exchange, &node.flow.store, &node.flow.clock);
     let hooks = webhooks::Hooks::of(exchange).context("making the webhooks of partners")?;
     let partners = exports::Partners::of(exchange, api::address(exchange)).context("making exports for partners")?;
-    let api = Api::new(node.flow.clone(), exchange, credentials.context("making the exchange API")?);
+    let messages = Messages::of(&node.config, node.flow.store.clone(), node.flow.clock.clone());
+    let api = Api::new(node.flow.clone(), exchange, credentials.context("making the exchange API")?)
+        .verifying(messages.context("making the exchange API")?);
     node.start_work().await?;
     let scheduled = schedule::start(&node.flow, &node.config.schedule, &node.config.reconciliation);
     let told = webhooks::start(&node.flow, hooks);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use canonical::Kind;
 use canonical::identifiers::CodiceFiscale;
 use kit::http::HttpSettings;
+use kit::pdnd::settings::AuditPattern;
 use serde::Deserialize;
 
 use crate::flow::exchange::territory;
@@ -61,6 +62,13 @@ pub struct PdndConfig {
     /// Whether the name of the platform may lead to a machine of our own networks.
     #[serde(default)]
     pub allow_private: bool,
+    /// The client of `[pdnd.NAME]` with which the keys of partners are asked for, to verify what they
+    /// sign: a client of the platform's own services.
+    #[serde(default)]
+    pub client: Option<String>,
+    /// Where the platform's own services are, in place of the address of the client's environment.
+    #[serde(default)]
+    pub api_url: Option<String>,
 }
 
 /// What an access token must say.
@@ -105,6 +113,17 @@ pub enum Role {
     Contribute,
 }
 
+/// Whether something must come, or is verified when it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Demand {
+    /// It may come.
+    #[default]
+    Optional,
+    /// It must.
+    Required,
+}
+
 /// What partners send when nothing else is written.
 const PROCUREMENT: &[Kind] = &[
     Kind::Programma,
@@ -142,6 +161,13 @@ pub struct PartnerConfig {
     /// What he may send; records of procurement, when none is written. A membership opens a gate, and
     /// a body says whose region it is in: neither is sent by whom it concerns.
     pub kinds: Option<BTreeSet<Kind>>,
+    /// Whether what he sends must be signed: `Agid-JWT-Signature` with `Digest`.
+    pub integrity: Demand,
+    /// The evidence that must come with what he sends: `Agid-JWT-TrackingEvidence`.
+    pub audit: AuditPattern,
+    /// PEM file with the authorities, or the certificates, by which he signs in place of a key that is
+    /// registered with the platform.
+    pub certificates_file: Option<PathBuf>,
     /// Requests in a minute, for each purpose.
     pub requests_per_minute: Option<u32>,
     /// Requests in a day, for each purpose.
@@ -221,7 +247,9 @@ impl ExchangeConfig {
     pub(super) fn in_folder(&mut self, folder: &Path) {
         let files =
             [self.oidc.as_mut().map(|oidc| &mut oidc.ca_file), self.pdnd.as_mut().map(|pdnd| &mut pdnd.ca_file)];
-        for file in files.into_iter().flatten().flatten() {
+        let files = files.into_iter().flatten();
+        let certificates = self.partners.values_mut().map(|partner| &mut partner.certificates_file);
+        for file in files.chain(certificates).flatten() {
             *file = folder.join(&*file);
         }
         for callback in self.partners.values_mut().filter_map(|partner| partner.callback.as_mut()) {
@@ -235,7 +263,11 @@ impl ExchangeConfig {
     }
 
     /// What is wrong with it: where, and what to write instead.
-    pub(super) fn problem(&self, systems: &[&str]) -> Option<(Vec<String>, String)> {
+    pub(super) fn problem(
+        &self,
+        systems: &[&str],
+        is_api_client: &dyn Fn(&str) -> bool,
+    ) -> Option<(Vec<String>, String)> {
         let at = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
         if let Some(address) = &self.address
             && (!is_address(address) || address.ends_with('/'))
@@ -251,6 +283,15 @@ impl ExchangeConfig {
                 let problem = format!("exchange.oidc.algorithms names `{name}`; accepted are: {}", KNOWN.join(", "));
                 return Some((at(&["exchange", "oidc", "algorithms"]), problem));
             }
+        }
+        if let Some(client) =
+            self.pdnd.as_ref().and_then(|pdnd| pdnd.client.as_deref()).filter(|name| !is_api_client(name))
+        {
+            let problem = format!(
+                "exchange.pdnd.client: there is no [pdnd.{client}] with is_api_client = true, which a client of the \
+                 platform's own services has"
+            );
+            return Some((at(&["exchange", "pdnd", "client"]), problem));
         }
         if let Some(found) = self.said_twice(at) {
             return Some(found);
@@ -273,6 +314,9 @@ impl ExchangeConfig {
                 let problem = format!("exchange.partners.{name} may contribute: name in `system` the file-drop as which his records are read");
                 return wrong("roles", problem);
             }
+            if let Some((key, problem)) = self.unverifiable(name, partner) {
+                return wrong(key, problem);
+            }
             if let Some(system) = partner.system.as_deref().filter(|system| !systems.contains(system)) {
                 return wrong("system", format!("exchange.partners.{name}.system: no system is called `{system}`"));
             }
@@ -284,6 +328,26 @@ impl ExchangeConfig {
 }
 
 impl ExchangeConfig {
+    /// What is asked of a partner and could not be verified: the key, and what to write.
+    fn unverifiable(&self, name: &str, partner: &PartnerConfig) -> Option<(&'static str, String)> {
+        let (signs, tells) = (partner.integrity == Demand::Required, partner.audit != AuditPattern::None);
+        let has_keys =
+            self.pdnd.as_ref().is_some_and(|pdnd| pdnd.client.is_some()) || partner.certificates_file.is_some();
+        if (signs || tells) && !has_keys {
+            let key = if signs { "integrity" } else { "audit" };
+            let problem = format!(
+                "exchange.partners.{name}.{key} cannot be verified: name in exchange.pdnd.client the client of \
+                 [pdnd.NAME] that asks for his keys, or in certificates_file his authorities"
+            );
+            return Some((key, problem));
+        }
+        if tells && partner.consumer_id.is_none() {
+            let problem = "only a voucher has a purpose; write his consumer_id";
+            return Some(("audit", format!("exchange.partners.{name}.audit: {problem}")));
+        }
+        None
+    }
+
     /// Two partners who are one at the door, or whose records would replace each other's.
     fn said_twice(&self, at: impl Fn(&[&str]) -> Vec<String>) -> Option<(Vec<String>, String)> {
         let sends = |partner: &PartnerConfig| partner.roles.contains(&Role::Contribute);
@@ -366,7 +430,9 @@ mod tests {
     use super::*;
 
     fn problem(text: &str) -> Option<(Vec<String>, String)> {
-        toml::from_str::<ExchangeConfig>(text).expect("a section").problem(&["invii", "altri"])
+        toml::from_str::<ExchangeConfig>(text)
+            .expect("a section")
+            .problem(&["invii", "altri"], &|name| name == "interop")
     }
 
     #[test]
@@ -379,6 +445,25 @@ mod tests {
         assert_eq!(same_client.0, ["exchange", "partners", "b", "client_id"]);
         let same_system = problem(&(partner("a", "a", "invii") + &partner("b", "b", "invii"))).expect("refused");
         assert_eq!(same_system.0, ["exchange", "partners", "b", "system"]);
+    }
+
+    #[test]
+    fn a_signature_that_nobody_could_verify_is_not_asked_for() {
+        let pdnd = |client: &str| {
+            format!(
+                "[pdnd]\nissuer = \"i\"\nkeys_url = \"k\"\naudience = \"a\"\neservice_id = \"e\"\nproducer_id = \"p\"\n\
+                 descriptor_ids = [\"d\"]\n{client}\n"
+            )
+        };
+        let partner = |text: &str| format!("[partners.a]\nconsumer_id = \"c\"\nroles = [\"read\"]\n{text}\n");
+        let signs = partner("integrity = \"required\"");
+        assert_eq!(problem(&signs).expect("no key").0, ["exchange", "partners", "a", "integrity"]);
+        assert_eq!(problem(&(pdnd("client = \"interop\"") + &signs)), None);
+        assert_eq!(problem(&(pdnd("client = \"appalti\"") + &signs)).expect("none").0, ["exchange", "pdnd", "client"]);
+        assert_eq!(problem(&partner("integrity = \"required\"\ncertificates_file = \"x.pem\"")), None);
+        let stranger = partner("audit = \"audit_rest_01\"").replace("consumer_id", "client_id");
+        let asked = problem(&(pdnd("client = \"interop\"") + &stranger)).expect("no purpose");
+        assert!(asked.1.contains("consumer_id"), "{asked:?}");
     }
 
     #[test]

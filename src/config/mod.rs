@@ -248,7 +248,8 @@ impl Config {
         config.check_numbers()?;
         config.exchange.in_folder(folder);
         let systems: Vec<&str> = config.systems.keys().map(String::as_str).collect();
-        if let Some((keys, problem)) = config.exchange.problem(&systems) {
+        let is_api_client = |name: &str| config.pdnd.get(name).is_some_and(|connection| connection.is_api_client);
+        if let Some((keys, problem)) = config.exchange.problem(&systems, &is_api_client) {
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
             return Err(config.lines.at(&keys, &problem));
         }

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use canonical::identifiers::{Cig, CodiceFiscale, Cup};
 use canonical::values::UtcInstant;
 use canonical::{Digest, Kind, Record};
+use serde::{Serialize, Serializer};
 
 use super::{RecordId, StorageError};
 
@@ -121,6 +122,41 @@ pub struct KeyedRequest {
     pub digest: Digest,
 }
 
+/// What was proven of a message that a partner sent: names of the platform and digests, never who asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProvenMessage {
+    /// The partner.
+    #[serde(skip)]
+    pub partner: String,
+    /// His client of the national platform.
+    pub client_id: Option<String>,
+    /// Why he sends it.
+    pub purpose_id: Option<String>,
+    /// The name of the voucher.
+    pub voucher: Option<String>,
+    /// The digest of its body.
+    #[serde(serialize_with = "hexadecimal")]
+    pub body: Digest,
+    /// That of its signature.
+    #[serde(serialize_with = "hexadecimal_or_none")]
+    pub signature: Option<Digest>,
+    /// That of the evidence of who asked.
+    #[serde(serialize_with = "hexadecimal_or_none")]
+    pub evidence: Option<Digest>,
+}
+
+fn hexadecimal<S: Serializer>(digest: &Digest, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(digest)
+}
+
+#[expect(clippy::ref_option, reason = "the serializer gives the field as it is")]
+fn hexadecimal_or_none<S: Serializer>(digest: &Option<Digest>, serializer: S) -> Result<S::Ok, S::Error> {
+    match digest {
+        Some(digest) => serializer.collect_str(digest),
+        None => serializer.serialize_none(),
+    }
+}
+
 /// What the exchange API needs from a database.
 #[async_trait]
 pub trait Exchange: Send + Sync {
@@ -182,4 +218,7 @@ pub trait Exchange: Send + Sync {
 
     /// Forgets that a request was begun: nothing was done, and it may be asked again.
     async fn forget_request(&self, request: &KeyedRequest, began: UtcInstant) -> Result<(), StorageError>;
+
+    /// Notes in the audit chain what was proven of a message.
+    async fn note_message(&self, proven: &ProvenMessage, at: UtcInstant) -> Result<(), StorageError>;
 }

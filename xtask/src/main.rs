@@ -9,6 +9,7 @@
 mod bench;
 mod faults;
 mod schemas;
+mod schemathesis;
 mod step;
 mod tables;
 mod test;

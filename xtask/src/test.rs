@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use anyhow::Result;
 use clap::Args;
 
+use crate::schemathesis;
 use crate::step::{self, Outcome};
 
 /// The version that this project's settings were written for. A newer one that is already
@@ -38,6 +39,7 @@ impl Test {
             ("formatting", || step::passes("cargo fmt --all --check")),
             ("lints", || step::passes("cargo clippy --workspace --all-targets --all-features --locked -- -D warnings")),
             ("tests", tests),
+            ("exchange API, Schemathesis", schemathesis::exchange_api),
             ("faults on SQLite", || faults(&["--database", "sqlite"])),
             ("faults on PostgreSQL", || faults(&["--database", "postgres", "--only", FAULTS_OF_A_SERVER])),
             ("licences, bans, sources", licences),
@@ -95,6 +97,7 @@ const COMPANIONS: &[Companion] = &[
     ("npm", "npm", || step::is_there("npm --version")),
     // What we sign in XML is verified by code that is not ours.
     ("xmlsec1", "xmlsec1", || step::is_there("xmlsec1 --version")),
+    ("Python", "python3-venv", schemathesis::has_python),
 ];
 
 /// Installs the Debian packages of what is missing, and says so.
@@ -181,13 +184,13 @@ fn advisories() -> Result<Outcome> {
     }
 }
 
-fn not_done(why: &str) -> Outcome {
+pub(crate) fn not_done(why: &str) -> Outcome {
     println!("NOTICE: {why}");
     Outcome::NotDone(why.to_owned())
 }
 
 /// Whether a tool complained about the network, in the words of cargo, git and curl.
-fn is_want_of_network(said: &str) -> bool {
+pub(crate) fn is_want_of_network(said: &str) -> bool {
     let said = said.to_lowercase();
     let words = [
         "could not resolve host",

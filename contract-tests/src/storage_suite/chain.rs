@@ -2,6 +2,7 @@
 
 use canonical::Digest;
 use raccordo::delivery::DeliveryState;
+use raccordo::storage::exchange::ProvenMessage;
 use raccordo::storage::{AuditHead, JobEnd, KeptHead};
 
 use super::scene::{nowhere, routed_lotto, to_unit, withheld};
@@ -48,6 +49,18 @@ pub async fn what_changes_in_passing_leaves_one_entry_for_all_of_it(database: &d
     assert_eq!((entries(database, "routing_saved").await, entries(database, "cursor_saved").await), (1, 1));
     let told = "select count(*) from audit where detail like '%80001234567%' or detail like '%T00:00:00Z%'";
     assert_eq!(database.number(told).await, 0, "long texts go in as their digest");
+
+    let proven = ProvenMessage {
+        partner: "regione".to_owned(),
+        client_id: None,
+        purpose_id: Some("p1".to_owned()),
+        voucher: None,
+        body: Digest::of(b"body"),
+        signature: Some(Digest::of(b"signature")),
+        evidence: None,
+    };
+    scene.store.note_message(&proven, at(3)).await.expect("noted");
+    assert_eq!(entries(database, "message_proven").await, 1);
 
     let job = scene.claim_at(10, 1).await.remove(0);
     assert!(scene.settle(job.lease, JobEnd::Parked, 10).await);

@@ -17,6 +17,7 @@ use kit::jose::{SigningKey, sign};
 use raccordo::clock::{Clock as _, SystemClock};
 use raccordo::config::Config;
 use raccordo::flow::intake;
+use raccordo::http::api::messages::Messages;
 use raccordo::http::api::{Api, credentials};
 use raccordo::node::Node;
 use raccordo::registry::PARTS;
@@ -74,6 +75,11 @@ impl Bench {
 
     /// With more configuration; without any way of proving who one is, where `is_known` is false.
     pub(crate) async fn with(more: &str, is_known: bool) -> Self {
+        Self::made(more, is_known, "").await
+    }
+
+    /// With more about vouchers, too.
+    pub(crate) async fn made(more: &str, is_known: bool, about_vouchers: &str) -> Self {
         let folder = TempDir::new().expect("a folder");
         let issuer = issuer().await;
         let mut text = String::from(
@@ -86,7 +92,7 @@ impl Bench {
                 text,
                 "[exchange.oidc]\nissuer = \"{issuer}\"\naudience = \"{AUDIENCE}\"\n\
                  [exchange.pdnd]\nissuer = \"uat.interop.pagopa.it\"\nkeys_url = \"{issuer}/pdnd\"\n\
-                 audience = \"{AUDIENCE}\"\neservice_id = \"e1\"\nproducer_id = \"p1\"\ndescriptor_ids = [\"d1\"]\n"
+                 audience = \"{AUDIENCE}\"\neservice_id = \"e1\"\nproducer_id = \"p1\"\ndescriptor_ids = [\"d1\"]\n{about_vouchers}"
             );
         }
         for (name, roles) in PARTNERS {
@@ -108,7 +114,9 @@ impl Bench {
         let node = Node::open(&PARTS, config).await.expect("a node opens");
         let exchange = &node.config.exchange;
         let credentials = credentials::of(exchange, &node.flow.store, &node.flow.clock).expect("credentials");
-        let router = raccordo::http::exchange(Api::new(node.flow.clone(), exchange, credentials));
+        let messages = Messages::of(&node.config, node.flow.store.clone(), node.flow.clock.clone()).expect("messages");
+        let api = Api::new(node.flow.clone(), exchange, credentials).verifying(messages);
+        let router = raccordo::http::exchange(api);
         let url = served(router).await;
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         Self { url, issuer, node, client, _folder: folder }
@@ -263,7 +271,7 @@ async fn issuer() -> String {
     issuer
 }
 
-async fn served(router: Router) -> String {
+pub(crate) async fn served(router: Router) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     tokio::spawn(async move { axum::serve(listener, router).await });

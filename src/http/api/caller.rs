@@ -10,7 +10,9 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use canonical::Kind;
 
-pub use crate::config::exchange::Role;
+use kit::pdnd::settings::AuditPattern;
+
+pub use crate::config::exchange::{Demand, Role};
 use crate::storage::exchange::Scope;
 
 /// Tokens longer than this are not read.
@@ -33,6 +35,32 @@ pub struct Caller {
     pub system: Option<String>,
     /// The kinds of records that are taken from him.
     pub kinds: BTreeSet<Kind>,
+    /// The client of the national platform through which he comes, where he brought a voucher.
+    pub client: Option<Client>,
+    /// What must come with what he sends.
+    pub demands: Demands,
+}
+
+/// Who holds a voucher, and what for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    /// The client.
+    pub client_id: String,
+    /// Its purpose.
+    pub purpose_id: String,
+    /// The name of the voucher.
+    pub token_id: String,
+    /// Whether the voucher is bound to the evidence that came beside it.
+    pub is_bound_to_evidence: bool,
+}
+
+/// What must come with a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Demands {
+    /// A signature of the body.
+    pub integrity: Demand,
+    /// Evidence of who asks.
+    pub audit: AuditPattern,
 }
 
 /// How often somebody may ask.

@@ -25,7 +25,7 @@ use super::query::{Answered, HIGHEST_LIMIT, Query};
 use super::records::unavailable;
 use crate::flow::{FlowError, intake};
 use crate::storage::RunKind;
-use crate::storage::exchange::{Asked, KeyedRequest, Position, RecordFilter, Scope, StoredVersion};
+use crate::storage::exchange::{Asked, KeyedRequest, Position, ProvenMessage, RecordFilter, Scope, StoredVersion};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const LONGEST_KEY: usize = 128;
@@ -46,7 +46,10 @@ pub(super) async fn submit(
     Query::read(query.as_deref(), &[])?;
     let request = keyed(&caller, &headers, &body)?;
     // Whoever asked may leave: what was begun is finished all the same.
-    let doing = tokio::spawn(async move { answer(&api, &caller, request, &body).await });
+    let doing = tokio::spawn(async move {
+        let proven = api.messages.verify(&caller, &headers, &body).await?;
+        answer(&api, &caller, request, proven, &body).await
+    });
     doing.await.unwrap_or_else(|error| {
         tracing::error!(%error, "a submission ended unexpectedly");
         Err(Code::Failed.into())
@@ -69,7 +72,13 @@ fn keyed(caller: &Caller, headers: &HeaderMap, body: &[u8]) -> Result<KeyedReque
     Ok(KeyedRequest { client: format!("submission/{}", caller.who), key, digest: Digest::of(body) })
 }
 
-async fn answer(api: &Api, caller: &Caller, request: KeyedRequest, body: &[u8]) -> Answered {
+async fn answer(
+    api: &Api,
+    caller: &Caller,
+    request: KeyedRequest,
+    proven: Option<ProvenMessage>,
+    body: &[u8],
+) -> Answered {
     let now = api.clock.now();
     let asked = api.store.begin_request(&request, now, before(now)).await.map_err(|error| unavailable(&error))?;
     match asked {
@@ -78,7 +87,14 @@ async fn answer(api: &Api, caller: &Caller, request: KeyedRequest, body: &[u8]) 
         Asked::Other => return Err(Code::OtherContent.into()),
         Asked::Answered { status, body } => return Ok(answered(status, body)),
     }
-    match take(api, caller, &request, body).await {
+    let taken = async {
+        // What is stored can be led back to what proved it, also where the rest does not come about.
+        if let Some(proven) = &proven {
+            api.store.note_message(proven, now).await.map_err(|error| unavailable(&error))?;
+        }
+        take(api, caller, &request, body).await
+    };
+    match taken.await {
         Ok(text) => {
             let ended = api.store.end_request(&request, now, StatusCode::OK.as_u16(), text.clone()).await;
             ended.map_err(|error| unavailable(&error))?;

@@ -1,7 +1,8 @@
 //! The exchange API under `/api/v1`: what partners read of the ledger, and what they send.
 //!
 //! Read in this order: `caller` (who), `credentials` (how he proves it), `guard` and `limits` (what
-//! stands before every operation), `records`, `export`, `intake` (the operations), `problem`.
+//! stands before every operation), `messages` (what proves what is sent), `records`, `export`, `intake` (the
+//! operations), `problem`.
 //! [`OPERATIONS`] is the one list of them; the published description is compared with it.
 
 pub mod caller;
@@ -10,6 +11,7 @@ mod export;
 mod guard;
 mod intake;
 mod limits;
+pub mod messages;
 pub(super) mod problem;
 mod query;
 mod records;
@@ -26,6 +28,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use self::caller::{Credentials, Role};
 use self::guard::Needs;
 use self::limits::Limits;
+use self::messages::Messages;
 use self::problem::{Code, Problem};
 use crate::clock::Clock;
 use crate::config::ExchangeConfig;
@@ -65,6 +68,7 @@ pub struct Api {
     clock: Arc<dyn Clock>,
     credentials: Arc<dyn Credentials>,
     limits: Limits,
+    messages: Messages,
     publication: Option<Publication>,
     /// Where each partner may ask to be told, by name.
     callbacks: BTreeMap<String, String>,
@@ -88,6 +92,7 @@ impl Api {
             clock: flow.clock.clone(),
             credentials,
             limits: Limits::default(),
+            messages: Messages::none(flow.store.clone(), flow.clock.clone()),
             publication: publication
                 .map(|ocds| Publication { prefix: ocds.prefix.clone(), publisher: ocds.publisher.clone() }),
             callbacks: config
@@ -99,6 +104,14 @@ impl Api {
             address,
             flow,
         }
+    }
+}
+
+impl Api {
+    /// The same API, which verifies messages in this way.
+    #[must_use]
+    pub fn verifying(self, messages: Messages) -> Self {
+        Self { messages, ..self }
     }
 }
 

@@ -25,6 +25,13 @@ const CODES: &[(Code, &str, u16, &str, &str)] = &[
         "Richiesta malformata",
         "La richiesta non rispetta la descrizione del servizio.",
     ),
+    (
+        Code::NotProven,
+        "firma_non_valida",
+        400,
+        "Firma non valida",
+        "La firma o l'evidenza che accompagna il messaggio manca o non è valida.",
+    ),
     (Code::Refused, "non_autorizzato", 403, "Non autorizzato", "Il chiamante non è abilitato a questa operazione."),
     (Code::NotFound, "non_trovato", 404, "Non trovato", "La risorsa non esiste, o non è visibile al chiamante."),
     (Code::NoSuchMethod, "metodo_non_ammesso", 405, "Metodo non ammesso", "Il metodo non è ammesso su questa risorsa."),
@@ -117,6 +124,7 @@ const CODES: &[(Code, &str, u16, &str, &str)] = &[
 pub(super) enum Code {
     NotAuthenticated,
     Malformed,
+    NotProven,
     Refused,
     NotFound,
     NoSuchMethod,

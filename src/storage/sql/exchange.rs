@@ -7,12 +7,14 @@ use canonical::values::UtcInstant;
 use futures_util::FutureExt as _;
 
 use super::SqlStore;
+use super::audit::Entry;
 use super::connection::{Connection, query};
 use super::feed::{Seen, bodies, changes, columns, feed_end, standing, version, visible};
 use super::rows::json;
 use super::trouble::Trouble;
 use crate::storage::exchange::{
-    Asked, CigFamily, Exchange, FamilyPage, KeyedRequest, Position, RecordFilter, Scope, StoredVersion, VersionPage,
+    Asked, CigFamily, Exchange, FamilyPage, KeyedRequest, Position, ProvenMessage, RecordFilter, Scope, StoredVersion,
+    VersionPage,
 };
 use crate::storage::{RecordId, StorageError};
 
@@ -174,6 +176,16 @@ impl Exchange for SqlStore {
                 Ok(())
             }
             .boxed()
+        })
+        .await
+    }
+
+    async fn note_message(&self, proven: &ProvenMessage, at: UtcInstant) -> Result<(), StorageError> {
+        let entry =
+            json(proven).map(|detail| Entry::new("message_proven", format!("partner/{}", proven.partner), detail));
+        let at = at.unix_micros();
+        self.write("note what was proven of a message", move |desk| {
+            async move { desk.audit(vec![entry?], at).await }.boxed()
         })
         .await
     }

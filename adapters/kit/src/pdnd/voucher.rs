@@ -130,6 +130,8 @@ pub struct Voucher {
     pub expires_at: i64,
     /// The thumbprint of the key it is bound to.
     pub bound_to: Option<String>,
+    /// Whether it is bound to the evidence that came beside it.
+    pub is_bound_to_evidence: bool,
     /// The scope, the interaction and the address to call back, in an asynchronous exchange.
     pub interaction: Option<Interaction>,
 }
@@ -200,6 +202,7 @@ pub fn verify<'a>(
         client_id: claims.required("client_id")?,
         token_id: claims.required("jti")?,
         expires_at: claims.number("exp").unwrap_or_default(),
+        is_bound_to_evidence: claims.get("digest").is_some() && presented.evidence.is_some(),
         interaction: interaction(claims),
         producer_id,
         eservice_id,

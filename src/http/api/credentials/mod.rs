@@ -3,6 +3,7 @@
 mod oidc;
 mod pdnd;
 mod published_keys;
+mod registered_keys;
 
 use std::sync::Arc;
 
@@ -11,8 +12,10 @@ use canonical::Kind;
 pub use oidc::Tokens;
 pub use pdnd::Vouchers;
 pub use published_keys::{Fetch, Fetched, PublishedKeys};
+pub(super) use registered_keys::Named;
+pub use registered_keys::RegisteredKeys;
 
-use super::caller::{Caller, Credentials, FirstOf, Nobody, Quota, Refusal};
+use super::caller::{Caller, Credentials, Demands, FirstOf, Nobody, Quota, Refusal};
 use crate::clock::Clock;
 use crate::config::ExchangeConfig;
 use crate::config::exchange::PartnerConfig;
@@ -64,6 +67,8 @@ fn caller(name: &str, partner: &PartnerConfig) -> Caller {
             per_day: partner.requests_per_day.unwrap_or(usual.per_day),
         },
         system: partner.system.clone(),
+        client: None,
+        demands: Demands { integrity: partner.integrity, audit: partner.audit },
         kinds: Kind::ALL.iter().copied().filter(|kind| partner.may_send(*kind)).collect(),
     }
 }

@@ -9,14 +9,15 @@ use canonical::Digest;
 use canonical::values::UtcInstant;
 use kit::http::{HttpClient, HttpSettings, Method};
 use kit::jose::{KeySet, Seen, SeenError, Unclaimed};
+use kit::modi::EVIDENCE_HEADER;
 use kit::pdnd::dpop;
-use kit::pdnd::voucher::{Expectations, Presented, Scheme, verify};
+use kit::pdnd::voucher::{Expectations, Presented, Scheme, Voucher, verify};
 
 use super::published_keys::{Fetch, Fetched, PublishedKeys};
 use super::{Partners, refused};
 use crate::clock::Clock;
 use crate::config::exchange::PdndConfig;
-use crate::http::api::caller::{Caller, Credentials, Refusal, authorization};
+use crate::http::api::caller::{Caller, Client, Credentials, Refusal, authorization};
 use crate::storage::Store;
 use crate::storage::exchange::{Asked, KeyedRequest};
 
@@ -67,6 +68,13 @@ impl Vouchers {
         Ok(Self { keys, expectations, address, partners, seen: SeenInStore(store), clock })
     }
 
+    /// The partner who holds a voucher that was verified.
+    fn partner(&self, voucher: Voucher) -> Result<Caller, Refusal> {
+        let caller = self.partners.consumer(&voucher.consumer_id, &voucher.purpose_id)?;
+        let Voucher { client_id, purpose_id, token_id, is_bound_to_evidence, .. } = voucher;
+        Ok(Caller { client: Some(Client { client_id, purpose_id, token_id, is_bound_to_evidence }), ..caller })
+    }
+
     /// The proof that came with a bound voucher. It is claimed when the voucher is believed: a stranger
     /// leaves no trace in the ledger.
     fn proof(&self, parts: &Parts, token: &str, now: UtcInstant) -> Result<Unclaimed<dpop::Proof>, Refusal> {
@@ -85,6 +93,7 @@ impl Credentials for Vouchers {
     async fn verify(&self, parts: &Parts) -> Result<Caller, Refusal> {
         let value = authorization(&parts.headers)?;
         let presented = Presented::from_authorization(&[value]).map_err(|error| refused(&error))?;
+        let presented = with_evidence(presented, parts)?;
         let now = self.clock.now();
         let keys = self.keys.known().await.ok_or(Refusal::Unavailable("keys_unavailable"))?;
         let is_bound = presented.scheme() == Scheme::Dpop;
@@ -98,7 +107,7 @@ impl Credentials for Vouchers {
                 verified => verified,
             };
             let voucher = voucher.map_err(|error| refused(&error))?;
-            return self.partners.consumer(&voucher.consumer_id, &voucher.purpose_id);
+            return self.partner(voucher);
         }
         let proof = self.proof(parts, presented.token(), now)?;
         let bound = presented.with_proof(proof.unclaimed());
@@ -110,9 +119,22 @@ impl Credentials for Vouchers {
             verified => verified,
         };
         let voucher = voucher.map_err(|error| refused(&error))?;
-        let caller = self.partners.consumer(&voucher.consumer_id, &voucher.purpose_id)?;
+        let caller = self.partner(voucher)?;
         proof.claim(&self.seen, now).await.map_err(|error| refused(&error))?;
         Ok(caller)
+    }
+}
+
+/// The evidence that came beside a voucher: one that is bound to it comes with no other.
+fn with_evidence<'a>(presented: Presented<'a>, parts: &'a Parts) -> Result<Presented<'a>, Refusal> {
+    let mut given = parts.headers.get_all(EVIDENCE_HEADER).iter();
+    match (given.next(), given.next()) {
+        (None, _) => Ok(presented),
+        (Some(evidence), None) => {
+            let evidence = evidence.to_str().map_err(|_| Refusal::Broken("evidence_header"))?;
+            Ok(presented.with_evidence(evidence.trim()))
+        }
+        (Some(_), Some(_)) => Err(Refusal::Broken("evidence_header")),
     }
 }
 
