@@ -127,12 +127,10 @@ fn the_certificate_is_of_the_key_and_of_an_authority_of_theirs() {
 fn a_payload_that_does_not_stand_alone_is_not_signed() {
     let sign = |payload: &str| signer().sign(&message(payload), at_seconds(NOW)).err();
     let escaping = "<a/></soap:Body><soap:Body>";
-    let with_ours = format!(
-        "<a xmlns:wsu=\"http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd\" \
-         wsu:Id=\"TO-1\"/>"
-    );
+    let with_ours = "<a xmlns:wsu=\"http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd\" \
+                     wsu:Id=\"TO-1\"/>";
     let declared = "<?xml version=\"1.0\"?><a/>";
-    for payload in ["", "text", "<a/><b/>", "<a>", escaping, declared, "<!DOCTYPE a><a/>", &with_ours] {
+    for payload in ["", "text", "<a/><b/>", "<a>", escaping, declared, "<!DOCTYPE a><a/>", with_ours] {
         assert_eq!(sign(payload), Some(SoapError::Payload), "{payload}");
     }
     let odd = SoapMessage { to: "https://e.example/\u{1}", ..message("<a/>") };
