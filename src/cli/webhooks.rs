@@ -47,7 +47,9 @@ async fn list(store: &dyn Store, output: &Output) -> anyhow::Result<Exit> {
     let states = store.webhooks(None).await?;
     let words = output.words;
     if output.is_json() {
-        states.iter().for_each(|state| output.json(&facts(state)));
+        for state in &states {
+            output.json(&facts(state));
+        }
     } else if states.is_empty() {
         output.note(words.nobody_is_told);
     } else {

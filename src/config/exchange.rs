@@ -493,7 +493,7 @@ mod tests {
         let (_, rest) = guide.split_once("```toml\n").expect("settings");
         let (settings, _) = rest.split_once("```").expect("their end");
         let config: crate::config::Config = toml::from_str(settings).expect("a configuration");
-        assert_eq!(config.exchange.problem(&["invii-lombardia"]), None);
+        assert_eq!(config.exchange.problem(&["invii-lombardia"], &|name| name == "interop"), None);
         let partner = &config.exchange.partners["osservatorio-lombardia"];
         assert!(partner.webhook.is_some() && partner.callback.is_some());
     }

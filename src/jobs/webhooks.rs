@@ -130,16 +130,15 @@ impl Teller {
         if state.stopped.is_some() {
             return Ok(LOOK_EVERY);
         }
-        let message = match state.message {
-            Some(message) => message,
-            None => {
-                let next = state.taken_at.map_or(now, |taken_at| after(taken_at, hook.pause));
-                if next > now {
-                    return Ok(between(now, next));
-                }
-                let Some(message) = self.look(hook, state.told).await? else { return Ok(LOOK_EVERY) };
-                message
+        let message = if let Some(message) = state.message {
+            message
+        } else {
+            let next = state.taken_at.map_or(now, |taken_at| after(taken_at, hook.pause));
+            if next > now {
+                return Ok(between(now, next));
             }
+            let Some(message) = self.look(hook, state.told).await? else { return Ok(LOOK_EVERY) };
+            message
         };
         if message.due_at > now {
             return Ok(between(now, message.due_at));

@@ -50,10 +50,13 @@ enum Manner {
     SignsOfAnotherIssuer,
 }
 
+/// Statuses and bodies by path.
+type Bodies = HashMap<String, (u16, Vec<u8>)>;
+
 /// The services: bodies by path, each signed as it is sent.
 #[derive(Clone)]
 struct Services {
-    bodies: Arc<Mutex<HashMap<String, (u16, Vec<u8>)>>>,
+    bodies: Arc<Mutex<Bodies>>,
     manner: Arc<Mutex<Manner>>,
     keys: Arc<(SigningKey, SigningKey)>,
 }
@@ -347,7 +350,7 @@ async fn messages_evidences_and_identities_are_verified_by_the_key_that_the_plat
     };
     let (body, headers) =
         (b"{}".as_slice(), SignedHeaders { content_type: Some("application/json"), ..Default::default() });
-    let signed = |name: &str| -> sign::Signature {
+    let signature_by = |name: &str| -> sign::Signature {
         signer(name).sign(body, headers, &random_name(), now()).expect("signed").expect("a body")
     };
     let user = User { id: "operatore-7f3a".to_owned(), location: "postazione-12".to_owned(), assurance: None };
@@ -371,13 +374,13 @@ async fn messages_evidences_and_identities_are_verified_by_the_key_that_the_plat
             (by.map_err(|it| (it.code(), it.status())), who.map_err(|it| (it.code(), it.status())))
         }
     };
-    let (by, who) = judge(signed("eservice"), owner).await;
+    let (by, who) = judge(signature_by("eservice"), owner).await;
     assert_eq!((by, who), (Ok(Some(CLIENT.to_owned())), Ok("operatore-7f3a".to_owned())));
     // A key that nobody registered, and one that another client has.
     let unknown = ("unknown_kid", 400);
-    assert_eq!(judge(signed("stranger"), owner).await.0, Err(unknown));
+    assert_eq!(judge(signature_by("stranger"), owner).await.0, Err(unknown));
     let another = Owner { register: Register::Clients, id: KEYCHAIN };
-    assert_eq!(judge(signed("eservice"), another).await, (Err(unknown), Err(unknown)));
+    assert_eq!(judge(signature_by("eservice"), another).await, (Err(unknown), Err(unknown)));
     let identity = |name: &str| {
         identity::make(&private(name), &KeyName::Registered, CLIENT, &audiences, 60, "i1", now()).expect("made")
     };
@@ -389,7 +392,7 @@ async fn messages_evidences_and_identities_are_verified_by_the_key_that_the_plat
     // While the platform cannot be asked it is not the caller's fault.
     services.be(Manner::SignsNothing);
     let of_producer = Owner { register: Register::Keychains, id: KEYCHAIN };
-    assert_eq!(judge(signed("producer"), of_producer).await.0, Err(("platform_keys", 503)));
+    assert_eq!(judge(signature_by("producer"), of_producer).await.0, Err(("platform_keys", 503)));
 }
 
 #[tokio::test]

@@ -22,26 +22,23 @@ impl Digests for Pico {
         let after = range.after.as_ref().map(UnitKey::as_str);
         let collections = [Collection::Segnalazioni, Collection::Risorse];
         let collection = collections.into_iter().find(|one| after.is_some_and(|after| after >= one.prefix()));
-        let (elements, next) = match collection {
-            Some(collection) => {
-                // The prefix alone is where the list begins.
-                let after = after.filter(|after| *after != collection.prefix());
-                let page: Elenco<SchedaTenuta> = self.client.list(Some(collection), after, SHEETS_LIMIT).await?;
-                let elements = page.elementi.iter().map(|held| {
-                    read::sheet(collection, held)
-                        .map(|unit| (unit.key.0, held.impronta.clone()))
-                        .map_err(|problem| not_understood(&problem))
-                });
-                let end = (collection == Collection::Risorse).then(|| Collection::Segnalazioni.prefix().to_owned());
-                (elements.collect::<Result<Vec<_>, _>>()?, page.successivo.or(end))
-            }
-            None => {
-                let page: Elenco<Elemento> = self.client.list(None, after, DIGESTS_LIMIT).await?;
-                let is_compared = |elemento: &&Elemento| dataset::by_name(&elemento.dataset).is_some();
-                let elements = page.elementi.iter().filter(is_compared);
-                let elements = elements.map(|elemento| (elemento.key(), elemento.impronta.clone())).collect();
-                (elements, page.successivo.or_else(|| Some(Collection::Risorse.prefix().to_owned())))
-            }
+        let (elements, next) = if let Some(collection) = collection {
+            // The prefix alone is where the list begins.
+            let after = after.filter(|after| *after != collection.prefix());
+            let page: Elenco<SchedaTenuta> = self.client.list(Some(collection), after, SHEETS_LIMIT).await?;
+            let elements = page.elementi.iter().map(|held| {
+                read::sheet(collection, held)
+                    .map(|unit| (unit.key.0, held.impronta.clone()))
+                    .map_err(|problem| not_understood(&problem))
+            });
+            let end = (collection == Collection::Risorse).then(|| Collection::Segnalazioni.prefix().to_owned());
+            (elements.collect::<Result<Vec<_>, _>>()?, page.successivo.or(end))
+        } else {
+            let page: Elenco<Elemento> = self.client.list(None, after, DIGESTS_LIMIT).await?;
+            let is_compared = |elemento: &&Elemento| dataset::by_name(&elemento.dataset).is_some();
+            let elements = page.elementi.iter().filter(is_compared);
+            let elements = elements.map(|elemento| (elemento.key(), elemento.impronta.clone())).collect();
+            (elements, page.successivo.or_else(|| Some(Collection::Risorse.prefix().to_owned())))
         };
         let unit = |(key, impronta): (String, String)| {
             let digest = Digest::from_hex(&impronta).ok_or_else(|| not_understood("a digest that is none"))?;

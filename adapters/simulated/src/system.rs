@@ -69,6 +69,7 @@ impl Fault {
 }
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a stand-in, each for another fault")]
 pub(crate) struct State {
     pub(crate) held: BTreeMap<UnitKey, HeldUnit>,
     pub(crate) effects: Vec<Effect>,

@@ -171,14 +171,14 @@ async fn a_total_that_is_not_reached_is_said_in_the_words_of_people() {
 
 /// What the target holds, as its operators write it: texts, and the count at the end.
 fn listed(test: &TestFlow, as_of: &str) -> String {
-    let text = |value: &FieldValue| match value {
+    let spelled = |value: &FieldValue| match value {
         FieldValue::Codes(codes) => serde_json::json!(codes),
         value => serde_json::json!(value.to_string()),
     };
     let mut lines = Vec::new();
     for (unit, rows) in test.target.held() {
         for row in rows {
-            let fields: BTreeMap<_, _> = row.fields.iter().map(|(name, value)| (name, text(value))).collect();
+            let fields: BTreeMap<_, _> = row.fields.iter().map(|(name, value)| (name, spelled(value))).collect();
             lines.push(serde_json::json!({ "unita": unit, "riga": row.key, "campi": fields }).to_string());
         }
     }
@@ -187,9 +187,9 @@ fn listed(test: &TestFlow, as_of: &str) -> String {
     lines.join("\n")
 }
 
-async fn compare_listed(test: &TestFlow, name: &str, text: &str) -> Reconciliation {
+async fn compare_listed(test: &TestFlow, name: &str, lines: &str) -> Reconciliation {
     let path = test.folder.path().join(name);
-    std::fs::write(&path, text).expect("written");
+    std::fs::write(&path, lines).expect("written");
     let listing = listing::Listing::read(&path, listing::Said::default()).await.expect("a list");
     reconcile::reconcile_listed(&test.flow, "target", &listing).await.expect("compared")
 }
@@ -269,9 +269,9 @@ async fn what_one_node_says_that_a_target_holds_is_compared_by_another() {
 
 async fn expected(test: &TestFlow) -> String {
     let mut expected = listing::Expected::of(&test.flow, "target").expect("a target");
-    let mut text = String::new();
+    let mut list = String::new();
     while let Some(lines) = expected.next().await.expect("lines") {
-        text.push_str(&lines);
+        list.push_str(&lines);
     }
-    text
+    list
 }

@@ -185,8 +185,9 @@ impl<'a> Walk<'a> {
                     self.in_pages().await?
                 }
                 Some(Step::Same { key, delivery, rows }) => Some(same(key, delivery, rows)),
-                Some(Step::Nothing { key }) => Some(Compared::new(key)),
-                Some(Step::Differs { key, ours: None, theirs: None }) => Some(Compared::new(key)),
+                Some(Step::Nothing { key } | Step::Differs { key, ours: None, theirs: None }) => {
+                    Some(Compared::new(key))
+                }
                 Some(Step::Differs { ours, theirs, .. }) => {
                     Some(self.unit(ours.map(|ours| *ours), theirs, false).await?)
                 }

@@ -158,10 +158,10 @@ impl Registered {
 
     /// Forgets what is known of a key that an event speaks of, whatever it says: it is asked for again.
     /// True when a key was dropped because it was deleted.
-    fn apply(&self, register: Register, kind: &KeyEventKind, kid: &str) -> bool {
+    fn apply(&self, register: Register, event: &KeyEventKind, kid: &str) -> bool {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let forgotten = known.remove(&(register, kid.to_owned()));
-        *kind == KeyEventKind::Deleted && forgotten.is_some_and(|kept| kept.found.is_some())
+        *event == KeyEventKind::Deleted && forgotten.is_some_and(|kept| kept.found.is_some())
     }
 
     /// Verifies `Agid-JWT-Signature` of a message by the registered key that it names.

@@ -87,13 +87,13 @@ const EXCHANGES: &[Expected] = &[
 #[test]
 fn every_example_of_an_exchange_says_what_it_is_and_its_service_has_that_operation() {
     for (file, service, operation, reply_to, correlation_id, state) in EXCHANGES {
-        let owned = |text: &Option<&str>| text.map(str::to_owned);
+        let owned = |text: Option<&str>| text.map(str::to_owned);
         let expected = Interaction {
             version: SoapVersion::V1_2,
             operation: Some((*operation).to_owned()),
-            reply_to: owned(reply_to),
-            correlation_id: owned(correlation_id),
-            state: owned(state),
+            reply_to: owned(*reply_to),
+            correlation_id: owned(*correlation_id),
+            state: owned(*state),
             fault: None,
         };
         assert_eq!(read(&message(file)), Ok(expected), "{file}");

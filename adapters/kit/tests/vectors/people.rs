@@ -26,7 +26,11 @@ fn every_provider_gives_the_roles_that_were_written_and_no_others() {
             None => assert_eq!(given, Ok(expected), "{id}"),
         }
         let code = fiscal_number(claims);
-        assert_eq!(code.as_ref().map(|code| code.as_str()), vector["fiscal_number"].as_str(), "{id}");
+        assert_eq!(
+            code.as_ref().map(canonical::identifiers::CodiceFiscale::as_str),
+            vector["fiscal_number"].as_str(),
+            "{id}"
+        );
     }
 }
 

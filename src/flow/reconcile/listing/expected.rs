@@ -2,6 +2,7 @@
 //! Another node, or an office, compares it with what it knows.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use canonical::values::UtcInstant;
@@ -24,6 +25,12 @@ pub struct Expected<'a> {
     /// Units that are on their way or cannot be composed: whoever reads the list must not miss them.
     left_out: u64,
     ended: bool,
+}
+
+impl fmt::Debug for Expected<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Expected").field("name", &self.name).field("after", &self.after).finish_non_exhaustive()
+    }
 }
 
 #[derive(Serialize)]
@@ -80,13 +87,11 @@ impl<'a> Expected<'a> {
             return Vec::new();
         }
         let target = self.adapter.target().filter(|_| is_settled(unit));
-        match target.map(|target| Composer { target, listing: None }.compose(unit)) {
-            Some(Ok(composed)) => composed.rows,
-            None | Some(Err(_)) => {
-                self.left_out += 1;
-                Vec::new()
-            }
+        if let Some(Ok(composed)) = target.map(|target| Composer { target, listing: None }.compose(unit)) {
+            return composed.rows;
         }
+        self.left_out += 1;
+        Vec::new()
     }
 }
 

@@ -146,7 +146,9 @@ proptest! {
         for one in &given {
             expected.entry(key(&one.0)).or_default().push(row(one));
         }
-        expected.values_mut().for_each(|rows| rows.sort_by(|a, b| a.key.cmp(&b.key)));
+        for rows in expected.values_mut() {
+            rows.sort_by(|a, b| a.key.cmp(&b.key));
+        }
         prop_assert_eq!(sorted.units(), expected.len() as u64);
         let after = after.map(UnitKey);
         let range = KeyRange { after: after.clone(), up_to: None };

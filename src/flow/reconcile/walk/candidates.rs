@@ -66,7 +66,7 @@ enum Planned {
 /// A range of the window.
 #[derive(Debug)]
 struct Range {
-    range: KeyRange,
+    keys: KeyRange,
     is_same: bool,
     /// How many units of it are still to be listed, where they said so.
     rest: Option<u64>,
@@ -192,7 +192,7 @@ impl<'a> Candidates<'a> {
         if !range.is_same {
             return self.list().await;
         }
-        let range = self.ranges.pop_front().map(|range| range.range).unwrap_or_default();
+        let range = self.ranges.pop_front().map(|range| range.keys).unwrap_or_default();
         while let Some(mine) = self.ahead.pop_front_if(|mine| range.is_before_end(&mine.key)) {
             self.planned.push_back(match mine.says {
                 Says::Rows(_, rows) => Planned::Same(mine, rows),
@@ -227,10 +227,10 @@ impl<'a> Candidates<'a> {
             let range = KeyRange { after: after.clone(), up_to };
             after.clone_from(&range.up_to);
             sums.push(sum(units));
-            ranges.push(Range { range, is_same: false, rest: None });
+            ranges.push(Range { keys: range, is_same: false, rest: None });
         }
         let asked = ranges.iter().zip(&sums).filter(|(_, sum)| sum.is_some());
-        let asked: Vec<_> = asked.map(|(range, _)| range.range.clone()).collect();
+        let asked: Vec<_> = asked.map(|(range, _)| range.keys.clone()).collect();
         let told = if asked.is_empty() { None } else { self.digests.ranges(&asked).await? };
         if let Some(told) = told {
             if told.len() != asked.len() {
@@ -265,22 +265,19 @@ impl<'a> Candidates<'a> {
 
     /// Lists a page of the first range, and merges it with ours.
     async fn list(&mut self) -> Result<(), Stop> {
-        let Some(Range { range, rest, .. }) = self.ranges.front() else { return Ok(()) };
+        let Some(Range { keys: range, rest, .. }) = self.ranges.front() else { return Ok(()) };
         let page = self.digests.list(range).await?;
         let end = page.next.clone().filter(|next| range.up_to.as_ref().is_none_or(|up_to| next < up_to));
         let piece = KeyRange { after: range.after.clone(), up_to: end.clone().or_else(|| range.up_to.clone()) };
         let listed = held_against(page, &piece, *rest, end.is_some())?;
         let (rest, is_last) = (listed.rest, piece.up_to.is_none());
         self.merge(listed.units, &piece);
-        match (end, self.ranges.front_mut()) {
-            (Some(end), Some(range)) => {
-                range.range.after = Some(end);
-                range.rest = rest;
-            }
-            _ => {
-                self.ranges.pop_front();
-                self.done = is_last;
-            }
+        if let (Some(end), Some(listed)) = (end, self.ranges.front_mut()) {
+            listed.keys.after = Some(end);
+            listed.rest = rest;
+        } else {
+            self.ranges.pop_front();
+            self.done = is_last;
         }
         Ok(())
     }

@@ -70,7 +70,7 @@ fn one_text(header: Node<'_, '_>, name: &str) -> Result<Option<String>, Refusal>
 
 fn state(content: Node<'_, '_>) -> Option<String> {
     let child = |parent: Node<'_, '_>, names: &[&str]| {
-        parent.children().find(|child| child.is_element() && names.contains(&child.tag_name().name())).map(|it| it.id())
+        parent.children().find(|child| child.is_element() && names.contains(&child.tag_name().name())).map(Node::id)
     };
     let document = content.document();
     let answer = document.get_node(child(content, &["return"])?)?;
