@@ -17,7 +17,7 @@ impl Observer for Simulated {
         asked(&mut state, from.is_none())?;
         let range = KeyRange { after: from.map(|from| UnitKey(from.to_owned())), up_to: None };
         let page: Vec<&UnitKey> = within(&state, &range).take(state.page_size).map(|(key, _)| key).collect();
-        let next = page.last().filter(|last| state.held.keys().next_back() > Some(**last)).map(|last| last.to_string());
+        let next = page.last().filter(|last| state.held.keys().next_back() > Some(**last)).map(ToString::to_string);
         let units: Vec<_> = page.into_iter().filter_map(|key| observed(&state, key)).collect();
         let total = Some(state.held.len() as u64).filter(|_| state.says_totals);
         let extent = Extent { elements: units.len() as u64, total, pages: None };

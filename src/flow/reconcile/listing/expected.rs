@@ -26,6 +26,12 @@ pub struct Expected<'a> {
     ended: bool,
 }
 
+impl std::fmt::Debug for Expected<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Expected").field("name", &self.name).field("rows", &self.rows).finish_non_exhaustive()
+    }
+}
+
 #[derive(Serialize)]
 struct Line<'a> {
     unita: &'a str,

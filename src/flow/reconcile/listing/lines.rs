@@ -128,22 +128,26 @@ fn of_object(mut object: Map<String, Value>) -> Line {
     let fields = object.remove("campi").unwrap_or_else(|| Value::Object(Map::new()));
     let Value::Object(fields) = fields else { return None };
     for (name, value) in fields {
-        row = row.with(&name, of_value(value)?);
+        row = row.with(&name, of_value(value).ok()?);
     }
     // What is not known might be what makes the difference.
     object.is_empty().then_some((unit, row))
 }
 
-/// A value, or its absence; none where it is neither.
-fn of_value(value: Value) -> Option<Option<FieldValue>> {
-    Some(match value {
+/// What is written is no value.
+struct NoValue;
+
+/// A value, or its absence.
+fn of_value(value: Value) -> Result<Option<FieldValue>, NoValue> {
+    Ok(match value {
         Value::Null => None,
-        Value::String(written) if written.is_empty() => None,
+        Value::String(written) if written.trim().is_empty() => None,
         Value::Array(items) => {
-            Some(FieldValue::Codes(items.into_iter().map(text).collect::<Option<BTreeSet<String>>>()?))
+            let codes: Option<BTreeSet<String>> = items.into_iter().map(text).collect();
+            Some(FieldValue::Codes(codes.ok_or(NoValue)?))
         }
-        value @ Value::Object(_) => Some(serde_json::from_value(value).ok()?),
-        value => Some(FieldValue::Text(text(value)?)),
+        value @ Value::Object(_) => Some(serde_json::from_value(value).map_err(|_| NoValue)?),
+        value => Some(FieldValue::Text(text(value).ok_or(NoValue)?)),
     })
 }
 
