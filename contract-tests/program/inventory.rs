@@ -34,7 +34,7 @@ fn compare(folder: &Path, name: &str, text: &str, more: &[&str]) -> std::process
     std::fs::write(&list, text).expect("written");
     let list = list.to_string_lossy();
     let arguments = ["--json", "reconcile", "scp-esecuzione", "--inventory", list.as_ref()];
-    raccordo(folder, &[&arguments, more].concat())
+    raccordo(folder, &[&arguments[..], more].concat())
 }
 
 #[test]

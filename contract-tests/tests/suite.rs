@@ -1,6 +1,9 @@
 //! The suite of the adapters can fail: a source of a few rows is read well, then with one mistake after
 //! the other, each of which breaks the promise that is there for it.
 
+#[path = "suite/totals.rs"]
+mod totals;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;

@@ -90,3 +90,93 @@ async fn list(digests: &dyn Digests, range: &KeyRange) -> Result<Vec<UnitDigest>
     }
     Err("a list without an end".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use canonical::Digest;
+    use contract::{AdapterError, Composed, DigestPage, ObservedUnit, Row};
+    use rstest::rstest;
+    use simulated::Simulated;
+
+    use super::*;
+    use crate::records::{lotto, record, source};
+
+    /// What the system does wrong.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Lie {
+        Nothing,
+        LeavesOut,
+        ListsAnother,
+        AddsUpWrongly,
+        GivesAnother,
+        GivesWhatItHasNot,
+    }
+
+    struct Lying(Simulated, Lie);
+
+    #[async_trait]
+    impl Digests for Lying {
+        fn digest_of(&self, composed: &Composed) -> Option<Digest> {
+            self.0.digest_of(composed)
+        }
+
+        async fn ranges(&self, ranges: &[KeyRange]) -> Result<Option<Vec<RangeDigest>>, AdapterError> {
+            let mut sums = self.0.ranges(ranges).await?.unwrap_or_default();
+            if self.1 == Lie::AddsUpWrongly {
+                sums.reverse();
+            }
+            Ok(Some(sums))
+        }
+
+        async fn list(&self, range: &KeyRange) -> Result<DigestPage, AdapterError> {
+            let mut page = DigestPage { whole: None, ..self.0.list(range).await? };
+            match (self.1, page.units.last_mut()) {
+                (Lie::LeavesOut, Some(_)) => drop(page.units.pop()),
+                (Lie::ListsAnother, Some(last)) => last.digest = Digest::of(b"another"),
+                _ => {}
+            }
+            Ok(page)
+        }
+
+        async fn observe(&self, keys: &[UnitKey]) -> Result<Vec<ObservedUnit>, AdapterError> {
+            let mut units = self.0.observe(keys).await?;
+            match (self.1, units.last_mut()) {
+                (Lie::GivesAnother, Some(last)) => last.rows.push(Row::new("another")),
+                (Lie::GivesWhatItHasNot, None) => {
+                    let keys = keys.iter().cloned();
+                    units.extend(keys.map(|key| ObservedUnit { key, revision: None, rows: Vec::new() }));
+                }
+                _ => {}
+            }
+            Ok(units)
+        }
+    }
+
+    #[rstest]
+    #[case(Lie::Nothing, None)]
+    #[case(Lie::LeavesOut, Some("other units than the inventory"))]
+    #[case(Lie::ListsAnother, Some("under another digest"))]
+    #[case(Lie::AddsUpWrongly, Some("a range has another digest"))]
+    #[case(Lie::GivesAnother, Some("another one than in the inventory"))]
+    #[case(Lie::GivesWhatItHasNot, Some("nobody holds"))]
+    #[tokio::test]
+    async fn a_system_that_lies_is_found_out(#[case] lie: Lie, #[case] problem: Option<&str>) {
+        let system = Simulated::new();
+        let mut units = Vec::new();
+        for number in 1..=5 {
+            let member = record(lotto(number, "una scuola"), &source(), 1, None);
+            let key = UnitKey(format!("{}/{}", member.kind(), member.key()));
+            let composed = system.compose(&key, 1, std::slice::from_ref(&member)).unwrap();
+            system.plant(key.clone(), composed.rows);
+            units.push((key, vec![member]));
+        }
+        let inventory: Inventory = Ok(system.held());
+        let outcome = run(&system, &Lying(system.clone(), lie), &units, &inventory).await;
+        match (outcome, problem) {
+            (Ok(_), None) => {}
+            (Err(found), Some(problem)) => assert!(found.contains(problem), "{found}"),
+            (outcome, _) => panic!("{outcome:?}"),
+        }
+    }
+}

@@ -2,7 +2,6 @@
 //! Another node, or an office, compares it with what it knows.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use canonical::values::UtcInstant;
@@ -27,9 +26,9 @@ pub struct Expected<'a> {
     ended: bool,
 }
 
-impl fmt::Debug for Expected<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Expected").field("name", &self.name).field("after", &self.after).finish_non_exhaustive()
+impl std::fmt::Debug for Expected<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Expected").field("name", &self.name).field("rows", &self.rows).finish_non_exhaustive()
     }
 }
 

@@ -134,13 +134,14 @@ fn of_object(mut object: Map<String, Value>) -> Line {
     object.is_empty().then_some((unit, row))
 }
 
-/// What is neither a value nor the absence of one.
+/// What is written is no value.
 struct NoValue;
 
+/// A value, or its absence.
 fn of_value(value: Value) -> Result<Option<FieldValue>, NoValue> {
     Ok(match value {
         Value::Null => None,
-        Value::String(written) if written.is_empty() => None,
+        Value::String(written) if written.trim().is_empty() => None,
         Value::Array(items) => {
             let codes: Option<BTreeSet<String>> = items.into_iter().map(text).collect();
             Some(FieldValue::Codes(codes.ok_or(NoValue)?))
