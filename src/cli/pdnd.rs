@@ -1,7 +1,9 @@
 //! `raccordo pdnd`: what an administrator needs to find out why the platform says no.
 //!
 //! The platform never says which part of an assertion is wrong. The pre-flight does, and what passes
-//! it can be pasted into the platform's own debugger.
+//! it can be pasted into the platform's own debugger; what is not in an assertion, [`state`] asks for.
+
+mod state;
 
 use std::path::Path;
 
@@ -20,6 +22,8 @@ use crate::config::Config;
 pub(super) enum Command {
     /// Check the settings of a client and print an assertion for the platform's debugger; nothing is sent
     Assertion(Arguments),
+    /// Ask the platform whether key, purpose and agreement of a client are in order; nothing is changed
+    State(state::Arguments),
 }
 
 /// Check the settings of a client and print an assertion; nothing is sent.
@@ -33,14 +37,17 @@ pub(super) struct Arguments {
     digest: Option<String>,
 }
 
-pub(super) fn run(
+pub(super) async fn run(
     folder: Option<&Path>,
     command: &Command,
     language: Language,
     output: &Output,
 ) -> anyhow::Result<Exit> {
-    let Command::Assertion(arguments) = command;
     let config = Config::load(folder.unwrap_or(Path::new(".")))?;
+    let arguments = match command {
+        Command::Assertion(arguments) => arguments,
+        Command::State(arguments) => return state::run(&config.pdnd, arguments, language, output).await,
+    };
     let found = match (&arguments.name, config.pdnd.len()) {
         (Some(name), _) => config.pdnd.get_key_value(name),
         (None, 1) => config.pdnd.first_key_value(),
