@@ -212,8 +212,8 @@ impl Resolve for GuardedResolver {
 
 /// The refusal underneath an error, where it is one.
 pub(super) fn refusal_under(error: &(dyn std::error::Error + 'static)) -> Option<NotAllowed> {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.filter_map(|cause| cause.downcast_ref::<NotAllowed>()).next().cloned()
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.find_map(|cause| cause.downcast_ref::<NotAllowed>()).cloned()
 }
 
 #[cfg(test)]
