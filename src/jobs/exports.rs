@@ -262,10 +262,10 @@ impl Maker {
             (false, false, Some(pause)) => ReplyEnding::Again(after(now, pause)),
             _ => ReplyEnding::GivenUp,
         };
-        let (code, why) = (&told.code, &told.why);
         if ending == ReplyEnding::Taken {
             tracing::info!(export = asked.id, attempt, "partner told that his export is there");
         } else {
+            let (code, why) = (&told.code, &told.why);
             tracing::warn!(export = asked.id, attempt, code, why, ?ending, "partner not told of his export");
         }
         store.end_reply(&asked.id, attempt, ending).await

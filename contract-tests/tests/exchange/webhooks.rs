@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -135,7 +135,7 @@ struct Telling {
     _folder: TempDir,
 }
 
-pub(crate) fn write_secret(path: &PathBuf, secrets: &str) {
+pub(crate) fn write_secret(path: &Path, secrets: &str) {
     std::fs::write(path, secrets).expect("written");
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("set");
 }
@@ -379,7 +379,7 @@ async fn a_name_that_leads_to_this_machine_is_never_spoken_with_unless_configure
 fn a_webhook_that_cannot_be_is_refused_at_the_start_with_its_line() {
     let refused = |url: &str, more: &str| {
         let text = format!("[http]\n{}", partner("avvisato", url, "segreto", more));
-        Config::parse(&text, std::path::Path::new("/srv/raccordo")).err()
+        Config::parse(&text, Path::new("/srv/raccordo")).err()
     };
     let good = refused("https://osservatorio.example/avvisi", "");
     assert_eq!(good, None);
