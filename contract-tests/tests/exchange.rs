@@ -13,6 +13,8 @@ mod description;
 mod exports;
 #[path = "exchange/messages.rs"]
 mod messages;
+#[path = "exchange/problems.rs"]
+mod problems;
 #[path = "exchange/submissions.rs"]
 mod submissions;
 #[path = "exchange/tasks.rs"]

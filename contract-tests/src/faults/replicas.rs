@@ -17,8 +17,9 @@ use crate::rest::rest;
 const READY: Duration = Duration::from_secs(5);
 /// From the last fault until everything is delivered.
 const SETTLED: Duration = Duration::from_secs(30);
-/// The period of the schedule, less what two clocks may differ in reading.
-const PERIOD: Duration = Duration::from_secs(58);
+/// Between two rounds of a schedule of one minute: one that begins late, because the machine is busy or the
+/// intake held, does not delay the next.
+const BETWEEN_ROUNDS: Duration = Duration::from_secs(45);
 
 /// F10: the server is restarted, killed, and ends every session, under a daemon that works.
 pub(super) fn lost_server(plan: &Plan) -> Result<Ended> {
@@ -118,17 +119,15 @@ pub(super) fn three_daemons(plan: &Plan) -> Result<Ended> {
     } else if took > SETTLED {
         figures.violated(format!("I14: what was begun was finished only {} s after the last fault", took.as_secs()));
     }
-    let too_early = format!(
-        "select count(*) from (
+    let shortest = "
+        select coalesce(min(pause) / 1000000, 60) from (
             select started_at - lag(started_at) over (partition by source order by started_at) as pause
-              from run where kind = 'sync') p
-          where pause < {}",
-        PERIOD.as_micros()
-    );
+              from run where kind = 'sync') p";
+    let shortest = u64::try_from(place.store.number(shortest)?)?;
     let rounds_of_the_schedule = place.store.number("select count(*) from run where kind = 'sync'")?;
     ensure!(rounds_of_the_schedule > 1, "the schedule had no second round");
-    if place.store.number(&too_early)? > 0 {
-        figures.violated("the schedule ran twice in one period");
+    if shortest < BETWEEN_ROUNDS.as_secs() {
+        figures.violated(format!("the schedule ran twice in one period: after {shortest} s"));
     }
     for daemon in daemons {
         daemon.signal("TERM")?;

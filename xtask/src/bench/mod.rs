@@ -15,6 +15,8 @@ mod queue;
 #[cfg(feature = "bench")]
 mod reconcile;
 #[cfg(feature = "bench")]
+mod signed;
+#[cfg(feature = "bench")]
 mod stock;
 #[cfg(feature = "bench")]
 mod xml;
@@ -59,6 +61,21 @@ pub(crate) enum Bench {
         /// How many times each is measured, in turn; the median counts. reladiff takes its time once.
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
         rounds: u32,
+        /// Succeed although a bar is missed.
+        #[arg(long)]
+        report_only: bool,
+    },
+    /// Sign and post messages by the client of deliveries, beside a bare loop that signs and posts.
+    Signed {
+        /// How many messages a side and round.
+        #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(16..))]
+        calls: u32,
+        /// How many rounds; the medians count.
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+        rounds: u32,
+        /// How long a message is.
+        #[arg(long, default_value_t = 16, value_name = "KIB")]
+        body_kib: u32,
         /// Succeed although a bar is missed.
         #[arg(long)]
         report_only: bool,
@@ -120,6 +137,9 @@ impl Bench {
             Self::Queue { jobs, rounds, report_only } => queue::run(*jobs, *rounds, *report_only),
             Self::Reconcile { records, differences, rounds, report_only } => {
                 Ok(reconcile::run(*records, *differences, *rounds)? || *report_only)
+            }
+            Self::Signed { calls, rounds, body_kib, report_only } => {
+                signed::run(*calls, *rounds, *body_kib, *report_only)
             }
             Self::ReconcilePass { pass, folder } => reconcile::pass(*pass, folder),
             Self::QueueReplica { url } => processes::replica(url),
