@@ -29,6 +29,18 @@ fn with_a_list() -> (tempfile::TempDir, String) {
     (folder, text)
 }
 
+/// The moment that the program itself writes on a list now.
+fn now(folder: &Path) -> String {
+    let list = folder.join("adesso.ndjson");
+    let written = raccordo(folder, &["reconcile", "scp-esecuzione", "--expected", &list.to_string_lossy()]);
+    assert_eq!(code(&written), 0);
+    let text = std::fs::read_to_string(&list).expect("a list");
+    std::fs::remove_file(&list).expect("removed");
+    let last = text.lines().next_back().expect("its end");
+    let said: serde_json::Value = serde_json::from_str(last).expect("JSON");
+    said["inventario"]["al"].as_str().expect("a moment").to_owned()
+}
+
 fn compare(folder: &Path, name: &str, text: &str, more: &[&str]) -> std::process::Output {
     let list = folder.join(name);
     std::fs::write(&list, text).expect("written");
@@ -51,16 +63,20 @@ fn a_list_in_a_file_agrees_differs_or_is_not_whole() {
 
     let (first, rest) = list.split_once('\n').expect("two lines");
     let shorter = rest.replace(&format!("\"righe\":{rows}"), &format!("\"righe\":{}", rows - 1));
-    let missing = compare(folder, "senza.ndjson", &shorter, &[]);
+    let missing = compare(folder, "senza.ndjson", &shorter, &["--as-of", &now(folder)]);
     assert_eq!((code(&missing), json(&missing)["counts"]["missing_there"].as_u64()), (5, Some(1)), "without {first}");
-    let cut = compare(folder, "tagliato.ndjson", rest, &[]);
+    let cut = compare(folder, "tagliato.ndjson", rest, &["--as-of", &now(folder)]);
     assert_eq!((code(&cut), json(&cut)["counts"]["missing_there"].as_u64()), (4, Some(0)));
     assert_eq!(json(&cut)["complete"], false);
     let without_end: Vec<&str> = list.lines().take(3).collect();
     let cut = compare(folder, "senza_fine.ndjson", &without_end.join("\n"), &[]);
     assert_eq!(code(&cut), 2, "nobody knows of which moment it is");
-    let old = compare(folder, "vecchio.ndjson", &shorter, &["--as-of", "2001-01-01T00:00:00Z"]);
-    assert_eq!(code(&old), 4, "all of it was delivered later");
+    let cut = compare(folder, "senza_fine.ndjson", &without_end.join("\n"), &["--as-of", &now(folder)]);
+    assert_eq!((code(&cut), json(&cut)["counts"]["missing_there"].as_u64()), (4, Some(0)), "nobody knows its length");
+    for moment in ["2001-01-01T00:00:00Z", "2101-01-01T00:00:00Z"] {
+        let refused = compare(folder, "altro_tempo.ndjson", &shorter, &["--as-of", moment]);
+        assert_eq!(code(&refused), 2, "before the last comparison, or not yet");
+    }
 
     let again = raccordo(
         folder,

@@ -88,6 +88,7 @@ fn exit_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     }
     if let Some(flow) = cause.downcast_ref::<FlowError>() {
         return Some(match flow {
+            FlowError::List { .. } => Exit::Usage,
             FlowError::NoRole { .. } | FlowError::UnknownSystem { .. } => Exit::Configuration,
             FlowError::Adapter(_) | FlowError::Held(_) | FlowError::Storage(StorageError::Unavailable { .. }) => {
                 Exit::Unavailable

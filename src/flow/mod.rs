@@ -128,6 +128,14 @@ pub enum FlowError {
         /// Which comparison.
         comparison: String,
     },
+    /// A list in a file that cannot be compared now.
+    #[error("the list is of {as_of}, and nothing was compared: {problem}")]
+    List {
+        /// The moment of which it is.
+        as_of: canonical::values::UtcInstant,
+        /// Why.
+        problem: String,
+    },
     /// A task of ours ended before its time.
     #[error("{task} ended unexpectedly")]
     Interrupted {

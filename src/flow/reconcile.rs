@@ -43,6 +43,10 @@ use crate::storage::{
 const BATCH: usize = 500;
 /// Units after which it is noted how far the run has come, whatever was found.
 const UNITS: usize = 200;
+/// Runs among which the last complete one is looked for.
+const LOOKED_BACK: u32 = 1_000;
+/// Why a run ended that was killed, and that the next one cannot go on with.
+const OTHER_EVIDENCE: &str = "il confronto era stato interrotto, e quello che segue guarda altrove";
 /// Discrepancies that a result names; all stand among the work items.
 pub const NAMED: usize = 100;
 
@@ -63,6 +67,9 @@ pub struct Policy {
 /// How far a run has come: all that is needed to go on.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Progress<P> {
+    /// Whether the other side is a list in a file.
+    #[serde(default)]
+    is_listed: bool,
     place: P,
     counts: ReconciliationCounts,
     rules: BTreeMap<String, u64>,
@@ -74,6 +81,7 @@ struct Notebook<'a> {
     run: &'a ComparisonRun,
     counts: ReconciliationCounts,
     rules: BTreeMap<String, u64>,
+    is_listed: bool,
     found: Vec<Discrepancy>,
     /// Units of which nothing can be said now.
     kept: Vec<String>,
@@ -85,15 +93,15 @@ impl<'a> Notebook<'a> {
     /// A new one, and where the run is to go on.
     fn open<P: Default + for<'de> Deserialize<'de>>(flow: &'a Flow, run: &'a ComparisonRun) -> (Self, P) {
         let progress = run.progress.as_deref().and_then(|text| serde_json::from_str::<Progress<P>>(text).ok());
-        let Progress { place, counts, rules } = progress.unwrap_or_default();
-        let notebook =
-            Self { flow, run, counts, rules, found: Vec::new(), kept: Vec::new(), units: 0, named: Vec::new() };
-        (notebook, place)
+        let Progress { is_listed, place, counts, rules } = progress.unwrap_or_default();
+        let (found, kept, named) = (Vec::new(), Vec::new(), Vec::new());
+        (Self { flow, run, counts, rules, is_listed, found, kept, units: 0, named }, place)
     }
 
-    /// Forgets how far the run had come.
-    fn begin_anew(&mut self) {
-        (self.counts, self.rules) = (ReconciliationCounts::default(), BTreeMap::new());
+    /// Begins with the evidence that the run rests on, so that whoever takes it up has the same.
+    async fn begin(&mut self, is_listed: bool) -> Result<(), FlowError> {
+        self.is_listed = is_listed;
+        self.note(Place::default()).await
     }
 
     fn add(&mut self, counts: ReconciliationCounts, found: Vec<Discrepancy>) {
@@ -112,7 +120,7 @@ impl<'a> Notebook<'a> {
 
     /// Notes what was gathered, with the place after it.
     async fn note<P: Serialize>(&mut self, place: P) -> Result<(), FlowError> {
-        let progress = Progress { place, counts: self.counts, rules: self.rules.clone() };
+        let progress = Progress { is_listed: self.is_listed, place, counts: self.counts, rules: self.rules.clone() };
         // Numbers, texts and maps with texts as keys: this always has a JSON form.
         let progress = serde_json::to_string(&progress).unwrap_or_default();
         let now = self.flow.clock.now();
@@ -221,13 +229,15 @@ async fn compare_with(
     let is_home_of_others = observer.is_some_and(Observer::holds_more_than_ours);
     let observer = listing.map(|listing| listing as &dyn Observer).or(observer).ok_or_else(|| no_role("observer"))?;
     let side = Side { observer, is_home_of_others, listing };
-    let run = begin(flow, name).await?;
+    if let Some(listing) = listing {
+        let runs = flow.store.runs(Some(name), LOOKED_BACK).await?;
+        listing.fits(flow.clock.now(), runs.iter().find(|run| run.complete).map(|run| run.started_at))?;
+    }
+    let run = begin_with(flow, name, listing.is_some()).await?;
     let (result, to_repair) = alone(flow, &run, async {
-        let (mut notebook, mut place) = Notebook::open::<Place>(flow, &run);
-        if listing.is_some() || place.is_of_listing() {
-            // What a run of another evidence has seen says nothing of this one.
-            notebook.begin_anew();
-            place = Place::default();
+        let (mut notebook, place) = Notebook::open::<Place>(flow, &run);
+        if run.progress.is_none() {
+            notebook.begin(listing.is_some()).await?;
         }
         let mut walk = Walk::begin(flow, name, target, side, place).await?;
         // Deliveries to send again, each with the revision that the target was seen to hold and its unit.
@@ -288,6 +298,18 @@ async fn send_again(flow: &Flow, delivery: DeliveryId, above: u64, reason: &str)
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Opens a run, or takes up the one that was killed, if it rests on the same evidence: what a list said
+/// is neither missing nor there in the system, nor in another list.
+async fn begin_with(flow: &Flow, comparison: &str, is_listed: bool) -> Result<ComparisonRun, FlowError> {
+    let run = begin(flow, comparison).await?;
+    let (notebook, place) = Notebook::open::<Place>(flow, &run);
+    if run.progress.is_none() || !(is_listed || notebook.is_listed || place.is_of_listing()) {
+        return Ok(run);
+    }
+    notebook.finish(Some(OTHER_EVIDENCE.to_owned())).await?;
+    begin(flow, comparison).await
 }
 
 /// Opens a run, or takes up the one that was killed.

@@ -6,8 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use contract::{FieldValue, Row, UnitKey};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use raccordo::clock::Clock as _;
 use raccordo::discrepancy::Shape;
+use raccordo::flow::FlowError;
 use raccordo::flow::reconcile::{self, listing};
+use raccordo::storage::work_items::SILENCE;
 use raccordo::storage::{Changes, Reconciliation, Verdict};
 
 use crate::bench::{TestFlow, lotto, unit};
@@ -144,16 +147,19 @@ async fn what_is_counted_and_not_shown_is_never_missing() {
             let test = delivered(10).await;
             let object = object_of(&test);
             test.target.set_page_size(page);
+            test.target.tamper(&unit(5), &object, None);
+            assert_eq!(compare(&test, by_digest).await.0.standing.open, 1, "what might be closed");
             // Another unit of its range differs, so that the range is looked into.
             test.target.tamper(&unit(2), &object, None);
             test.target.keep_silent_about([unit(5)]);
             let (result, _) = compare(&test, by_digest).await;
             assert_eq!((result.verdict(), result.changes.closed), (Verdict::Incomplete, 0), "{by_digest} {page}");
+            assert_eq!((result.changes.opened, result.standing.open), (1, 2));
             assert!(result.discrepancies.iter().all(|found| found.shape != Shape::MissingThere));
             assert_eq!(result.counts.missing_there, 0);
             test.target.keep_silent_about([]);
             let (result, _) = compare(&test, by_digest).await;
-            assert_eq!((result.verdict(), result.standing.open), (Verdict::Differ, 1), "and found when all is shown");
+            assert_eq!((result.verdict(), result.standing.open), (Verdict::Differ, 2), "and found when all is shown");
         }
     }
 }
@@ -194,7 +200,9 @@ async fn compare_listed(test: &TestFlow, name: &str, lines: &str) -> Reconciliat
     reconcile::reconcile_listed(&test.flow, "target", &listing).await.expect("compared")
 }
 
-const LATER: &str = "2030-01-01T00:00:00Z";
+fn now(test: &TestFlow) -> String {
+    test.clock.now().to_string()
+}
 
 #[tokio::test]
 async fn a_list_in_a_file_says_what_the_system_itself_says() {
@@ -211,7 +219,7 @@ async fn a_list_in_a_file_says_what_the_system_itself_says() {
     }
     let (asked, _) = compare(&test, true).await;
     assert_eq!((asked.verdict(), asked.standing.open), (Verdict::Differ, 5));
-    let listed = compare_listed(&test, "elenco.ndjson", &listed(&test, LATER)).await;
+    let listed = compare_listed(&test, "elenco.ndjson", &listed(&test, &now(&test))).await;
     assert_eq!(said(&listed), said(&asked));
     assert_eq!(listed.changes, Changes { seen: 5, ..Changes::default() });
 }
@@ -228,14 +236,55 @@ async fn what_was_delivered_after_a_list_was_made_is_not_held_against_it() {
 async fn a_list_that_is_cut_short_calls_nothing_missing_and_closes_nothing() {
     let test = delivered(5).await;
     let object = object_of(&test);
+    test.target.tamper(&unit(5), &object, None);
+    assert_eq!(compare(&test, true).await.0.standing.open, 1, "what might be closed");
     test.target.tamper(&unit(1), &object, None);
-    let whole = listed(&test, LATER);
+    let whole = listed(&test, &now(&test));
     let cut: Vec<&str> = whole.lines().skip(2).collect();
     let result = compare_listed(&test, "tagliato.ndjson", &cut.join("\n")).await;
     assert_eq!(result.incomplete_because.as_deref(), Some("letti 3 elementi dei 5 annunciati"));
     assert_eq!((result.counts.missing_there, result.changes.opened), (0, 1), "what differs is found all the same");
+    assert_eq!((result.changes.closed, result.standing.open), (0, 2));
     let result = compare_listed(&test, "intero.ndjson", &whole).await;
-    assert_eq!((result.verdict(), result.standing.open), (Verdict::Differ, 1));
+    assert_eq!((result.verdict(), result.standing.open), (Verdict::Differ, 2));
+}
+
+#[tokio::test]
+async fn a_list_older_than_the_last_complete_comparison_is_refused_and_closes_nothing() {
+    let test = delivered(2).await;
+    let list = listed(&test, &now(&test));
+    test.clock.advance(std::time::Duration::from_hours(1));
+    test.target.tamper(&unit(1), &object_of(&test), None);
+    assert_eq!(compare(&test, true).await.0.standing.open, 1);
+    let path = test.folder.path().join("vecchio.ndjson");
+    std::fs::write(&path, list).expect("written");
+    let listing = listing::Listing::read(&path, listing::Said::default()).await.expect("a list");
+    let refused = reconcile::reconcile_listed(&test.flow, "target", &listing).await;
+    assert!(matches!(refused, Err(FlowError::List { .. })), "{refused:?}");
+    assert_eq!(test.flow.store.runs(Some("target"), 10).await.expect("runs").len(), 1, "nothing was begun");
+}
+
+#[tokio::test]
+async fn a_killed_run_of_a_list_is_not_taken_up_by_one_that_asks_the_system() {
+    let test = delivered(3).await;
+    test.target.forget(&unit(1));
+    let missing = compare(&test, true).await.0.discrepancies.remove(0);
+    assert_eq!(missing.shape, Shape::MissingThere);
+    let held = missing.unit.clone();
+    let other = raccordo::discrepancy::Discrepancy { unit: unit(2).0, row: unit(2).0, ..missing };
+    // What the killed run of a list leaves: what it did not find, and how far it came.
+    let killed = test.flow.store.begin_comparison("target", test.clock.now()).await.expect("it begins");
+    let counts = r#"{"expected":3,"observed":2,"equal":2,"different":0,"explained":0,"missing_there":1,"missing_here":0,"on_its_way":0,"stopped":0}"#;
+    let progress =
+        format!(r#"{{"is_listed":true,"place":{{"after":"{}","page":null}},"counts":{counts},"rules":{{}}}}"#, unit(3));
+    test.flow.store.note_discrepancies(&killed, &[other], &progress, test.clock.now()).await.expect("noted");
+    test.clock.advance(SILENCE);
+    let result = reconcile::compare(&test.flow, "target", false).await.expect("compared");
+    assert_eq!((result.complete, result.counts.expected, result.counts.missing_there), (true, 3, 1));
+    assert_eq!((result.changes.opened, result.standing.open), (0, 1), "only {held} is missing");
+    let runs = test.flow.store.runs(Some("target"), 10).await.expect("runs");
+    let ended = runs.iter().find(|run| run.id == killed.id).expect("it is there");
+    assert!(!ended.complete && ended.finished_at.is_some() && ended.incomplete_because.is_some());
 }
 
 #[tokio::test]
@@ -245,7 +294,7 @@ async fn a_table_without_a_column_of_ours_is_compared_and_is_not_complete() {
     let table = format!("unita;{}\n{}\n", object_of(&test), rows.join("\n"));
     let path = test.folder.path().join("elenco.csv");
     std::fs::write(&path, table).expect("written");
-    let said = listing::Said { as_of: canonical::values::UtcInstant::parse(LATER).ok(), rows: Some(2) };
+    let said = listing::Said { as_of: Some(test.clock.now()), rows: Some(2) };
     let listing = listing::Listing::read(&path, said).await.expect("a list");
     let result = reconcile::reconcile_listed(&test.flow, "target", &listing).await.expect("compared");
     assert_eq!((result.verdict(), result.counts.equal), (Verdict::Incomplete, 2));
@@ -258,10 +307,13 @@ async fn what_one_node_says_that_a_target_holds_is_compared_by_another() {
     other.read("b", &[lotto(5, "una palestra"), lotto(71, "solo là")]).await;
     other.work().await;
     other.clock.advance(std::time::Duration::from_hours(24));
+    one.clock.advance(std::time::Duration::from_hours(48));
     let result = compare_listed(&one, "altro.ndjson", &expected(&other).await).await;
     assert_eq!((result.counts.different, result.counts.missing_here, result.counts.missing_there), (1, 1, 0));
     assert_eq!((result.counts.equal, result.complete), (69, true));
     // One is on its way there: by that list it is not missing here either.
+    other.clock.advance(std::time::Duration::from_hours(48));
+    one.clock.advance(std::time::Duration::from_hours(48));
     other.read("c", &[lotto(6, "un ponte")]).await;
     let result = compare_listed(&one, "in_viaggio.ndjson", &expected(&other).await).await;
     assert_eq!((result.complete, result.counts.missing_there), (false, 0));

@@ -4,13 +4,13 @@
 //! observer: ranges by digest, units in full. In memory stand one unit and a sparse index.
 //!
 //! A list is of a moment: what was delivered later is not held against it. Rows that cannot be read
-//! have no key, and a list that says how many rows it has may be cut short: then nothing is missing.
+//! have no key, and a list may be cut short, or not say how many rows it has: then nothing is missing.
 
 mod lines;
 mod sorted;
 mod expected;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,13 +29,16 @@ pub use self::expected::Expected;
 use self::lines::Lines;
 use self::sorted::{Sorted, Sorter};
 use super::inventory::completeness::{self, Read};
-use super::inventory::{Completeness, InventoryError, Kind, Shortfall};
+use super::inventory::{Completeness, InventoryError, Kind};
 use super::why;
+use crate::flow::FlowError;
 
 /// Units that are given in full at a time.
 const UNITS: usize = 64;
 /// Digests that are listed at a time.
 const DIGESTS: usize = 1_000;
+/// It may have been cut anywhere.
+const NO_TOTAL: &str = "il file non dice quante righe ha";
 
 /// What is said of a list beside it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,7 +58,8 @@ pub struct Listing {
     fields: Option<BTreeSet<String>>,
     /// Fields of ours for which it has none.
     lacking: Mutex<BTreeSet<String>>,
-    shortfall: Option<Shortfall>,
+    /// Why it does not tell everything, in the words of people.
+    incomplete_because: Option<String>,
 }
 
 impl Listing {
@@ -83,19 +87,35 @@ impl Listing {
         let as_of = said.as_of.or(header.as_of).ok_or_else(|| InventoryError::Format {
             problem: "it does not say of which moment it is: say it with --as-of".to_owned(),
         })?;
-        let expected =
-            completeness::Expected { records: said.rows.or(header.rows), ..completeness::Expected::default() };
-        let shortfall = match Completeness::of(&expected, &read) {
-            Completeness::Complete => None,
-            Completeness::Partial(shortfall) => Some(shortfall),
-        };
+        let records = said.rows.or(header.rows);
         let fields = header.fields.clone();
-        Ok(Self { sorted: Arc::new(sorter.finish()?), as_of, fields, lacking: Mutex::default(), shortfall })
+        let sorted = sorter.finish()?;
+        read.unreadable += sorted.contradicted();
+        let expected = completeness::Expected { records, ..completeness::Expected::default() };
+        let incomplete_because = match Completeness::of(&expected, &read) {
+            Completeness::Partial(shortfall) => Some(why::short(&shortfall)),
+            // Whoever does not know how long it was cannot see that it was cut.
+            Completeness::Complete => records.is_none().then(|| NO_TOTAL.to_owned()),
+        };
+        Ok(Self { sorted: Arc::new(sorted), as_of, fields, lacking: Mutex::default(), incomplete_because })
     }
 
     /// The moment of which it is.
     pub fn as_of(&self) -> UtcInstant {
         self.as_of
+    }
+
+    /// Whether it can be compared now: a list of before the last complete comparison would close and
+    /// open again what was seen later, one of the future was never made.
+    pub(super) fn fits(&self, now: UtcInstant, compared: Option<UtcInstant>) -> Result<(), FlowError> {
+        let problem = if self.as_of > now {
+            "it lies in the future".to_owned()
+        } else if let Some(compared) = compared.filter(|compared| self.as_of < *compared) {
+            format!("the target was compared in full later, at {compared}: ask for a newer list")
+        } else {
+            return Ok(());
+        };
+        Err(FlowError::List { as_of: self.as_of, problem })
     }
 
     /// How many units it has.
@@ -105,8 +125,8 @@ impl Listing {
 
     /// Why it does not tell everything, in the words of people.
     pub(super) fn incomplete_because(&self) -> Option<String> {
-        if let Some(shortfall) = &self.shortfall {
-            return Some(why::short(shortfall));
+        if self.incomplete_because.is_some() {
+            return self.incomplete_because.clone();
         }
         let lacking = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
         let names: Vec<_> = lacking.iter().map(String::as_str).collect();
@@ -205,9 +225,12 @@ impl Digests for Listing {
 
 /// Their rows with values of the types that ours have: a list is written in texts.
 pub(super) fn typed_like(ours: &[Row], theirs: &[Row]) -> Vec<Row> {
+    let by_key: HashMap<&str, &Row> = ours.iter().map(|row| (row.key.as_str(), row)).collect();
+    let by_name: HashMap<&str, &FieldValue> =
+        ours.iter().flat_map(|row| &row.fields).map(|(name, value)| (name.as_str(), value)).collect();
     let field = |row: &Row, name: &str| -> Option<&FieldValue> {
-        let of_row = ours.iter().filter(|ours| ours.key == row.key).chain(ours);
-        of_row.into_iter().find_map(|ours| ours.fields.get(name))
+        let of_row = by_key.get(row.key.as_str()).and_then(|ours| ours.fields.get(name));
+        of_row.or_else(|| by_name.get(name).copied())
     };
     let typed = |row: &Row| Row {
         key: row.key.clone(),

@@ -37,7 +37,7 @@ pub(super) struct Lines {
 
 enum Form {
     Json { reader: BufReader<File>, line: Vec<u8> },
-    Table { reader: csv::Reader<BufReader<File>>, columns: Vec<String> },
+    Table { reader: csv::Reader<Bounded>, columns: Vec<String> },
 }
 
 impl Lines {
@@ -48,7 +48,8 @@ impl Lines {
             return Ok(Self { form: Form::Json { reader, line: Vec::new() }, header: Header::default() });
         }
         let delimiter = delimiter(reader.fill_buf()?);
-        let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(reader);
+        let mut reader =
+            csv::ReaderBuilder::new().delimiter(delimiter).from_reader(Bounded { reader, left: LONGEST_LINE });
         let problem = |problem: &str| InventoryError::Format { problem: problem.to_owned() };
         let names = reader.headers().map_err(|_| problem("its first line has no names of columns"))?;
         let columns: Vec<_> = names.iter().map(|name| name.trim_start_matches('\u{feff}').trim().to_owned()).collect();
@@ -74,6 +75,7 @@ impl Lines {
         match &mut self.form {
             Form::Table { reader, columns } => {
                 let mut record = csv::ByteRecord::new();
+                reader.get_mut().left = LONGEST_LINE;
                 match reader.read_byte_record(&mut record) {
                     Ok(false) => Ok(None),
                     Ok(true) => Ok(Some(of_table(&record, columns))),
@@ -101,6 +103,23 @@ impl Lines {
                 }
             },
         }
+    }
+}
+
+/// Gives no more than a row may have: a quote that is never closed would gather all that follows it.
+struct Bounded {
+    reader: BufReader<File>,
+    left: u64,
+}
+
+impl Read for Bounded {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a row of the table is too long"));
+        }
+        let read = self.reader.by_ref().take(self.left).read(into)?;
+        self.left -= read as u64;
+        Ok(read)
     }
 }
 

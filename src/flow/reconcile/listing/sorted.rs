@@ -12,6 +12,7 @@ use std::os::unix::fs::FileExt;
 
 use canonical::Digest;
 use contract::{KeyRange, RangeDigest, Row, UnitKey, rows_digest};
+use sha2::{Digest as _, Sha256};
 
 /// What rows may take in memory before they go to a file.
 const MEMORY: usize = 64 * 1024 * 1024;
@@ -133,6 +134,8 @@ struct Writer {
     out: BufWriter<File>,
     unit: Option<String>,
     rows: Vec<Row>,
+    /// How the last row was written, and whether another one contradicted it.
+    last: Option<(String, Vec<u8>, bool)>,
     sorted: Index,
 }
 
@@ -141,13 +144,14 @@ struct Writer {
 struct Index {
     keys: Vec<(UnitKey, u64)>,
     units: u64,
+    contradicted: u64,
     end: u64,
 }
 
 impl Writer {
     fn new() -> io::Result<Self> {
         let out = BufWriter::with_capacity(64 * 1024, tempfile::tempfile()?);
-        Ok(Self { out, unit: None, rows: Vec::new(), sorted: Index::default() })
+        Ok(Self { out, unit: None, rows: Vec::new(), last: None, sorted: Index::default() })
     }
 
     fn add(&mut self, item: Item) -> io::Result<()> {
@@ -155,13 +159,31 @@ impl Writer {
             self.flush()?;
             self.unit = Some(item.unit);
         }
+        if let Some((row, json, is_contradicted)) = &mut self.last
+            && *row == item.row
+        {
+            // The same row twice is one row. Two that say different things under one key say nothing.
+            if *json != item.json {
+                self.sorted.contradicted += 1;
+                if !std::mem::replace(is_contradicted, true) {
+                    self.sorted.contradicted += 1;
+                    self.rows.pop();
+                }
+            }
+            return Ok(());
+        }
         self.rows.push(serde_json::from_slice(&item.json)?);
+        self.last = Some((item.row, item.json, false));
         Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         let Some(unit) = self.unit.take() else { return Ok(()) };
+        self.last = None;
         let rows = std::mem::take(&mut self.rows);
+        if rows.is_empty() {
+            return Ok(());
+        }
         let json = serde_json::to_vec(&rows)?;
         self.out.write_all(&(unit.len() as u64).to_le_bytes())?;
         self.out.write_all(&(json.len() as u64).to_le_bytes())?;
@@ -206,6 +228,11 @@ impl Sorted {
         self.index.units
     }
 
+    /// How many rows were left out because others contradict them.
+    pub(super) fn contradicted(&self) -> u64 {
+        self.index.contradicted
+    }
+
     /// The units after a key.
     pub(super) fn after(&self, after: Option<&UnitKey>) -> io::Result<Entries<'_>> {
         let indexed = self.index.keys.partition_point(|(key, _)| Some(key) <= after);
@@ -238,11 +265,16 @@ impl Sorted {
     /// A range in few words.
     pub(super) fn sum(&self, range: &KeyRange) -> io::Result<RangeDigest> {
         let mut entries = self.after(range.after.as_ref())?;
-        let mut units = Vec::new();
+        // As `RangeDigest::of`, one entry at a time: the last range may be the whole list.
+        let (mut units, mut hasher) = (0, Sha256::new());
         while let Some(entry) = entries.next()?.filter(|entry| range.is_before_end(&entry.key)) {
-            units.push((entry.key, entry.digest));
+            units += 1;
+            for part in [entry.key.as_str().as_bytes(), &entry.digest.as_bytes()[..]] {
+                hasher.update((part.len() as u64).to_be_bytes());
+                hasher.update(part);
+            }
         }
-        Ok(RangeDigest::of(units.iter().map(|(key, digest)| (key, digest))))
+        Ok(RangeDigest { units, digest: Digest::from_bytes(&hasher.finalize()).ok_or_else(cut)? })
     }
 
     /// The rows of a unit.
