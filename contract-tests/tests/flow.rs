@@ -18,6 +18,8 @@ mod pressure;
 mod replay;
 #[path = "flow/waiting.rs"]
 mod waiting;
+#[path = "flow/walk.rs"]
+mod walk;
 #[path = "flow/work_items.rs"]
 mod work_items;
 #[path = "flow/wrapped.rs"]

@@ -267,7 +267,12 @@ impl Digests for Osservatorio {
         let packages = self.packages()?;
         let mut units = Vec::new();
         for key in keys {
-            let Some(package) = PackageKey::parse(key.as_str()) else { continue };
+            // Whatever stands in the list is given, also for a body or a year that we would never send.
+            let Some((ente, periodo)) = key.as_str().split_once('/') else { continue };
+            if [ente, periodo].iter().any(|part| matches!(*part, "" | "." | "..")) {
+                continue;
+            }
+            let package = PackageKey { ente: ente.to_owned(), periodo: periodo.to_owned() };
             let Some((manifesto, _)) = packages.manifest(&package).await? else { continue };
             let rows = packages.rows(&manifesto, write::rows).await?;
             units.push(ObservedUnit { key: key.clone(), revision: Some(manifesto.versione), rows });

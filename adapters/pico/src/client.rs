@@ -107,8 +107,10 @@ impl Client {
     }
 
     /// `GET /v0/pacchetti/{ente}/{dataset}/{periodo}`: what a package says of itself.
-    pub(crate) async fn manifest(&self, unit: &Unit) -> Result<Option<Manifesto>, AdapterError> {
-        let found = self.published::<Pubblicato>(unit, |it| it.manifesto.key().to_string()).await?;
+    pub(crate) async fn manifest(&self, package: &PackageKey) -> Result<Option<Manifesto>, AdapterError> {
+        let address = ["pacchetti", &package.ente, &package.dataset, &package.periodo];
+        let key = |it: &Pubblicato| it.manifesto.key().to_string();
+        let found = self.published_at(&address, &package.to_string(), key).await?;
         Ok(found.map(|(it, _)| it.manifesto))
     }
 
@@ -123,11 +125,20 @@ impl Client {
         unit: &Unit,
         key: impl FnOnce(&T) -> String,
     ) -> Result<Option<(T, Answer)>, AdapterError> {
-        let answer = self.get(&unit.address(), &[]).await?;
+        self.published_at(&unit.address(), &unit.to_string(), key).await
+    }
+
+    async fn published_at<T: DeserializeOwned>(
+        &self,
+        address: &[&str],
+        expected: &str,
+        key: impl FnOnce(&T) -> String,
+    ) -> Result<Option<(T, Answer)>, AdapterError> {
+        let answer = self.get(address, &[]).await?;
         match answer.status {
             200 => {
                 let it: T = answer.json()?;
-                if key(&it) != unit.to_string() {
+                if key(&it) != expected {
                     return Err(answer.not_understood("what is held under another key"));
                 }
                 Ok(Some((it, answer)))

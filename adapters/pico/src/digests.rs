@@ -7,8 +7,9 @@ use contract::{AdapterError, Composed, DigestPage, Digests, ErrorKind, KeyRange,
 
 use crate::adapter::{Pico, impronta_of};
 use crate::client::{DIGESTS_LIMIT, SHEETS_LIMIT};
+use crate::dataset::Dataset;
 use crate::unit::{Collection, Unit};
-use crate::wire::{Elemento, Elenco, Keyed, SchedaTenuta};
+use crate::wire::{Elemento, Elenco, Keyed, PackageKey, SchedaTenuta};
 use crate::{SYSTEM, dataset, read};
 
 #[async_trait]
@@ -51,19 +52,40 @@ impl Digests for Pico {
     async fn observe(&self, keys: &[UnitKey]) -> Result<Vec<ObservedUnit>, AdapterError> {
         let mut units = Vec::new();
         for key in keys {
-            let Some(unit) = Unit::parse(key.as_str()) else { continue };
-            units.extend(match &unit {
-                Unit::Package { key, dataset, .. } => match self.client.manifest(&unit).await? {
-                    Some(manifesto) => Some(self.package(&manifesto.entry(), key, dataset).await?),
+            units.extend(match Unit::parse(key.as_str()) {
+                Some(Unit::Package { key, dataset, .. }) => self.held_package(&key, dataset).await?,
+                Some(unit @ Unit::Sheet { collection, .. }) => match self.client.sheet(&unit).await? {
+                    Some(held) => Some(read::sheet(collection, &held).map_err(|problem| not_understood(&problem))?),
                     None => None,
                 },
-                Unit::Sheet { collection, .. } => match self.client.sheet(&unit).await? {
-                    Some(held) => Some(read::sheet(*collection, &held).map_err(|problem| not_understood(&problem))?),
-                    None => None,
-                },
+                None => self.odd_package(key.as_str()).await?,
             });
         }
         Ok(units)
+    }
+}
+
+impl Pico {
+    async fn held_package(
+        &self,
+        key: &PackageKey,
+        dataset: &'static Dataset,
+    ) -> Result<Option<ObservedUnit>, AdapterError> {
+        match self.client.manifest(key).await? {
+            Some(manifesto) => Ok(Some(self.package(&manifesto.entry(), key, dataset).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// A package of a body or a period that we would never send: what stands in the list is given, as
+    /// it is in the inventory.
+    async fn odd_package(&self, key: &str) -> Result<Option<ObservedUnit>, AdapterError> {
+        let Some(key) = PackageKey::parse(key) else { return Ok(None) };
+        let is_addressed = ![&key.ente, &key.periodo].into_iter().any(|part| matches!(part.as_str(), "." | ".."));
+        match dataset::by_name(&key.dataset).filter(|_| is_addressed) {
+            Some(dataset) => self.held_package(&key, dataset).await,
+            None => Ok(None),
+        }
     }
 }
 

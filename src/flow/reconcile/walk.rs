@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use canonical::values::UtcInstant;
 use contract::{Composed, ObservedUnit, Observer, Row, Target, UnitKey};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,7 @@ use self::candidates::{Candidates, Step};
 use self::pages::{Ours, Tally, Theirs};
 use super::listing::{Listing, typed_like};
 use super::rows::{Around, compare_rows, sources_of};
+use super::why;
 use crate::delivery::DeliveryState;
 use crate::discrepancy::Discrepancy;
 use crate::discrepancy::shown::shown;
@@ -37,6 +39,9 @@ pub(super) struct Place {
     /// Why their side had ended before its end: whoever goes on from here has not read it either.
     #[serde(default)]
     incomplete_because: Option<String>,
+    /// Whether something was listed and not given: that alone ends nothing.
+    #[serde(default)]
+    lacks_a_unit: bool,
     /// Whether the other side is a list in a file.
     #[serde(default)]
     of_listing: bool,
@@ -116,6 +121,7 @@ pub(super) struct Walk<'a> {
     mine: Option<ExpectedUnit>,
     other: Option<ObservedUnit>,
     after: Option<UnitKey>,
+    lacks_a_unit: bool,
 }
 
 impl<'a> Walk<'a> {
@@ -140,10 +146,11 @@ impl<'a> Walk<'a> {
             has_desk: super::has_desk(&flow.system(name)?.capability()),
             candidates: digests.map(|digests| Candidates::after(flow, name, composer, digests, after.clone())),
             ours: Ours::after(flow, name, after.clone()),
-            theirs: Theirs::from(observer, &place),
+            theirs: Theirs::from(flow, observer, &place),
             mine: None,
             other: None,
             after,
+            lacks_a_unit: place.lacks_a_unit,
         };
         if walk.candidates.is_none() {
             walk.mine = walk.ours.next().await?;
@@ -160,14 +167,16 @@ impl<'a> Walk<'a> {
             page,
             received,
             incomplete_because: self.theirs.incomplete_because.clone(),
+            lacks_a_unit: self.lacks_a_unit,
             of_listing: self.composer.listing.is_some(),
         }
     }
 
-    /// Why their side ended before its end.
+    /// Why their side was not read completely.
     pub(super) fn incomplete_because(&self) -> Option<String> {
         let listing = || self.composer.listing.and_then(Listing::incomplete_because);
-        self.theirs.incomplete_because.clone().or_else(listing)
+        let not_given = || self.lacks_a_unit.then(|| why::NOT_GIVEN.to_owned());
+        self.theirs.incomplete_because.clone().or_else(listing).or_else(not_given)
     }
 
     /// The next unit; none at the end.
@@ -179,17 +188,22 @@ impl<'a> Walk<'a> {
                     // What follows cannot be compared; that is said of each of our units.
                     self.candidates = None;
                     self.theirs.incomplete_because = Some(because);
-                    self.theirs = Theirs::from(self.theirs.observer(), &self.place());
+                    self.theirs = Theirs::from(self.flow, self.theirs.observer(), &self.place());
                     self.ours = Ours::after(self.flow, self.name, self.after.clone());
                     self.mine = self.ours.next().await?;
                     self.in_pages().await?
                 }
                 Some(Step::Same { key, delivery, rows }) => Some(same(key, delivery, rows)),
-                Some(Step::Nothing { key } | Step::Differs { key, ours: None, theirs: None }) => {
+                Some(Step::Nothing { key } | Step::Differs { key, ours: None, theirs: None, .. }) => {
                     Some(Compared::new(key))
                 }
-                Some(Step::Differs { ours, theirs, .. }) => {
-                    Some(self.unit(ours.map(|ours| *ours), theirs, false).await?)
+                Some(Step::NotGiven { key, rows }) => {
+                    tracing::warn!(target_system = self.name, unit = %shown(key.as_str()), "listed and not given");
+                    self.lacks_a_unit = true;
+                    Some(not_given(key, rows))
+                }
+                Some(Step::Differs { ours, theirs, asked, .. }) => {
+                    Some(self.unit(ours.map(|ours| *ours), theirs, false, asked).await?)
                 }
             },
             None => self.in_pages().await?,
@@ -210,6 +224,8 @@ impl<'a> Walk<'a> {
         };
         // What was not read is not missing: behind the end of their side nothing can be said.
         let is_beyond = order.is_lt() && self.other.is_none() && self.theirs.incomplete_because.is_some();
+        // The page that holds their unit, or would hold ours.
+        let asked = self.theirs.asked();
         let expected = if order.is_le() { self.mine.take() } else { None };
         let observed = if order.is_ge() { self.other.take() } else { None };
         if order.is_le() {
@@ -218,7 +234,7 @@ impl<'a> Walk<'a> {
         if order.is_ge() {
             self.other = self.theirs.next().await;
         }
-        self.unit(expected, observed, is_beyond).await.map(Some)
+        self.unit(expected, observed, is_beyond, asked).await.map(Some)
     }
 
     async fn unit(
@@ -226,12 +242,18 @@ impl<'a> Walk<'a> {
         expected: Option<ExpectedUnit>,
         observed: Option<ObservedUnit>,
         is_beyond: bool,
+        asked: UtcInstant,
     ) -> Result<Compared, FlowError> {
         let held = observed.as_ref().and_then(|unit| unit.revision).unwrap_or_default();
         let theirs = observed.as_ref().map_or(&[][..], |unit| &unit.rows);
         let key = expected.as_ref().map(|unit| &unit.key).or(observed.as_ref().map(|unit| &unit.key));
         let key = key.cloned().unwrap_or_else(|| unreachable!("a step of a walk has a unit of one side at least"));
         let mut compared = Compared::new(key.clone());
+        // Ours were read first: what was routed and delivered since is known here all the same.
+        let expected = match expected {
+            None if !self.is_home_of_others => self.known_by_now(&key).await?,
+            expected => expected,
+        };
         let Some(expected) = expected else {
             if !self.is_home_of_others {
                 let around = Around { target: self.name, owner: None, body: None, has_desk: self.has_desk };
@@ -261,7 +283,7 @@ impl<'a> Walk<'a> {
         let around =
             Around { target: self.name, owner: owner.as_deref(), body: body.as_deref(), has_desk: self.has_desk };
         let (counts, found) = compare_rows(&expected.key, &ours, &theirs, &around);
-        if !found.is_empty() && self.moved_on(&expected).await? {
+        if !found.is_empty() && self.moved_on(&expected, asked).await? {
             skip(&mut compared, &expected, ours.len(), theirs.len());
         } else {
             (compared.counts, compared.found) = (counts, found);
@@ -269,12 +291,34 @@ impl<'a> Walk<'a> {
         Ok(compared)
     }
 
-    /// Whether the delivery changed while the other side was being read, or after a list of it was
-    /// made: then nothing can be said now.
-    async fn moved_on(&self, expected: &ExpectedUnit) -> Result<bool, FlowError> {
+    /// A unit of ours that only theirs seemed to hold. No unit of ours stood between the last one that
+    /// was compared and this one, so that what is passed over here was routed meanwhile too.
+    async fn known_by_now(&self, key: &UnitKey) -> Result<Option<ExpectedUnit>, FlowError> {
+        find(self.flow, self.name, self.after.clone(), key).await
+    }
+
+    /// Whether the delivery changed after the other side was asked, or after a list of it was made:
+    /// then nothing can be said now. What was acknowledged by then was held by then.
+    async fn moved_on(&self, expected: &ExpectedUnit, asked: UtcInstant) -> Result<bool, FlowError> {
         let Some(now) = self.flow.store.load(expected.delivery).await? else { return Ok(true) };
-        let is_newer = self.composer.listing.is_some_and(|listing| listing.as_of() < now.state_since);
+        let is_newer = self.composer.listing.map_or(asked, Listing::as_of).min(asked) < now.state_since;
         Ok(is_newer || now.desired_revision != expected.desired_revision || now.state != expected.state)
+    }
+}
+
+/// One of our units as it stands now, from a key before it: others may have come between the two.
+async fn find(
+    flow: &Flow,
+    target: &str,
+    mut after: Option<UnitKey>,
+    key: &UnitKey,
+) -> Result<Option<ExpectedUnit>, FlowError> {
+    loop {
+        let page = flow.store.expected_units(target, after.as_ref(), 1).await?;
+        match page.into_iter().next().filter(|unit| unit.key <= *key) {
+            Some(unit) if unit.key < *key => after = Some(unit.key),
+            unit => return Ok(unit),
+        }
     }
 }
 
@@ -294,6 +338,12 @@ fn same(key: UnitKey, delivery: DeliveryId, rows: u64) -> Compared {
         ReconciliationCounts { expected: rows, observed: rows, equal: rows, ..ReconciliationCounts::default() };
     // Which revision they hold matters only where something is sent again.
     Compared { delivery: Some((delivery, 0)), counts, ..Compared::new(key) }
+}
+
+/// A unit that they list and do not give: what is known of it stays.
+fn not_given(key: UnitKey, rows: u64) -> Compared {
+    let counts = ReconciliationCounts { observed: rows, on_its_way: rows, ..ReconciliationCounts::default() };
+    Compared { counts, is_skipped: true, ..Compared::new(key) }
 }
 
 /// Leaves a unit out of the comparison, and says whether it will arrive by itself.

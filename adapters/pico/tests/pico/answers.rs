@@ -211,6 +211,31 @@ async fn inventory(list: Value, rows: &str, content_type: &str) -> Result<usize,
 }
 
 #[tokio::test]
+async fn a_package_that_we_would_never_send_is_given_by_its_key_as_in_the_inventory() {
+    let fixture = fixture().await;
+    let odd = element(ENTE, "24", ROW, 1);
+    let mut manifesto = odd.clone();
+    manifesto["generato_da"] = json!("altri");
+    manifesto["schema"] = json!("appalti");
+    manifesto["aggregati"] = json!({});
+    let list = json_answer(200, &json!({ "elementi": [odd], "successivo": null }));
+    let held = json_answer(200, &json!({ "id": "x/1", "stato": "pubblicato", "manifesto": manifesto }));
+    let rows = raw(200, ROW, "application/x-ndjson");
+    let package = "/v0/pacchetti/00606750131/appalti/24";
+    Mock::given(method("GET")).and(path("/v0/pacchetti")).respond_with(list).mount(&fixture.server).await;
+    Mock::given(method("GET")).and(path(package)).respond_with(held).mount(&fixture.server).await;
+    Mock::given(method("GET")).and(path(format!("{package}/righe"))).respond_with(rows).mount(&fixture.server).await;
+    let observer = fixture.adapter.observer().expect("an observer");
+    let digests = observer.digests().expect("digests");
+    let listed = digests.list(&contract::KeyRange::default()).await.expect("a page");
+    let keys: Vec<_> = listed.units.into_iter().map(|unit| unit.key).collect();
+    assert_eq!(keys, [contract::UnitKey("00606750131/appalti/24".to_owned())]);
+    let given = digests.observe(&keys).await.expect("given");
+    assert_eq!(given, observer.inventory(None).await.expect("a page").units);
+    assert_eq!(given.len(), 1);
+}
+
+#[tokio::test]
 async fn an_inventory_is_believed_only_when_it_is_complete() {
     let ndjson = "application/x-ndjson";
     let page = |elementi: Value, successivo: Value| json!({ "elementi": elementi, "successivo": successivo });

@@ -38,8 +38,13 @@ pub(super) fn is_beyond(walk: &Walk<'_>, compared: &Compared) -> bool {
     compared.is_skipped && compared.counts.stopped == 0 && walk.incomplete_because().is_some()
 }
 
+/// A unit that waits for the end of the walk: the delivery behind it, the revision that the target
+/// holds, and the work items for whose sake it is sent.
+type Waiting = (crate::storage::DeliveryId, u64, Vec<i64>);
+
 /// Sends units again that the target is still seen to hold otherwise. What lies behind the place where
-/// the target could not be read further stays begun.
+/// the target could not be read further stays begun, and so does what is missing there unless the
+/// target was read completely.
 pub(super) async fn send(flow: &Flow, name: &str, mut units: Units, repairs: &mut Repairs) -> Result<(), FlowError> {
     let count = units.values().map(|items| items.len() as u64).sum();
     let Ok(adapter) = flow.system(name).map(Arc::clone) else {
@@ -51,40 +56,48 @@ pub(super) async fn send(flow: &Flow, name: &str, mut units: Units, repairs: &mu
         repairs.refuse("the target cannot be observed", count);
         return end(flow, &units, "the target cannot be observed").await;
     };
+    let mut missing: Vec<Waiting> = Vec::new();
     let mut walk = Walk::begin(flow, name, target, Side::of(observer), Place::default()).await?;
-    while let Some(compared) = walk.next().await? {
+    // At the end it is known whether what was not seen is missing.
+    while !units.is_empty() || !missing.is_empty() {
+        let Some(compared) = walk.next().await? else { break };
         if is_beyond(&walk, &compared) {
             continue;
         }
         let Some(items) = units.remove(compared.key.as_str()) else { continue };
-        let why = match look(&compared) {
-            Look::Send(delivery, above) => {
-                if send_again(flow, delivery, above, "repair").await? {
-                    repairs.sent_again += 1;
-                    "sent again"
-                } else {
-                    repairs.refuse("the delivery moved meanwhile", 1);
-                    "the delivery moved meanwhile"
-                }
-            }
+        match look(&compared) {
+            Look::Send(delivery, above) if compared.counts.missing_there > 0 => missing.push((delivery, above, items)),
+            Look::Send(delivery, above) => send_one(flow, (delivery, above, items), repairs).await?,
             Look::Leave(why) => {
                 repairs.refuse(why, 1);
-                why
+                failpoints::pass("repair.sent").await?;
+                flow.store.end_repairs(&items, why, flow.clock.now()).await?;
             }
-        };
-        failpoints::pass("repair.sent").await?;
-        flow.store.end_repairs(&items, why, flow.clock.now()).await?;
-        if units.is_empty() {
-            return Ok(());
         }
     }
     if walk.incomplete_because().is_some() {
-        repairs.refuse("the target was not read so far", units.len() as u64);
-        repairs.postponed += units.values().map(|items| items.len() as u64).sum::<u64>();
+        repairs.refuse("the target was not read so far", (units.len() + missing.len()) as u64);
+        let items = units.values().chain(missing.iter().map(|(_, _, items)| items));
+        repairs.postponed += items.map(|items| items.len() as u64).sum::<u64>();
         return Ok(());
+    }
+    for waiting in missing {
+        send_one(flow, waiting, repairs).await?;
     }
     repairs.refuse("the unit is gone", units.len() as u64);
     end(flow, &units, "the unit is gone").await
+}
+
+async fn send_one(flow: &Flow, (delivery, above, items): Waiting, repairs: &mut Repairs) -> Result<(), FlowError> {
+    let why = if send_again(flow, delivery, above, "repair").await? {
+        repairs.sent_again += 1;
+        "sent again"
+    } else {
+        repairs.refuse("the delivery moved meanwhile", 1);
+        "the delivery moved meanwhile"
+    };
+    failpoints::pass("repair.sent").await?;
+    Ok(flow.store.end_repairs(&items, why, flow.clock.now()).await?)
 }
 
 async fn end(flow: &Flow, units: &Units, why: &str) -> Result<(), FlowError> {

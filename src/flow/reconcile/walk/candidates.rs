@@ -8,9 +8,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use canonical::Digest;
+use canonical::values::UtcInstant;
 use contract::{AdapterError, DigestPage, Digests, KeyRange, ObservedUnit, RangeDigest, UnitKey};
 
-use super::{Composer, PAGE, is_settled, is_withdrawn};
+use super::{Composer, PAGE, find, is_settled, is_withdrawn};
 use crate::flow::reconcile::why;
 use crate::flow::{Flow, FlowError};
 use crate::storage::{DeliveryId, ExpectedUnit};
@@ -29,8 +30,10 @@ pub(super) enum Step {
     Same { key: UnitKey, delivery: DeliveryId, rows: u64 },
     /// Nobody holds it, and nobody should.
     Nothing { key: UnitKey },
-    /// To be compared in full.
-    Differs { key: UnitKey, ours: Option<Box<ExpectedUnit>>, theirs: Option<ObservedUnit> },
+    /// To be compared in full: ours as it stands now, theirs as it was when they were asked.
+    Differs { key: UnitKey, ours: Option<Box<ExpectedUnit>>, theirs: Option<ObservedUnit>, asked: UtcInstant },
+    /// They list it and do not give it.
+    NotGiven { key: UnitKey, rows: u64 },
     /// Their side cannot be read any further, and why.
     Unread(String),
 }
@@ -55,12 +58,27 @@ enum Says {
     Unknown,
 }
 
+impl Says {
+    /// How many rows the target should hold, at least one where nobody knows.
+    fn rows(&self) -> u64 {
+        match self {
+            Self::Rows(_, rows) => *rows,
+            Self::Nothing | Self::Unknown => 1,
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Planned {
     Same(Mine, u64),
     Nothing(Mine),
-    /// The key, ours, and whether they hold it.
-    Ask(UnitKey, Option<Mine>, bool),
+    /// The key, ours, and whether they hold it by a list that was asked for at a moment.
+    Ask {
+        key: UnitKey,
+        mine: Option<Mine>,
+        is_theirs: bool,
+        asked: UtcInstant,
+    },
 }
 
 /// A range of the window.
@@ -106,7 +124,9 @@ pub(super) struct Candidates<'a> {
     ahead: VecDeque<Mine>,
     ranges: VecDeque<Range>,
     planned: VecDeque<Planned>,
-    observed: BTreeMap<UnitKey, ObservedUnit>,
+    /// What was asked for in full and not yet needed, as far as it was given, and when it was asked.
+    observed: BTreeMap<UnitKey, Option<ObservedUnit>>,
+    observed_at: UtcInstant,
 }
 
 impl<'a> Candidates<'a> {
@@ -130,6 +150,7 @@ impl<'a> Candidates<'a> {
             ranges: VecDeque::new(),
             planned: VecDeque::new(),
             observed: BTreeMap::new(),
+            observed_at: flow.clock.now(),
         }
     }
 
@@ -149,10 +170,20 @@ impl<'a> Candidates<'a> {
                     return Ok(Some(Step::Same { key, delivery, rows }));
                 }
                 Some(Planned::Nothing(Mine { key, .. })) => return Ok(Some(Step::Nothing { key })),
-                Some(Planned::Ask(key, mine, is_theirs)) => {
-                    let theirs = if is_theirs { Some(self.observe(&key).await?) } else { None };
+                Some(Planned::Ask { key, mine, is_theirs: false, asked }) => {
                     let ours = self.again(mine).await?;
-                    return Ok(Some(Step::Differs { key, ours, theirs }));
+                    return Ok(Some(Step::Differs { key, ours, theirs: None, asked }));
+                }
+                Some(Planned::Ask { key, mine, is_theirs: true, .. }) => {
+                    let theirs = self.observe(&key).await?;
+                    let rows = mine.as_ref().map_or(1, |mine| mine.says.rows());
+                    let ours = self.again(mine).await?;
+                    // What we take back may be gone between the list and the question.
+                    let may_be_gone = ours.as_ref().is_some_and(|ours| is_withdrawn(ours) || !is_settled(ours));
+                    return Ok(Some(match theirs {
+                        None if !may_be_gone => Step::NotGiven { key, rows },
+                        theirs => Step::Differs { key, ours, theirs, asked: self.observed_at },
+                    }));
                 }
                 None if self.done => return Ok(None),
                 None => self.plan().await?,
@@ -160,30 +191,31 @@ impl<'a> Candidates<'a> {
         }
     }
 
-    /// A unit of theirs in full; those that are needed next come with it.
-    async fn observe(&mut self, key: &UnitKey) -> Result<ObservedUnit, Stop> {
+    /// A unit of theirs in full; those that are needed next come with it. None when it is not given.
+    async fn observe(&mut self, key: &UnitKey) -> Result<Option<ObservedUnit>, Stop> {
         if let Some(observed) = self.observed.remove(key) {
             return Ok(observed);
         }
         let needed = self.planned.iter().filter_map(|planned| match planned {
-            Planned::Ask(key, _, true) => Some(key.clone()),
+            Planned::Ask { key, is_theirs: true, .. } => Some(key.clone()),
             _ => None,
         });
         let keys: Vec<_> = [key.clone()].into_iter().chain(needed).take(BATCH).collect();
+        self.observed_at = self.flow.clock.now();
         let units = self.digests.observe(&keys).await?;
         let is_asked = units.iter().all(|unit| keys.binary_search(&unit.key).is_ok());
         if !is_asked || !units.is_sorted_by(|one, next| one.key < next.key) {
             return Err(Stop::Unread(why::NOT_IN_ORDER.to_owned()));
         }
-        self.observed = units.into_iter().map(|unit| (unit.key.clone(), unit)).collect();
-        self.observed.remove(key).ok_or_else(|| Stop::Unread(why::NOT_GIVEN.to_owned()))
+        self.observed = keys.into_iter().map(|key| (key, None)).collect();
+        self.observed.extend(units.into_iter().map(|unit| (unit.key.clone(), Some(unit))));
+        Ok(self.observed.remove(key).flatten())
     }
 
     /// Our unit with its records, as it stands now.
     async fn again(&self, mine: Option<Mine>) -> Result<Option<Box<ExpectedUnit>>, Stop> {
         let Some(Mine { key, before, .. }) = mine else { return Ok(None) };
-        let page = self.flow.store.expected_units(self.target, before.as_ref(), 1).await.map_err(FlowError::from)?;
-        Ok(page.into_iter().next().filter(|unit| unit.key == key).map(Box::new))
+        Ok(find(self.flow, self.target, before, &key).await?.map(Box::new))
     }
 
     /// Plans what follows: the next window, or the next range of it, or the next page of that.
@@ -266,12 +298,21 @@ impl<'a> Candidates<'a> {
     /// Lists a page of the first range, and merges it with ours.
     async fn list(&mut self) -> Result<(), Stop> {
         let Some(Range { keys: range, rest, .. }) = self.ranges.front() else { return Ok(()) };
-        let page = self.digests.list(range).await?;
-        let end = page.next.clone().filter(|next| range.up_to.as_ref().is_none_or(|up_to| next < up_to));
-        let piece = KeyRange { after: range.after.clone(), up_to: end.clone().or_else(|| range.up_to.clone()) };
-        let listed = held_against(page, &piece, *rest, end.is_some())?;
+        let mut is_first = true;
+        let (asked, end, piece, listed) = loop {
+            let asked = self.flow.clock.now();
+            let page = self.digests.list(range).await?;
+            let end = page.next.clone().filter(|next| range.up_to.as_ref().is_none_or(|up_to| next < up_to));
+            let piece = KeyRange { after: range.after.clone(), up_to: end.clone().or_else(|| range.up_to.clone()) };
+            match held_against(page, &piece, *rest, end.is_some()) {
+                // It may have changed while it was being counted.
+                Err(Stop::Unread(because)) if is_first => tracing::info!(because, "a range is listed once more"),
+                listed => break (asked, end, piece, listed?),
+            }
+            is_first = false;
+        };
         let (rest, is_last) = (listed.rest, piece.up_to.is_none());
-        self.merge(listed.units, &piece);
+        self.merge(listed.units, &piece, asked);
         if let (Some(end), Some(listed)) = (end, self.ranges.front_mut()) {
             listed.keys.after = Some(end);
             listed.rest = rest;
@@ -283,7 +324,8 @@ impl<'a> Candidates<'a> {
     }
 
     /// One pass over ours and theirs of a piece of a range.
-    fn merge(&mut self, theirs: Vec<(UnitKey, Digest)>, piece: &KeyRange) {
+    fn merge(&mut self, theirs: Vec<(UnitKey, Digest)>, piece: &KeyRange, asked: UtcInstant) {
+        let ask = |key, mine, is_theirs| Planned::Ask { key, mine, is_theirs, asked };
         let mut theirs = theirs.into_iter().peekable();
         loop {
             let mine = self.ahead.front().map(|mine| &mine.key).filter(|key| piece.is_before_end(key));
@@ -299,10 +341,10 @@ impl<'a> Candidates<'a> {
                 (Some(mine), None) if matches!(mine.says, Says::Nothing) => Some(Planned::Nothing(mine)),
                 (Some(mine), Some((_, digest))) => Some(match mine.says {
                     Says::Rows(ours, rows) if ours == digest => Planned::Same(mine, rows),
-                    _ => Planned::Ask(mine.key.clone(), Some(mine), true),
+                    _ => ask(mine.key.clone(), Some(mine), true),
                 }),
-                (Some(mine), None) => Some(Planned::Ask(mine.key.clone(), Some(mine), false)),
-                (None, Some((key, _))) => Some(Planned::Ask(key, None, true)),
+                (Some(mine), None) => Some(ask(mine.key.clone(), Some(mine), false)),
+                (None, Some((key, _))) => Some(ask(key, None, true)),
                 (None, None) => None,
             });
         }

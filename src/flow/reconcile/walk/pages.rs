@@ -1,10 +1,11 @@
 //! Two sides page by page: our units from the ledger, theirs in full from the system.
 //!
-//! What a page announces of the whole list is held against what was received: a side that gives more
-//! or less than it says was not read to its end.
+//! What the pages announce of the whole list is held against what was received: a side that gives more
+//! or less than it says was not read to its end, nor was one that changed what it says on the way.
 
 use std::collections::VecDeque;
 
+use canonical::values::UtcInstant;
 use contract::{Extent, ObservedUnit, Observer, UnitKey};
 use serde::{Deserialize, Serialize};
 
@@ -51,17 +52,31 @@ enum NextPage {
 pub(super) struct Tally {
     pages: u64,
     elements: u64,
+    /// What was announced first, in pages and in elements.
+    #[serde(default)]
+    pages_announced: Option<u64>,
+    #[serde(default)]
+    announced: Option<u64>,
 }
 
 impl Tally {
     fn plus(self, extent: Option<Extent>) -> Self {
         let elements = self.elements + extent.map_or(0, |extent| extent.elements);
-        Self { pages: self.pages + 1, elements }
+        let pages_announced = self.pages_announced.or(extent.and_then(|extent| extent.pages));
+        let announced = self.announced.or(extent.and_then(|extent| extent.total));
+        Self { pages: self.pages + 1, elements, pages_announced, announced }
     }
 
-    /// What is lacking of what the last page announced.
-    fn lacks(self, announced: Extent) -> Option<Shortfall> {
-        let expected = Expected { pages: announced.pages, records: announced.total, watermark: None };
+    /// Whether a page announces something else than those before it, or no longer anything.
+    fn is_contradicted_by(self, extent: Option<Extent>) -> bool {
+        let is_other = |first: Option<u64>, now: Option<u64>| first.is_some() && first != now;
+        is_other(self.pages_announced, extent.and_then(|extent| extent.pages))
+            || is_other(self.announced, extent.and_then(|extent| extent.total))
+    }
+
+    /// What is lacking of what was announced.
+    fn lacks(self) -> Option<Shortfall> {
+        let expected = Expected { pages: self.pages_announced, records: self.announced, watermark: None };
         let read = Read { pages: self.pages, records: self.elements, ..Read::default() };
         match Completeness::of(&expected, &read) {
             Completeness::Complete => None,
@@ -72,13 +87,15 @@ impl Tally {
 
 /// Their side, page by page. An error ends it, and is remembered.
 pub(super) struct Theirs<'a> {
+    flow: &'a Flow,
     observer: &'a dyn Observer,
     page: VecDeque<ObservedUnit>,
+    /// When the page in hand was asked for.
+    asked: UtcInstant,
     /// From where the page in hand was read, and what was received before it.
     this_page: Option<String>,
     before: Tally,
     received: Tally,
-    announced: Option<Extent>,
     next: NextPage,
     last: Option<UnitKey>,
     /// What an earlier run has already compared.
@@ -88,15 +105,16 @@ pub(super) struct Theirs<'a> {
 
 impl<'a> Theirs<'a> {
     /// From a place on.
-    pub(super) fn from(observer: &'a dyn Observer, place: &Place) -> Self {
+    pub(super) fn from(flow: &'a Flow, observer: &'a dyn Observer, place: &Place) -> Self {
         let is_ended = place.incomplete_because.is_some();
         Self {
+            flow,
             observer,
             page: VecDeque::new(),
+            asked: flow.clock.now(),
             this_page: None,
             before: place.received,
             received: place.received,
-            announced: None,
             next: if is_ended { NextPage::None } else { NextPage::From(place.page.clone()) },
             last: None,
             skip_until: place.after.clone(),
@@ -114,6 +132,11 @@ impl<'a> Theirs<'a> {
         (self.this_page.clone(), self.before)
     }
 
+    /// When the page in hand was asked for.
+    pub(super) fn asked(&self) -> UtcInstant {
+        self.asked
+    }
+
     pub(super) async fn next(&mut self) -> Option<ObservedUnit> {
         loop {
             let unit = self.next_in_order().await?;
@@ -129,11 +152,15 @@ impl<'a> Theirs<'a> {
                 self.end();
                 return None;
             };
+            self.asked = self.flow.clock.now();
             match self.observer.inventory(from.as_deref()).await {
                 Ok(page) => {
                     self.before = self.received;
+                    if self.received.is_contradicted_by(page.extent) && self.incomplete_because.is_none() {
+                        tracing::warn!(extent = ?page.extent, "the inventory changed while it was being read");
+                        self.incomplete_because = Some(why::CHANGED.to_owned());
+                    }
                     self.received = self.received.plus(page.extent);
-                    self.announced = page.extent;
                     self.page = page.units.into();
                     self.this_page = from;
                     self.next = page.next.map_or(NextPage::None, |cursor| NextPage::From(Some(cursor)));
@@ -157,8 +184,7 @@ impl<'a> Theirs<'a> {
 
     /// At the end of the last page: whether all came that was announced.
     fn end(&mut self) {
-        let lacking = self.announced.take().and_then(|announced| self.received.lacks(announced));
-        if let Some(lacking) = lacking.filter(|_| self.incomplete_because.is_none()) {
+        if let Some(lacking) = self.received.lacks().filter(|_| self.incomplete_because.is_none()) {
             tracing::warn!(%lacking, "the inventory is not as long as it says");
             self.incomplete_because = Some(why::short(&lacking));
         }
