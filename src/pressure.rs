@@ -224,6 +224,14 @@ impl IntakeGate {
         has_reserve
     }
 
+    /// Whether what can be asked for again may take room too: with as much left that intake goes on, and
+    /// a margin beside it.
+    pub fn has_room_to_spare(&self) -> bool {
+        let PressureLimits { hold_below_bytes, resume_above_bytes, .. } = self.limits;
+        let wanted = hold_below_bytes.max(resume_above_bytes).saturating_add(hold_below_bytes / RESERVE);
+        self.free_bytes().is_none_or(|free| free >= wanted)
+    }
+
     async fn open(&self, store: &dyn Store, now: UtcInstant) -> Result<u64, StorageError> {
         {
             let seen = self.seen();
@@ -327,6 +335,15 @@ mod tests {
     #[test]
     fn a_disk_that_cannot_be_asked_holds_nothing() {
         assert_eq!(pressure(None, Load { open: 0, free_bytes: None }, &LIMITS), None);
+    }
+
+    #[test]
+    fn what_can_be_asked_for_again_leaves_more_room_than_intake_needs_to_go_on() {
+        let has_room = |free| IntakeGate::new(LIMITS, Box::new(move || Ok(free))).has_room_to_spare();
+        assert!(has_room(225));
+        assert!(!has_room(224), "a result must never be what holds intake");
+        let unknown = IntakeGate::new(LIMITS, Box::new(|| Err(std::io::Error::other("no disk"))));
+        assert!(unknown.has_room_to_spare());
     }
 
     #[test]

@@ -5,10 +5,12 @@
 //! is read by whoever proves who he is.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use canonical::values::UtcInstant;
 use contract::SettingsError;
+use futures_util::FutureExt as _;
 use kit::webhook::SigningSecrets;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -24,7 +26,6 @@ use crate::flow::deliver::gate::Entry;
 use crate::flow::exchange::cursor::seen;
 use crate::flow::exchange::export::ExportRequest;
 use crate::flow::exchange::item::item;
-use crate::pressure::Hold;
 use crate::storage::StorageError;
 use crate::storage::exchange::Scope;
 use crate::storage::exports::{ExportState, ExportTask, ReplyEnding};
@@ -41,8 +42,13 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const PAGE: u32 = 500;
 /// Bytes of a piece, at least, save the last.
 const PIECE: usize = 256 * 1024;
-/// The longest result.
-const LONGEST: u64 = 4 * 1024 * 1024 * 1024;
+/// The longest result, and the most bytes that are kept for a partner. Both stand in the database, and
+/// what they take is taken from intake.
+const LONGEST: u64 = 1024 * 1024 * 1024;
+const MOST_KEPT: u64 = 2 * LONGEST;
+/// Why an export could not be made, where it is neither he who asked nor what he asked for.
+const DAMAGED: &str = "damaged";
+const BROKEN: &str = "failed";
 
 /// When a result is forgotten.
 pub fn expires_at(ended_at: UtcInstant) -> UtcInstant {
@@ -101,12 +107,11 @@ pub fn start(flow: &Flow, partners: Partners) -> Exports {
     let (stop, stopped) = watch::channel(false);
     let maker = Maker { flow: flow.clone(), partners };
     let task = tokio::spawn(async move {
-        if !maker.partners.partners.is_empty() {
-            let both = || async {
-                tokio::join!(maker.make_all(), maker.tell_all());
-            };
-            do_in_turn(&maker.flow, NAME, stopped, both).await;
-        }
+        // Also where nobody may export any more: what was made before is forgotten all the same.
+        let both = || async {
+            tokio::join!(maker.make_all(), maker.tell_all());
+        };
+        do_in_turn(&maker.flow, NAME, stopped, both).await;
     });
     Exports { stop, task }
 }
@@ -127,23 +132,34 @@ struct Maker {
 }
 
 impl Maker {
-    /// Makes one after the other, and forgets the old ones.
+    /// Forgets the old ones, so that there is room, and makes one after the other, each on its own.
     async fn make_all(&self) {
         loop {
-            let round = async {
-                let store = &self.flow.store;
-                for task in store.open_exports().await? {
-                    if task.state == ExportState::Processing {
-                        self.make(&task).await?;
+            let store = &self.flow.store;
+            // The pages of what is forgotten go to the free list of the database, and the next records
+            // and results are written there: the file grows no further, and need not be made shorter.
+            if let Err(error) = store.forget_exports(before(self.flow.clock.now())).await {
+                tracing::warn!(%error, "old exports are not forgotten yet");
+            }
+            match store.open_exports().await {
+                Ok(tasks) => {
+                    for task in tasks.iter().filter(|task| task.state == ExportState::Processing) {
+                        self.make_or_fail(task).await;
                     }
                 }
-                let now = self.flow.clock.now();
-                store.forget_exports(before(now)).await
-            };
-            if let Err(error) = round.await {
-                tracing::warn!(%error, "an export waits to be made");
+                Err(error) => tracing::warn!(%error, "not known which exports are to be made"),
             }
             tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// What goes wrong with one export is its own affair: the next is made all the same. It is tried
+    /// again, unless that cannot help.
+    async fn make_or_fail(&self, task: &ExportTask) {
+        let (id, partner) = (&task.asked.id, &task.asked.partner);
+        let Some(code) = hopeless(id, partner, self.make(task)).await else { return };
+        if let Err(error) = self.flow.store.end_export(id, Some(code), self.flow.clock.now()).await {
+            tracing::warn!(export = id, partner, code, %error, "an export that cannot be made is not ended");
         }
     }
 
@@ -179,6 +195,8 @@ impl Maker {
         };
         let writer = request.writer();
         let (mut after, mut written) = (task.after, task.bytes);
+        // One is made at a time: the others of his do not grow meanwhile.
+        let others = store.kept_export_bytes(&asked.partner).await?.saturating_sub(written);
         let mut piece = if written == 0 { writer.heading() } else { Vec::new() };
         loop {
             let Some(page) = store.standing(&partner.scope, filter, after, PAGE).await? else {
@@ -189,16 +207,15 @@ impl Maker {
             }
             after = page.next;
             if !piece.is_empty() && (piece.len() >= PIECE || !page.has_more) {
-                self.wait_for_room().await;
                 let bytes = std::mem::take(&mut piece);
                 let length = bytes.len() as u64;
+                if let Some(code) = self.want_of_room(written + length, others) {
+                    return Ok(Written::Failed(code));
+                }
                 if !store.append_export(&asked.id, written, bytes, after).await? {
                     return Ok(Written::NotByUs);
                 }
                 written += length;
-            }
-            if written > LONGEST {
-                return Ok(Written::Failed("too_long"));
             }
             if !page.has_more {
                 return Ok(Written::Whole);
@@ -206,28 +223,46 @@ impl Maker {
         }
     }
 
-    /// A long queue is no reason to wait; a full disk is.
-    async fn wait_for_room(&self) {
-        let (store, clock) = (self.flow.store.as_ref(), self.flow.clock.as_ref());
-        self.flow.intake_gate.wait_while(store, clock, |hold: &Hold| !matches!(hold, Hold::Queue { .. })).await;
+    /// Why a result may not grow to so many bytes, beside those that others of the same partner have. It
+    /// does not wait for room: what it holds meanwhile would be the room that is missing.
+    fn want_of_room(&self, bytes: u64, others: u64) -> Option<&'static str> {
+        if bytes > LONGEST {
+            Some("too_long")
+        } else if others.saturating_add(bytes) > MOST_KEPT {
+            Some("too_much_kept")
+        } else if self.flow.intake_gate.has_room_to_spare() {
+            None
+        } else {
+            Some("no_room")
+        }
     }
 
     /// Tells whoever is owed an answer, one after the other.
     async fn tell_all(&self) {
         loop {
-            let round = async {
-                let now = self.flow.clock.now();
-                for task in self.flow.store.open_exports().await? {
-                    if task.reply_due_at.is_some_and(|due_at| due_at <= now) {
-                        self.tell(&task).await?;
+            let now = self.flow.clock.now();
+            match self.flow.store.open_exports().await {
+                Ok(tasks) => {
+                    for task in tasks.iter().filter(|task| task.reply_due_at.is_some_and(|due_at| due_at <= now)) {
+                        self.tell_or_leave(task).await;
                     }
                 }
-                Ok::<_, StorageError>(())
-            };
-            if let Err(error) = round.await {
-                tracing::warn!(%error, "not known who is to be told that an export is there");
+                Err(error) => tracing::warn!(%error, "not known who is to be told that an export is there"),
             }
             tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// As with making: one who cannot be told keeps nobody else from it, and is not tried without end.
+    async fn tell_or_leave(&self, task: &ExportTask) {
+        let (id, partner, store) = (&task.asked.id, &task.asked.partner, &self.flow.store);
+        let Some(code) = hopeless(id, partner, self.tell(task)).await else { return };
+        let left = async {
+            let attempts = store.export(id).await?.map_or(task.reply_attempts, |task| task.reply_attempts);
+            store.end_reply(id, attempts, ReplyEnding::GivenUp).await
+        };
+        if let Err(error) = left.await {
+            tracing::warn!(export = id, partner, code, %error, "a partner who cannot be told is tried again");
         }
     }
 
@@ -235,7 +270,7 @@ impl Maker {
         let (asked, store) = (&task.asked, &self.flow.store);
         let partner = self.partners.partners.get(&asked.partner);
         let callback = partner.and_then(|partner| partner.callback.as_ref());
-        let Some((url, endpoint)) = callback.filter(|(url, _)| asked.reply_to.as_ref() == Some(url)) else {
+        let Some((_, endpoint)) = callback.filter(|(url, _)| asked.reply_to.as_ref() == Some(url)) else {
             tracing::warn!(export = asked.id, partner = asked.partner, "he is no more to be told there");
             return store.end_reply(&asked.id, task.reply_attempts, ReplyEnding::GivenUp).await;
         };
@@ -251,7 +286,9 @@ impl Maker {
                 told
             }
             Err(error) => {
-                tracing::error!(export = asked.id, url, %error, "a message to a partner cannot be signed");
+                // The path of an address often opens what it leads to: only the host is told.
+                let (partner, host) = (&asked.partner, endpoint.client.host());
+                tracing::error!(export = asked.id, partner, host, %error, "a message to a partner cannot be signed");
                 Told::not_sent(NO_SECRET)
             }
         };
@@ -279,6 +316,29 @@ enum Written {
     Failed(&'static str),
     /// Somebody else is at it.
     NotByUs,
+}
+
+/// Does something for one export; a stable code when doing it again cannot help.
+async fn hopeless(
+    id: &str,
+    partner: &str,
+    work: impl Future<Output = Result<(), StorageError>>,
+) -> Option<&'static str> {
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(Ok(())) => None,
+        Ok(Err(error @ StorageError::Damaged { .. })) => {
+            tracing::error!(export = id, partner, %error, "an export is damaged");
+            Some(DAMAGED)
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(export = id, partner, %error, "an export waits");
+            None
+        }
+        Err(_) => {
+            tracing::error!(export = id, partner, "work on an export broke off: a bug of this program");
+            Some(BROKEN)
+        }
+    }
 }
 
 fn before(now: UtcInstant) -> UtcInstant {
@@ -309,4 +369,23 @@ fn message(address: &str, task: &ExportTask) -> Value {
     let mut data = data;
     data["task"] = link(address, &task.asked.id).into();
     json!({ "type": kind, "timestamp": ended_at(task).to_string(), "data": data })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn of(work: impl Future<Output = Result<(), StorageError>>) -> Option<&'static str> {
+        hopeless("e1", "osservatorio", work).await
+    }
+
+    #[tokio::test]
+    async fn what_cannot_get_better_ends_and_what_may_get_better_waits() {
+        let busy = StorageError::Unavailable { attempted: "read", source: "busy".into() };
+        let damaged = StorageError::Damaged { attempted: "read", problem: "no number".to_owned() };
+        assert_eq!(of(async { Ok(()) }).await, None);
+        assert_eq!(of(async { Err(busy) }).await, None);
+        assert_eq!(of(async { Err(damaged) }).await, Some("damaged"));
+        assert_eq!(of(async { panic!("a bug") }).await, Some("failed"));
+    }
 }

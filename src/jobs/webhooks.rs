@@ -152,13 +152,14 @@ impl Teller {
             Ok(secrets) => secrets,
             Err(error) => {
                 tracing::error!(partner = hook.partner, %error, "a message to a partner cannot be signed");
-                let Some(attempt) = store.attempt_webhook(&hook.partner, &message.id).await? else {
+                let Some(attempt) = store.attempt_webhook(&hook.partner, &message.id, now).await? else {
                     return Ok(LOOK_EVERY);
                 };
                 return self.end(hook, &message, attempt, &Told::not_sent(NO_SECRET)).await;
             }
         };
-        let Some(attempt) = store.attempt_webhook(&hook.partner, &message.id).await? else { return Ok(LOOK_EVERY) };
+        let attempt = store.attempt_webhook(&hook.partner, &message.id, now).await?;
+        let Some(attempt) = attempt else { return Ok(LOOK_EVERY) };
         let signed = Signed { id: &message.id, body: &message.body, correlation: None };
         let told = signed::send(&hook.endpoint.client, &signed, &secrets, self.flow.clock.now()).await;
         pass.tell(told.answered);
@@ -193,7 +194,9 @@ impl Teller {
         told: &Told,
     ) -> Result<Duration, StorageError> {
         let (partner, now) = (&hook.partner, self.flow.clock.now());
-        let pause = self.flow.patience.pause(attempt, between(message.made_at, now), told.asked);
+        // Silent is who was asked: while we did not run, or left his host alone, nobody asked him.
+        let since = if attempt == 1 { Duration::ZERO } else { between(message.made_at, now) };
+        let pause = self.flow.patience.pause(attempt, since, told.asked);
         let code = told.code.clone();
         let ending = match (told.is_taken, told.is_gone, pause) {
             (true, ..) => WebhookEnding::Taken,

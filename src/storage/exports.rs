@@ -83,7 +83,8 @@ pub enum ReplyEnding {
 /// What exports need from a database.
 #[async_trait]
 pub trait Exports: Send + Sync {
-    /// Adds an export, unless the same partner is waiting for the same or has `most` of them.
+    /// Adds an export, unless the same partner is waiting for the same or has `most` of them
+    /// that did not fail.
     async fn add_export(&self, export: NewExport, most: u32, at: UtcInstant) -> Result<Added, StorageError>;
 
     /// An export.
@@ -109,6 +110,9 @@ pub trait Exports: Send + Sync {
     /// Commits how it ended. What was taken was taken, whoever sent it; anything else counts only for
     /// the last attempt.
     async fn end_reply(&self, id: &str, attempt: u32, ending: ReplyEnding) -> Result<(), StorageError>;
+
+    /// Bytes that are stored for a partner, of all his exports.
+    async fn kept_export_bytes(&self, partner: &str) -> Result<u64, StorageError>;
 
     /// Forgets exports that ended before an instant, with all their bytes. Returns how many.
     async fn forget_exports(&self, before: UtcInstant) -> Result<u64, StorageError>;

@@ -50,6 +50,22 @@ pub async fn the_same_export_is_made_once_and_nobody_has_too_many(database: &dyn
     assert!(scene.store.end_export("a", None, at(3)).await.expect("an answer"));
     assert_eq!(add(&scene, "f", "lotti").await, Added::TooMany, "one that is there counts");
     assert_eq!(scene.store.export("f").await.expect("an answer"), None);
+    assert!(scene.store.end_export("c", Some("no_room"), at(4)).await.expect("an answer"));
+    assert_eq!(add(&scene, "g", "contratti").await, Added::New, "one that failed does not count");
+}
+
+pub async fn what_is_kept_for_a_partner_is_counted_without_what_failed(database: &dyn Database) {
+    let scene = Scene::open(database).await;
+    let kept = async |partner: &str| scene.store.kept_export_bytes(partner).await.expect("an answer");
+    assert_eq!(kept("osservatorio").await, 0);
+    assert_eq!(add(&scene, "a", "lotti").await, Added::New);
+    assert!(append(&scene, 0, "abc", 5).await);
+    assert!(scene.store.end_export("a", None, at(3)).await.expect("an answer"));
+    assert_eq!(add(&scene, "b", "contratti").await, Added::New);
+    assert!(scene.store.append_export("b", 0, b"defg".to_vec(), place(5)).await.expect("an answer"));
+    assert_eq!((kept("osservatorio").await, kept("altro").await), (7, 0));
+    assert!(scene.store.end_export("b", Some("too_long"), at(4)).await.expect("an answer"));
+    assert_eq!(kept("osservatorio").await, 3);
 }
 
 pub async fn an_export_grows_piece_by_piece_over_a_restart(database: &dyn Database) {

@@ -245,6 +245,7 @@ macro_rules! storage_suite {
                 an_export_grows_piece_by_piece_over_a_restart
                 a_part_of_an_export_is_read_from_any_byte
                 an_export_that_failed_keeps_no_bytes_and_an_old_one_is_forgotten
+                what_is_kept_for_a_partner_is_counted_without_what_failed
                 who_asked_is_told_once
             ]
         }

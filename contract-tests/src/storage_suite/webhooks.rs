@@ -36,7 +36,7 @@ async fn begin(scene: &Scene, from: Position, version: i64) -> bool {
 }
 
 async fn attempt(scene: &Scene, version: i64) -> Option<u32> {
-    scene.store.attempt_webhook(PARTNER, &message(version).id).await.expect("an answer")
+    scene.store.attempt_webhook(PARTNER, &message(version).id, at(15)).await.expect("an answer")
 }
 
 async fn end(scene: &Scene, version: i64, attempt: u32, ending: WebhookEnding) -> bool {
@@ -82,7 +82,7 @@ pub async fn what_was_not_taken_keeps_its_name_and_its_bytes_over_a_restart(data
     assert!(end(&scene, 4, 2, again()).await);
     let failed = state(&scene).await;
     assert_eq!(failed.failed, Some((at(20), "status_500".to_owned())));
-    assert_eq!(failed.message, Some(WebhookMessage { attempts: 2, due_at: at(30), ..message(4) }));
+    assert_eq!(failed.message, Some(WebhookMessage { attempts: 2, made_at: at(15), due_at: at(30), ..message(4) }));
     assert!(end(&scene, 4, 1, WebhookEnding::Taken).await, "what was taken was taken, whoever sent it");
     assert_eq!(state(&scene).await.told, place(4));
 }

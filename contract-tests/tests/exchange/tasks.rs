@@ -4,10 +4,12 @@ use std::time::{Duration, Instant};
 
 use raccordo::http::api::address;
 use raccordo::jobs::exports::{Exports, Partners, start};
+use raccordo::pressure::{IntakeGate, PressureLimits};
 use raccordo::storage::exchange::{Position, RecordFilter};
 use raccordo::storage::exports::NewExport;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use tempfile::TempDir;
 
 use super::bench::{Bench, FOREIGN, OURS, PERSON, line};
@@ -261,5 +263,103 @@ async fn an_export_of_whom_nobody_knows_any_more_fails_and_says_so() {
     }
     let told: Value = get(&bench, "esporta", &format!("{TASKS}/esporta-E"), &[]).await.json().await.expect("JSON");
     assert_eq!((&told["status"], &told["code"]), (&json!("failed"), &json!("bodies_changed")));
+    running.stop().await;
+}
+
+/// Changes what is stored behind the back of the program.
+async fn meddle(bench: &Bench, sql: &'static str) {
+    let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(&bench.node.config.storage.path));
+    let pool = pool.await.expect("the file");
+    sqlx::raw_sql(sql).execute(&pool).await.expect("it is changed");
+    pool.close().await;
+}
+
+/// Asks until the export has failed; why.
+async fn failed(bench: &Bench, path: &str) -> String {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let told: Value = get(bench, "esporta", path, &[]).await.json().await.expect("JSON");
+        if told["status"] == "failed" {
+            return told["code"].as_str().expect("a code").to_owned();
+        }
+        assert_eq!(told["status"], "processing");
+        assert!(Instant::now() < end, "it never failed");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_that_cannot_be_made_starves_no_other() {
+    let bench = Bench::open().await;
+    bench.fill().await;
+    let bad = location(&post(&bench, "esporta", &json!({ "format": "ndjson", "kind": "contratto" }), &[]).await);
+    let good = location(&post(&bench, "esporta", &json!({ "format": "ndjson", "kind": "lotto" }), &[]).await);
+    meddle(
+        &bench,
+        "drop trigger record_version_is_append_only_u;
+         update record_version set stored_at = 9223372036854775807
+          where record in (select id from record where kind = 'contratto')",
+    )
+    .await;
+    let running = maker(&bench);
+    there(&bench, "esporta", &good).await;
+    assert_eq!(failed(&bench, &bad).await, "damaged");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exports_take_no_room_that_intake_needs() {
+    let bench = Bench::open().await;
+    bench.fill().await;
+    let path = location(&post(&bench, "esporta", &json!({ "format": "ndjson" }), &[]).await);
+    let limits = PressureLimits { hold_below_bytes: 100, resume_above_bytes: 200, ..PressureLimits::default() };
+    let mut flow = bench.node.flow.clone();
+    flow.intake_gate = IntakeGate::new(limits, Box::new(|| Ok(210))).into();
+    assert_eq!(flow.hold().await.expect("an answer"), None, "intake goes on");
+    let exchange = &bench.node.config.exchange;
+    let running = start(&flow, Partners::of(exchange, address(exchange)).expect("partners"));
+    assert_eq!(failed(&bench, &path).await, "no_room");
+    running.stop().await;
+    assert_eq!(bench.node.flow.store.kept_export_bytes("esporta").await.expect("bytes"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_and_all_that_is_kept_for_a_partner_have_an_end() {
+    let bench = Bench::open().await;
+    bench.fill().await;
+    let ask =
+        async |kind: &str| location(&post(&bench, "esporta", &json!({ "format": "ndjson", "kind": kind }), &[]).await);
+    let kept = ask("ente").await;
+    let running = maker(&bench);
+    there(&bench, "esporta", &kept).await;
+    running.stop().await;
+    let long = ask("contratto").await;
+    meddle(&bench, "update export_task set bytes = 1073741824 where state = 'processing'").await;
+    let running = maker(&bench);
+    assert_eq!(failed(&bench, &long).await, "too_long");
+    meddle(&bench, "update export_task set bytes = 2147483648 where state = 'done'").await;
+    assert_eq!(failed(&bench, &ask("lotto").await).await, "too_much_kept");
+    assert_eq!(get(&bench, "esporta", &kept, &[]).await.status(), StatusCode::SEE_OTHER, "what is there stays");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_are_forgotten_where_nobody_may_export_any_more() {
+    let bench = Bench::open().await;
+    bench.fill().await;
+    let path = location(&post(&bench, "esporta", &json!({ "format": "ndjson" }), &[]).await);
+    let running = maker(&bench);
+    there(&bench, "esporta", &path).await;
+    running.stop().await;
+    meddle(&bench, "update export_task set ended_at = 1").await;
+    let mut nobody = bench.node.config.exchange.clone();
+    nobody.partners.clear();
+    let running = start(&bench.node.flow, Partners::of(&nobody, address(&nobody)).expect("partners"));
+    let (store, id) = (&bench.node.flow.store, path.rsplit('/').next().expect("a name"));
+    let end = Instant::now() + PATIENCE;
+    while store.export(id).await.expect("an answer").is_some() {
+        assert!(Instant::now() < end, "it was never forgotten");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     running.stop().await;
 }

@@ -265,7 +265,7 @@ async fn who_stops_before_noting_the_answer_sends_the_same_message_when_he_is_ba
     let message = raccordo::flow::exchange::webhook::message(store.as_ref(), "avvisato", &scope, until, at).await;
     let message = message.expect("a message");
     assert!(store.begin_webhook("avvisato", state.told, message.clone()).await.expect("begun"));
-    assert_eq!(store.attempt_webhook("avvisato", &message.id).await.expect("an attempt"), Some(1));
+    assert_eq!(store.attempt_webhook("avvisato", &message.id, at).await.expect("an attempt"), Some(1));
     let running = telling.start();
     let second = receiver.until(2).await.remove(1);
     assert_eq!((second.id(), &second.body), (message.id.as_str(), &message.body));

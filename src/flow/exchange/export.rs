@@ -2,7 +2,7 @@
 
 use canonical::Kind;
 use canonical::identifiers::{Cig, CodiceFiscale, Cup};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::item::Item;
 use super::table::Table;
@@ -25,17 +25,22 @@ pub struct ExportRequest {
     /// In which form.
     pub format: Format,
     /// Records of this kind.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub kind: Option<Kind>,
     /// Records about this lot.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub cig: Option<String>,
     /// Records about this project.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub cup: Option<String>,
     /// Records of this body.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub ente: Option<String>,
+}
+
+/// What is written is not null: a filter that is not meant is left out.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 impl ExportRequest {
@@ -130,6 +135,7 @@ mod tests {
         assert_eq!(problem(r#"{"format":"ndjson","cig":"5044003AF1","cup":"F41B21000000001"}"#), Some("cup"));
         assert_eq!(problem(r#"{"format":"ndjson","ente":"RSSMRA85T10A562S"}"#), Some("ente"));
         assert!(serde_json::from_str::<ExportRequest>(r#"{"format":"xlsx"}"#).is_err());
+        assert!(serde_json::from_str::<ExportRequest>(r#"{"format":"ndjson","cig":null}"#).is_err());
         assert!(serde_json::from_str::<ExportRequest>(r#"{"format":"csv","kinds":["lotto"]}"#).is_err());
     }
 }

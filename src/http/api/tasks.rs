@@ -29,7 +29,7 @@ use crate::storage::exports::{Added, ExportState, ExportTask, NewExport};
 const REPLY_TO: HeaderName = HeaderName::from_static("x-replyto");
 /// With which cursor the change feed goes on after what was exported.
 const FEED_CURSOR: HeaderName = HeaderName::from_static("feed-cursor");
-/// Exports of one partner that are made or kept.
+/// Exports of one partner that are made or kept, without those that failed.
 const MOST: u32 = 8;
 /// Seconds after which it is worth asking about an export, and asking for one more.
 const SOON: u64 = 5;

@@ -163,6 +163,16 @@ impl Exports for SqlStore {
         .await
     }
 
+    async fn kept_export_bytes(&self, partner: &str) -> Result<u64, StorageError> {
+        const KEPT: &str = "select cast(coalesce(sum(bytes), 0) as bigint) from export_task
+             where partner = $1 and state <> 'failed'";
+        let kept = async {
+            let row = query(KEPT).bind(partner).fetch_one(&mut self.readers.acquire().await?).await?;
+            Ok(count(row.try_get(0)?))
+        };
+        kept.await.map_err(|trouble: Trouble| trouble.during("count the bytes kept for a partner"))
+    }
+
     async fn forget_exports(&self, before: UtcInstant) -> Result<u64, StorageError> {
         const OLD: &str = "select id from export_task where ended_at < $1";
         let before = before.unix_micros();
@@ -196,7 +206,7 @@ async fn add(desk: &mut Desk, export: NewExport, most: u32, at: i64) -> Result<A
     if let Some(same) = same.fetch_optional::<String>(&mut desk.connection).await? {
         return Ok(Added::Same(same));
     }
-    let has = query_scalar("select count(*) from export_task where partner = $1").bind(&partner);
+    let has = query_scalar("select count(*) from export_task where partner = $1 and state <> 'failed'").bind(&partner);
     let has: i64 = has.fetch_one(&mut desk.connection).await?;
     if has >= i64::from(most) {
         return Ok(Added::TooMany);

@@ -27,7 +27,9 @@ const BEGIN: &str = "
     update webhook set message = $4, until_version = $5, until_anchor = $6, body = $7, made_at = $8, due_at = $9,
                        attempts = 0
      where partner = $1 and told_version = $2 and told_anchor = $3 and message is null and stopped_at is null";
-const ATTEMPT: &str = "update webhook set attempts = attempts + 1
+const ATTEMPT: &str = "
+    update webhook set attempts = attempts + 1,
+                       made_at = case when attempts = 0 then cast($3 as bigint) else made_at end
      where partner = $1 and message = $2 and stopped_at is null returning attempts";
 const TAKEN: &str = "
     update webhook set told_version = until_version, told_anchor = until_anchor, taken_at = $3, message = null,
@@ -87,11 +89,16 @@ impl Webhooks for SqlStore {
         .await
     }
 
-    async fn attempt_webhook(&self, partner: &str, message: &str) -> Result<Option<u32>, StorageError> {
-        let (partner, message) = (partner.to_owned(), message.to_owned());
+    async fn attempt_webhook(
+        &self,
+        partner: &str,
+        message: &str,
+        at: UtcInstant,
+    ) -> Result<Option<u32>, StorageError> {
+        let (partner, message, at) = (partner.to_owned(), message.to_owned(), at.unix_micros());
         self.write("begin to tell a partner", move |desk| {
             async move {
-                let attempt = query_scalar(ATTEMPT).bind(partner).bind(message);
+                let attempt = query_scalar(ATTEMPT).bind(partner).bind(message).bind(at);
                 Ok(attempt.fetch_optional(&mut desk.connection).await?)
             }
             .boxed()

@@ -23,7 +23,7 @@ use super::keys::PlatformKeys;
 use super::preflight::is_kid;
 use super::settings::{Connection, ConnectionKeys};
 use crate::answer::{Answer, common_error};
-use crate::http::{HttpClient, HttpSettings};
+use crate::http::HttpClient;
 use crate::jose::{PublicKey, Seen};
 use crate::modi::gateway;
 use crate::modi::service::Standing;
@@ -96,7 +96,7 @@ impl PlatformApi {
             return Err(unusable(problem.to_owned()));
         }
         let endpoints = connection.endpoints();
-        let settings = HttpSettings { ca_file: connection.ca_file.clone(), ..HttpSettings::new(&endpoints.api_url) };
+        let settings = connection.http(&endpoints.api_url);
         let target = HttpClient::new("pdnd", &settings)?;
         let answers = PlatformKeys::new(&endpoints.api_keys_url, &settings)?;
         let vouchers = VoucherClient::new(connection, keys, quota).map_err(|error| unusable(error.to_string()))?;

@@ -18,7 +18,7 @@ use super::environment::Endpoints;
 use super::preflight::{self, Expected};
 use super::settings::{Connection, ConnectionKeys};
 use super::token::{Asked, For, Held, VoucherError, form, read};
-use crate::http::{HttpClient, HttpSettings};
+use crate::http::HttpClient;
 use crate::jose::seconds;
 
 /// What a voucher is asked for.
@@ -134,9 +134,7 @@ impl VoucherClient {
         let endpoints = connection.endpoints();
         let (base, endpoint) =
             endpoints.token_url.rsplit_once('/').ok_or(VoucherError::Unusable("token_url has no path"))?;
-        let (ca_file, allow_private) = (connection.ca_file.clone(), connection.allow_private);
-        let settings = HttpSettings { ca_file, allow_private, ..HttpSettings::new(base) };
-        let http = HttpClient::new("pdnd", &settings).map_err(|error| VoucherError::Unavailable {
+        let http = HttpClient::new("pdnd", &connection.http(base)).map_err(|error| VoucherError::Unavailable {
             problem: error.problem,
             kind: ErrorKind::Local,
             after: None,

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::environment::{Endpoints, Environment};
 use super::voucher::Scheme;
+use crate::http::HttpSettings;
 use crate::jose::{KeyError, SigningKey};
 use crate::{Secret, SecretError};
 
@@ -69,7 +70,7 @@ pub struct Connection {
     /// PEM file with the authorities of this connection, instead of those of the machine.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
-    /// Whether the name of the token endpoint may lead to a machine of our own networks.
+    /// Whether the names of the platform's addresses may lead to a machine of our own networks.
     #[serde(default)]
     pub allow_private: bool,
 }
@@ -202,6 +203,12 @@ impl Connection {
         endpoints
     }
 
+    /// The settings for one of its addresses: with its own authorities, and allowed to lead where it says.
+    pub fn http(&self, url: impl Into<String>) -> HttpSettings {
+        let (ca_file, allow_private) = (self.ca_file.clone(), self.allow_private);
+        HttpSettings { ca_file, allow_private, ..HttpSettings::new(url) }
+    }
+
     /// Makes the paths of its files relative to the folder of the configuration.
     pub fn be_relative_to(&mut self, folder: &Path) {
         self.private_key_file = folder.join(&self.private_key_file);
@@ -239,4 +246,26 @@ fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<
         Written::One(one) => vec![one],
         Written::Many(many) => many,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_address_of_a_connection_is_reached_by_its_own_rules() {
+        let text = serde_json::json!({
+            "environment": "uat", "client_id": "c1", "private_key_file": "chiave.pem", "ca_file": "prova.pem",
+            "allow_private": true,
+        });
+        let mut connection: Connection = serde_json::from_value(text).expect("a connection");
+        let endpoints = connection.endpoints();
+        for url in [&endpoints.token_url, &endpoints.api_url, &endpoints.api_keys_url] {
+            let settings = connection.http(url);
+            assert!(settings.allow_private, "{url}");
+            assert_eq!((&settings.base_url, settings.ca_file.as_deref()), (url, Some(Path::new("prova.pem"))));
+        }
+        connection.allow_private = false;
+        assert!(!connection.http(&endpoints.api_url).allow_private);
+    }
 }

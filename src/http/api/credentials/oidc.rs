@@ -115,6 +115,17 @@ impl Credentials for Tokens {
     }
 }
 
+/// The client for an address that the provider told us. On its own host that is ours to believe;
+/// elsewhere it must not lead into our networks, whatever is allowed of the provider itself.
+fn client(config: &OidcConfig, address: &str) -> Result<HttpClient, contract::SettingsError> {
+    let told = settings(config, address)?;
+    if settings(config, &config.issuer)?.base_url == told.base_url {
+        HttpClient::new("oidc", &told)
+    } else {
+        HttpClient::of_others("oidc", &HttpSettings { allow_private: false, ..told })
+    }
+}
+
 /// The settings of a client for the host of an address.
 fn settings(config: &OidcConfig, address: &str) -> Result<HttpSettings, contract::SettingsError> {
     let problem = || contract::SettingsError { system: "oidc", problem: format!("{address} is not an address") };
@@ -167,13 +178,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 async fn ask(config: &OidcConfig, request: HttpRequest) -> Result<HttpResponse, NotAsked> {
     let told = |error: &dyn std::error::Error| NotAsked(chain(error));
     let address = request.uri().to_string();
-    let settings = settings(config, &address).map_err(|error| told(&error))?;
-    // The provider says where its keys are: on its own host that is ours to believe, elsewhere it must
-    // not lead into our networks.
-    let is_its_own = self::settings(config, &config.issuer).is_ok_and(|own| own.base_url == settings.base_url);
-    let make = if is_its_own { HttpClient::new } else { HttpClient::of_others };
-    let client = make("oidc", &settings);
-    let client = client.map_err(|error| told(&error))?;
+    let client = client(config, &address).map_err(|error| told(&error))?;
     let segments: Vec<&str> = request.uri().path().split('/').filter(|segment| !segment.is_empty()).collect();
     let answer = client.exchange(client.request(Method::GET, &segments, &[])).await.map_err(|error| told(&error))?;
     let mut response = http::Response::builder().status(answer.status);
@@ -181,4 +186,25 @@ async fn ask(config: &OidcConfig, request: HttpRequest) -> Result<HttpResponse, 
         response = response.header(http::header::CONTENT_TYPE, content_type);
     }
     response.body(answer.body.to_vec()).map_err(|error| told(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_allowed_of_the_provider_is_not_allowed_of_whom_it_names() {
+        let config = |issuer: &str| {
+            let text = json!({ "issuer": issuer, "audience": "https://scambio.provincia.example", "allow_private": true });
+            serde_json::from_value::<OidcConfig>(text).unwrap()
+        };
+        let reaches = |issuer: &str, address: &str| client(&config(issuer), address).is_ok();
+        assert!(reaches("https://10.0.0.7/realm", "https://10.0.0.7/realm/keys"), "its own host");
+        assert!(!reaches("https://10.0.0.7/realm", "https://10.0.0.8/keys"));
+        assert!(!reaches("https://10.0.0.7/realm", "https://10.0.0.7:8443/keys"), "another service of that host");
+        assert!(!reaches("https://accessi.example", "https://127.0.0.1/keys"));
+        assert!(reaches("https://accessi.example", "https://chiavi.example/keys"), "a public name");
+    }
 }

@@ -76,11 +76,7 @@ impl RegisteredKeys {
             |error: &dyn std::error::Error| contract::SettingsError { system: "pdnd", problem: chain(error) };
         let keys = connection.keys().map_err(|error| unusable(&error))?;
         let api_url = api_url.map_or_else(|| connection.endpoints().api_url, str::to_owned);
-        let settings = HttpSettings {
-            max_answer_bytes: LONGEST_ANSWER,
-            ca_file: connection.ca_file.clone(),
-            ..HttpSettings::new(api_url)
-        };
+        let settings = HttpSettings { max_answer_bytes: LONGEST_ANSWER, ..connection.http(api_url) };
         let target = HttpClient::new("pdnd", &settings)?;
         let vouchers =
             VoucherClient::new(connection.clone(), keys, Quota::default()).map_err(|error| unusable(&error))?;
