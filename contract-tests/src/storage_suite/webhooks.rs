@@ -76,7 +76,7 @@ pub async fn what_was_not_taken_keeps_its_name_and_its_bytes_over_a_restart(data
     database.end().await;
     // Whoever was to note the answer died: the message is there as it was.
     let scene = Scene::open(database).await;
-    assert_eq!(state(&scene).await.message, Some(WebhookMessage { attempts: 1, ..message(4) }));
+    assert_eq!(state(&scene).await.message, Some(WebhookMessage { attempts: 1, made_at: at(15), ..message(4) }));
     assert_eq!(attempt(&scene, 4).await, Some(2));
     assert!(!end(&scene, 4, 1, again()).await, "another attempt was begun since");
     assert!(end(&scene, 4, 2, again()).await);
