@@ -31,14 +31,13 @@ fn with_a_list() -> (tempfile::TempDir, String) {
 
 /// The moment that the program itself writes on a list now.
 fn now(folder: &Path) -> String {
-    let list = folder.join("adesso.ndjson");
-    let written = raccordo(folder, &["reconcile", "scp-esecuzione", "--expected", &list.to_string_lossy()]);
+    let file = folder.join("adesso.ndjson");
+    let written = raccordo(folder, &["reconcile", "scp-esecuzione", "--expected", &file.to_string_lossy()]);
     assert_eq!(code(&written), 0);
-    let text = std::fs::read_to_string(&list).expect("a list");
-    std::fs::remove_file(&list).expect("removed");
-    let last = text.lines().next_back().expect("its end");
-    let said: serde_json::Value = serde_json::from_str(last).expect("JSON");
-    said["inventario"]["al"].as_str().expect("a moment").to_owned()
+    let text = std::fs::read_to_string(&file).expect("a list");
+    std::fs::remove_file(&file).expect("removed");
+    let end: serde_json::Value = serde_json::from_str(text.lines().next_back().expect("its end")).expect("JSON");
+    end["inventario"]["al"].as_str().expect("a moment").to_owned()
 }
 
 fn compare(folder: &Path, name: &str, text: &str, more: &[&str]) -> std::process::Output {

@@ -105,8 +105,7 @@ pub trait Webhooks: Send + Sync {
 
     /// Commits the intent to send: the number of the attempt, from one. None when that message is not
     /// under way any more. With the first begins the time in which he takes nothing.
-    async fn attempt_webhook(&self, partner: &str, message: &str, at: UtcInstant)
-    -> Result<Option<u32>, StorageError>;
+    async fn attempt_webhook(&self, partner: &str, message: &str, at: UtcInstant) -> Result<Option<u32>, StorageError>;
 
     /// Commits how an attempt ended, with an entry in the audit chain when it was taken or was the
     /// last. False when another attempt was begun since, and nothing changes: except that what was

@@ -72,13 +72,13 @@ impl Listing {
     fn read_now(path: &Path, said: &Said) -> Result<Self, InventoryError> {
         let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
         let mut lines = Lines::open(File::open(path)?, is_csv)?;
-        let mut sorter = Sorter::default();
+        let mut rows = Sorter::default();
         let mut read = Read { pages: 1, ..Read::default() };
         while let Some(line) = lines.next()? {
             match line {
                 Some((unit, row)) => {
                     read.records += 1;
-                    sorter.add(unit, &row)?;
+                    rows.add(unit, &row)?;
                 }
                 None => read.unreadable += 1,
             }
@@ -87,15 +87,15 @@ impl Listing {
         let as_of = said.as_of.or(header.as_of).ok_or_else(|| InventoryError::Format {
             problem: "it does not say of which moment it is: say it with --as-of".to_owned(),
         })?;
-        let records = said.rows.or(header.rows);
+        let announced = said.rows.or(header.rows);
         let fields = header.fields.clone();
-        let sorted = sorter.finish()?;
+        let sorted = rows.finish()?;
         read.unreadable += sorted.contradicted();
-        let expected = completeness::Expected { records, ..completeness::Expected::default() };
+        let expected = completeness::Expected { records: announced, ..completeness::Expected::default() };
         let incomplete_because = match Completeness::of(&expected, &read) {
             Completeness::Partial(shortfall) => Some(why::short(&shortfall)),
             // Whoever does not know how long it was cannot see that it was cut.
-            Completeness::Complete => records.is_none().then(|| NO_TOTAL.to_owned()),
+            Completeness::Complete => announced.is_none().then(|| NO_TOTAL.to_owned()),
         };
         Ok(Self { sorted: Arc::new(sorted), as_of, fields, lacking: Mutex::default(), incomplete_because })
     }

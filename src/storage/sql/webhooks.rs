@@ -89,12 +89,7 @@ impl Webhooks for SqlStore {
         .await
     }
 
-    async fn attempt_webhook(
-        &self,
-        partner: &str,
-        message: &str,
-        at: UtcInstant,
-    ) -> Result<Option<u32>, StorageError> {
+    async fn attempt_webhook(&self, partner: &str, message: &str, at: UtcInstant) -> Result<Option<u32>, StorageError> {
         let (partner, message, at) = (partner.to_owned(), message.to_owned(), at.unix_micros());
         self.write("begin to tell a partner", move |desk| {
             async move {

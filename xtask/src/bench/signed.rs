@@ -139,17 +139,17 @@ impl Bench {
         let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
         drop(tokio::spawn(async move { axum::serve(listener, router).await }));
 
-        let (own, bare) = key(kind)?;
+        let (ours, bare) = key(kind)?;
         let (assertion, _) = key(Kind::Rsa)?;
-        let keys = KeySet::default().with(own.thumbprint(), own.public().clone());
-        let kid = own.thumbprint().to_owned();
+        let keys = KeySet::default().with(ours.thumbprint(), ours.public().clone());
+        let key_name = ours.thumbprint().to_owned();
         let connection: Connection = serde_json::from_value(json!({
             "environment": "uat", "client_id": CLIENT, "purpose_id": PURPOSE, "private_key_file": "unused",
             "token_url": format!("http://{address}/token.oauth2"), "message_audience": OURS,
         }))?;
         let vouchers = VoucherClient::new(connection, ConnectionKeys { assertion, dpop: None }, Quota::default())?;
         let signer = Signer {
-            key: own,
+            key: ours,
             key_name: KeyName::Registered,
             issuer: CLIENT.to_owned(),
             subject: Some(CLIENT.to_owned()),
@@ -165,7 +165,7 @@ impl Bench {
             caller: Caller::new(vouchers, target, Some(signer)),
             keys,
             bare,
-            kid,
+            kid: key_name,
             client: reqwest::Client::builder().no_proxy().build()?,
             url: format!("http://{address}/rest/appalti/v1/pratiche"),
             body: Bytes::from(json!({ "oggetto": text }).to_string()),

@@ -197,7 +197,8 @@ mod tests {
     #[test]
     fn what_is_allowed_of_the_provider_is_not_allowed_of_whom_it_names() {
         let config = |issuer: &str| {
-            let text = json!({ "issuer": issuer, "audience": "https://scambio.provincia.example", "allow_private": true });
+            let text =
+                json!({ "issuer": issuer, "audience": "https://scambio.provincia.example", "allow_private": true });
             serde_json::from_value::<OidcConfig>(text).unwrap()
         };
         let reaches = |issuer: &str, address: &str| client(&config(issuer), address).is_ok();
