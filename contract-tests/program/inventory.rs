@@ -3,24 +3,12 @@
 
 use std::path::Path;
 
-use super::{code, json, raccordo};
+use super::{code, json, raccordo, with_a_target};
 
 /// A folder whose target holds what it should, and the list of it.
 fn with_a_list() -> (tempfile::TempDir, String) {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = with_a_target();
     let path = folder.path();
-    std::fs::create_dir(path.join("in-arrivo")).expect("a folder");
-    let story = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/samples/esecuzione/storia.ndjson");
-    std::fs::copy(story, path.join("in-arrivo/storia.ndjson")).expect("copied");
-    let configuration =
-        "[systems.file-drop]\nsettings = { folder = \"in-arrivo\" }\n[systems.scp-esecuzione]\nsimulated = true\n";
-    std::fs::write(path.join("raccordo.toml"), configuration).expect("written");
-    for _ in 0..5 {
-        assert_eq!(code(&raccordo(path, &["sync"])), 0);
-        if code(&raccordo(path, &["reconcile", "scp-esecuzione"])) == 0 {
-            break;
-        }
-    }
     let list = path.join("elenco.ndjson");
     let written = raccordo(path, &["--json", "reconcile", "scp-esecuzione", "--expected", &list.to_string_lossy()]);
     assert_eq!(code(&written), 0, "{}", String::from_utf8_lossy(&written.stderr));

@@ -52,6 +52,25 @@ fn code(output: &Output) -> i32 {
     output.status.code().expect("an exit code")
 }
 
+/// A folder whose only target holds what it should.
+fn with_a_target() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    std::fs::create_dir(path.join("in-arrivo")).expect("a folder");
+    let story = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/samples/esecuzione/storia.ndjson");
+    std::fs::copy(story, path.join("in-arrivo/storia.ndjson")).expect("copied");
+    let configuration =
+        "[systems.file-drop]\nsettings = { folder = \"in-arrivo\" }\n[systems.scp-esecuzione]\nsimulated = true\n";
+    std::fs::write(path.join("raccordo.toml"), configuration).expect("written");
+    for _ in 0..5 {
+        assert_eq!(code(&raccordo(path, &["sync"])), 0);
+        if code(&raccordo(path, &["reconcile", "scp-esecuzione"])) == 0 {
+            break;
+        }
+    }
+    folder
+}
+
 /// The targets of the demo whose simulators count revisions.
 const TARGETS: [&str; 4] = ["pico", "scp-esecuzione", "hub", "osservatorio"];
 

@@ -5,24 +5,12 @@ use std::path::Path;
 
 use raccordo::storage::sqlite::bare;
 
-use super::{code, raccordo};
+use super::{code, raccordo, with_a_target};
 
 /// A folder whose target has forgotten all that it took.
 fn with_a_forgetful_target() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = with_a_target();
     let path = folder.path();
-    std::fs::create_dir(path.join("in-arrivo")).expect("a folder");
-    let story = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/samples/esecuzione/storia.ndjson");
-    std::fs::copy(story, path.join("in-arrivo/storia.ndjson")).expect("copied");
-    let configuration =
-        "[systems.file-drop]\nsettings = { folder = \"in-arrivo\" }\n[systems.scp-esecuzione]\nsimulated = true\n";
-    std::fs::write(path.join("raccordo.toml"), configuration).expect("written");
-    for _ in 0..5 {
-        assert_eq!(code(&raccordo(path, &["sync"])), 0);
-        if code(&raccordo(path, &["reconcile", "scp-esecuzione"])) == 0 {
-            break;
-        }
-    }
     std::fs::remove_dir_all(path.join("simulators/scp-esecuzione")).expect("it was there");
     assert_eq!(code(&raccordo(path, &["reconcile", "scp-esecuzione"])), 5, "the target has forgotten");
     folder

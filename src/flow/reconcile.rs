@@ -14,6 +14,7 @@ pub mod rows;
 pub mod repair;
 pub mod sources;
 pub mod listing;
+mod lines;
 mod walk;
 mod why;
 

@@ -36,7 +36,8 @@ pub(super) struct Change {
     /// Do not ask
     #[arg(long)]
     yes: bool,
-    /// Never wait for an answer: without --yes nothing is changed
+    /// Never wait for an answer: with --all, nothing is changed without --yes; about what is named by its
+    /// number nobody is asked
     #[arg(long)]
     no_input: bool,
     /// Who decides, for the audit chain [default: the user that runs the command]

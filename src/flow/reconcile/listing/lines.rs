@@ -10,13 +10,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::flow::reconcile::inventory::InventoryError;
+use crate::flow::reconcile::lines::{LONGEST_LINE, read_line};
 
 /// The column, or the member, with the key of the unit.
 const UNIT: &str = "unita";
 /// That with the key of the row; without it, the unit has one row of its own name.
 const ROW: &str = "riga";
-/// A longer line is no row.
-const LONGEST_LINE: u64 = 16 * 1024 * 1024;
 
 /// What a list says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -198,16 +197,4 @@ fn delimiter(start: &[u8]) -> u8 {
     let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let count = |wanted: u8| memchr::memchr_iter(wanted, line).count();
     if count(b';') > count(b',') { b';' } else { b',' }
-}
-
-/// Reads one line, of which no more is kept than a row may have; its length in the file.
-fn read_line(reader: &mut BufReader<File>, line: &mut Vec<u8>) -> io::Result<u64> {
-    line.clear();
-    let mut length = reader.by_ref().take(LONGEST_LINE).read_until(b'\n', line)? as u64;
-    if length == LONGEST_LINE && line.last() != Some(&b'\n') {
-        line.clear();
-        line.extend_from_slice(b"too long");
-        length += reader.skip_until(b'\n')? as u64;
-    }
-    Ok(length)
 }

@@ -1,16 +1,15 @@
 //! One JSON object a line. A number is compared as the text that it is written with.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Seek, SeekFrom};
 
 use contract::Row;
 use serde_json::{Map, Value};
 
 use super::{FileSource, Pass};
 use crate::flow::reconcile::inventory::{InventoryError, Layout};
+use crate::flow::reconcile::lines::read_line;
 
-/// A longer line is no record.
-const LONGEST_LINE: u64 = 16 * 1024 * 1024;
 const BUFFER: usize = 256 * 1024;
 const SHORT_BUFFER: usize = 4 * 1024;
 
@@ -56,18 +55,6 @@ pub(super) fn records(
         }));
     }
     Ok(rows)
-}
-
-/// Reads one line, of which no more is kept than a record may have; its length in the file.
-fn read_line(reader: &mut BufReader<File>, line: &mut Vec<u8>) -> io::Result<u64> {
-    line.clear();
-    let mut length = reader.by_ref().take(LONGEST_LINE).read_until(b'\n', line)? as u64;
-    if length == LONGEST_LINE && line.last() != Some(&b'\n') {
-        line.clear();
-        line.extend_from_slice(b"too long");
-        length += reader.skip_until(b'\n')? as u64;
-    }
-    Ok(length)
 }
 
 /// Key and texts of a line, by number of the field, in order.
