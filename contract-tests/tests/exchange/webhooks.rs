@@ -348,6 +348,8 @@ async fn of_two_processes_one_tells() {
     telling.until(|state| state.message.is_none()).await;
     telling.change(6, OURS).await;
     receiver.until(2).await;
+    // Whoever leaves before the answer is noted leaves the message to be sent again.
+    telling.until(|state| state.message.is_none()).await;
     // Whoever leaves gives the turn to the other at once.
     one.stop().await;
     telling.change(7, OURS).await;

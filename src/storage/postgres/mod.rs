@@ -69,8 +69,8 @@ pub async fn open_given(url: &str, password_file: Option<&Path>, given: Given) -
     let node = format!("{:016x}", fastrand::u64(..));
     let start = opened.start;
     let server = |options| Server { options, node: node.clone(), start };
-    let ledger = Home::SharedLedger(server(opened.options.clone()));
-    let jobs = Home::SharedJobs(server(opened.job_options));
+    let ledger = Home::SharedLedger(server(opened.writing.clone()));
+    let jobs = Home::SharedJobs(server(opened.writing));
     let desk = |connection| Desk::shared(connection, start, goes_by_the_server);
     let options = opened.options;
     let listener = Listener { options, start, node: node.clone(), woken: Arc::clone(&woken), proved_after };

@@ -30,9 +30,11 @@ const LIMITS: [(&str, &str); 8] = [
     ("tcp_keepalives_interval", "5"),
     ("tcp_keepalives_count", "3"),
 ];
-/// Jobs are found by their ids and by small indexes, in the order of these: a planner that has seen
-/// the table when it was small, or never, is not asked.
-const BY_INDEX: [(&str, &str); 2] = [("enable_seqscan", "off"), ("enable_bitmapscan", "off")];
+/// Whoever writes looks up what has come by its keys, and jobs by small indexes, in the order of these.
+/// A planner that has seen a table when it was small, or never, would walk through it for every batch:
+/// it is not asked. Reads are planned as the server thinks best.
+const BY_INDEX: [(&str, &str); 4] =
+    [("enable_seqscan", "off"), ("enable_bitmapscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
 /// Without these a server may lose what it has acknowledged.
 const DEMANDED: [&str; 3] = ["fsync", "full_page_writes", "synchronous_commit"];
 
@@ -41,8 +43,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "ledger", include_str!("migration
 pub(super) struct Opened {
     pub(super) name: String,
     pub(super) options: PgConnectOptions,
-    /// For the connection that claims and settles jobs.
-    pub(super) job_options: PgConnectOptions,
+    /// For the connections that write.
+    pub(super) writing: PgConnectOptions,
     pub(super) ledger: PgConnection,
     pub(super) jobs: PgConnection,
     /// Which start of the program this is.
@@ -55,17 +57,17 @@ pub(super) async fn open(url: &str, password_file: Option<&Path>) -> Result<Open
     if let Some(file) = password_file {
         options = options.password(&password(file)?);
     }
-    let mut ledger = connect(&options).await.map_err(unusable)?;
+    let writing = options.clone().options(BY_INDEX);
+    let mut ledger = connect(&writing).await.map_err(unusable)?;
     check_durability(&mut ledger).await?;
     let done = migrations::of(MIGRATIONS).run_direct(None, &mut ledger, false).await;
     done.map_err(|error| match error {
         MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => unusable(source),
         error => migrations::refused(error, ATTEMPTED),
     })?;
-    let job_options = options.clone().options(BY_INDEX);
     let start = sqlx::query_scalar("update program set starts = starts + 1 where id = 1 returning starts");
     let start: i64 = start.fetch_one(&mut ledger).await.map_err(unusable)?;
-    let mut jobs = connect(&job_options).await.map_err(unusable)?;
+    let mut jobs = connect(&writing).await.map_err(unusable)?;
     sqlx::query(HOLD).bind(start).execute(&mut jobs).await.map_err(unusable)?;
     let readers = PgPoolOptions::new()
         .max_connections(READERS)
@@ -81,7 +83,7 @@ pub(super) async fn open(url: &str, password_file: Option<&Path>) -> Result<Open
         .await
         .map_err(unusable)?;
     let name = format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or_default());
-    Ok(Opened { name, options, job_options, ledger, jobs, start, readers })
+    Ok(Opened { name, options, writing, ledger, jobs, start, readers })
 }
 
 /// The options that hold for every connection. The address may hold a password and is never told.
