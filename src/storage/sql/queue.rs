@@ -215,8 +215,14 @@ const END: Text = Text::Each {
     sqlite: "update job set state = $3, token = null, lease_until = null, holds = null, ended_at = $4
               where id in (select cast(value as bigint) from json_each($1)) and token = $2 and state = 'leased'",
     postgres: "update job set state = $3, token = null, lease_until = null, holds = null, ended_at = $4
-                where id = any (array(select cast(value as bigint) from json_each($1))) and token = $2",
+                where id = any (cast($1 as bigint[])) and token = $2",
 };
+
+/// A list of ids as [`END`] takes it. To `PostgreSQL` an array is much cheaper to read than JSON.
+fn list(jobs: &[i64], is_postgres: bool) -> Result<String, Trouble> {
+    let list = json(&jobs)?;
+    Ok(if is_postgres { list.replace('[', "{").replace(']', "}") } else { list })
+}
 
 /// Ends jobs as done or parked, and makes the next of their lanes ready. Jobs that were claimed
 /// together share a token, and what was claimed together ends more or less together: there is a
@@ -229,7 +235,8 @@ async fn finish(desk: &mut Desk, state: &str, pairs: Vec<(i64, i64)>, now: i64) 
         claims.entry(token).or_default().push(job);
     }
     for (token, jobs) in claims {
-        let ended = query(END).bind(json(&jobs)?).bind(token).bind(state).bind(now);
+        let jobs = list(&jobs, desk.connection.is_postgres())?;
+        let ended = query(END).bind(jobs).bind(token).bind(state).bind(now);
         lost -= ended.execute(&mut desk.connection).await?.rows_affected();
     }
     if state == "parked" {
