@@ -241,9 +241,7 @@ impl IntakeGate {
                 return Ok(seen.open);
             }
         }
-        let counts = store.delivery_counts().await?;
-        let is_open = |state: &str| matches!(state, "due" | "sent" | "retry" | "in_doubt");
-        let open = counts.iter().filter(|count| is_open(&count.state)).map(|count| count.count).sum();
+        let open = store.open_deliveries().await?;
         let mut seen = self.seen();
         (seen.open, seen.counted_at) = (open, Some(now));
         Ok(open)

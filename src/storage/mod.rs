@@ -265,6 +265,9 @@ pub trait Views: Send + Sync {
 
     /// Deliveries by target and state, for those who wait for quiet.
     async fn delivery_counts(&self) -> Result<Vec<DeliveryCount>, StorageError>;
+
+    /// How many deliveries are owed: due, sent, in doubt or to be tried again.
+    async fn open_deliveries(&self) -> Result<u64, StorageError>;
 }
 
 /// A database that implements everything.

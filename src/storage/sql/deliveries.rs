@@ -29,14 +29,17 @@ const SWEPT_AT_ONCE: u32 = 10_000;
 const REOPENED: &str = "reopened";
 
 /// Due work without a job. Where a job was parked, nothing happens until something changes.
-const FORGOTTEN: &str = "
-    select d.id, d.target, d.lane, coalesce(d.not_before, d.due_at) from delivery d
+pub(super) const FORGOTTEN: &str = "
+    select d.id, d.target, d.lane, coalesce(d.not_before, d.due_at) from delivery d indexed by delivery_open
      where d.state in ('due', 'sent', 'in_doubt', 'retry')
        and not exists (select 1 from job j
                         where j.delivery = d.id
                           and (j.state in ('ready', 'blocked', 'leased')
                                or (j.state = 'parked' and j.ended_at >= d.state_since)))
      order by d.id limit $1";
+
+pub(super) const LAST_RECEIPT: &str =
+    "select remote_id, status, answer_digest, warnings from receipt where delivery = $1 order by id desc limit 1";
 
 const BEGIN: &str =
     "insert into attempt (delivery, shipment, job, token, started_at) values ($1, $2, $3, $4, $5) returning id";
@@ -127,21 +130,16 @@ async fn load(connection: &mut Connection, id: DeliveryId) -> Result<Option<Load
             (Some(shipment), row.try_get(3)?, first, last)
         }
     };
-    let last_receipt = query(
-        "select remote_id, status, answer_digest, warnings from receipt where delivery = $1 order by id desc limit 1",
-    )
-    .bind(id.0)
-    .fetch_optional(&mut *connection)
-    .await?
-    .map(|row| {
+    let last_receipt = query(LAST_RECEIPT).bind(id.0).fetch_optional(&mut *connection).await?;
+    let last_receipt = last_receipt.map(|row| {
         Ok::<_, Trouble>(Receipt {
             remote_id: row.try_get(0)?,
             status: row.try_get(1)?,
             answer_digest: row.try_get(2)?,
             warnings: serde_json::from_str(row.try_get(3)?)?,
         })
-    })
-    .transpose()?;
+    });
+    let last_receipt = last_receipt.transpose()?;
     let members = query(
         "select r.kind, v.schema_version, v.body, v.provenance
            from delivery_member m

@@ -6,6 +6,9 @@ use crate::storage::sqlite;
 
 /// Statements, and the index that each of them must use.
 const OFTEN: &[(&str, &str)] = &[
+    (super::deliveries::FORGOTTEN, "delivery_open"),
+    (super::deliveries::LAST_RECEIPT, "receipt_of"),
+    (super::views::OPEN, "delivery_open"),
     (super::lanes::TO_WAKE, "delivery_waiting"),
     (super::lanes::NEIGHBOURS, "delivery_of_lane"),
     (super::reroute::ADESIONI, "record_adesione"),

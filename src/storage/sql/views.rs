@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use canonical::{Kind, Record, SourceName};
 use contract::UnitKey;
 
-use super::connection::{Connection, Row, query};
+use super::connection::{Connection, Row, query, query_scalar};
 use super::ledger::totals;
 use super::rows::{count, instant, json, optional_instant, record, state};
 use super::trouble::Trouble;
@@ -72,7 +72,18 @@ impl Views for SqlStore {
         let counts = async { delivery_counts(&mut self.readers.acquire().await?).await };
         counts.await.map_err(|trouble: Trouble| trouble.during("count the deliveries"))
     }
+
+    async fn open_deliveries(&self) -> Result<u64, StorageError> {
+        let open = async {
+            let open: i64 = query_scalar(OPEN).fetch_one(&mut self.readers.acquire().await?).await?;
+            Ok(count(open))
+        };
+        open.await.map_err(|trouble: Trouble| trouble.during("count what is owed"))
+    }
 }
+
+pub(super) const OPEN: &str = "
+    select count(*) from delivery indexed by delivery_open where state in ('due', 'sent', 'in_doubt', 'retry')";
 
 /// How many of the raw records that stand aside an overview names.
 const SHOWN_ASIDE: u32 = 50;

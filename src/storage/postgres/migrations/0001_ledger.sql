@@ -210,6 +210,8 @@ create table delivery (
     check ((state in ('parked', 'held', 'refused')) = (message is not null))
 );
 create index delivery_by_state on delivery (state, target, state_since);
+-- Work that is owed: few, among all that was ever delivered.
+create index delivery_open on delivery (id) where state in ('due', 'sent', 'in_doubt', 'retry');
 -- Those that wait for somebody else have no job: they are woken by time, or by their lane.
 create index delivery_waiting on delivery (not_before) where state in ('submitted', 'held');
 create index delivery_held on delivery (target, lane) where state = 'held';
@@ -280,7 +282,7 @@ create table receipt (
     warnings text collate "C" not null,
     received_at bigint not null
 );
-create index receipt_of on receipt (delivery, revision);
+create index receipt_of on receipt (delivery, id);
 create trigger receipt_is_append_only_u before update on receipt for each row
     execute function refuse_change('receipt is append-only');
 create trigger receipt_is_append_only_d before delete on receipt for each row

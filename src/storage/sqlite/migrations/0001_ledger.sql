@@ -185,6 +185,8 @@ create table delivery (
     check ((state in ('parked', 'held', 'refused')) = (message is not null))
 );
 create index delivery_by_state on delivery (state, target, state_since);
+-- Work that is owed: few, among all that was ever delivered.
+create index delivery_open on delivery (id) where state in ('due', 'sent', 'in_doubt', 'retry');
 -- Those that wait for somebody else have no job: they are woken by time, or by their lane.
 create index delivery_waiting on delivery (not_before) where state in ('submitted', 'held');
 create index delivery_held on delivery (target, lane) where state = 'held';
@@ -255,7 +257,7 @@ create table receipt (
     warnings text not null,
     received_at integer not null
 );
-create index receipt_of on receipt (delivery, revision);
+create index receipt_of on receipt (delivery, id);
 create trigger receipt_is_append_only_u before update on receipt
 begin select raise(abort, 'receipt is append-only'); end;
 create trigger receipt_is_append_only_d before delete on receipt
