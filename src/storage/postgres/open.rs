@@ -33,8 +33,7 @@ const LIMITS: [(&str, &str); 8] = [
 /// Whoever writes looks up what has come by its keys, and jobs by small indexes, in the order of these.
 /// A planner that has seen a table when it was small, or never, would walk through it for every batch:
 /// it is not asked. Reads are planned as the server thinks best.
-const BY_INDEX: [(&str, &str); 4] =
-    [("enable_seqscan", "off"), ("enable_bitmapscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
+const BY_INDEX: [(&str, &str); 2] = [("enable_seqscan", "off"), ("enable_bitmapscan", "off")];
 /// Without these a server may lose what it has acknowledged.
 const DEMANDED: [&str; 3] = ["fsync", "full_page_writes", "synchronous_commit"];
 
