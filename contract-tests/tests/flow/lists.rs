@@ -41,16 +41,16 @@ fn table(test: &TestFlow, more: &[&str]) -> String {
     let rows = || held.iter().flat_map(|(key, rows)| rows.iter().map(move |row| (key, row)));
     let names: BTreeSet<&String> = rows().flat_map(|(_, row)| row.fields.keys()).collect();
     let mut table = String::from("unita;riga");
-    names.iter().map(|name| name.as_str()).chain(more.iter().copied()).for_each(|name| {
+    for name in names.iter().map(|name| name.as_str()).chain(more.iter().copied()) {
         let _ = write!(table, ";{name}");
-    });
+    }
     for (key, row) in rows() {
         let _ = write!(table, "\n{key};{}", row.key);
         for name in &names {
             let value = row.fields.get(*name).map(|value| value.to_string().replace('"', "\"\"")).unwrap_or_default();
             let _ = write!(table, ";\"{value}\"");
         }
-        more.iter().for_each(|_| table.push_str(";altro"));
+        table.push_str(&";altro".repeat(more.len()));
     }
     table
 }

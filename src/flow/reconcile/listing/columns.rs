@@ -116,7 +116,9 @@ impl Columns {
     pub(super) fn of_known_fields(&self, mut rows: Vec<Row>) -> Vec<Row> {
         let unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
         if !unknown.is_empty() {
-            rows.iter_mut().for_each(|row| row.fields.retain(|name, _| !unknown.contains(name)));
+            for row in &mut rows {
+                row.fields.retain(|name, _| !unknown.contains(name));
+            }
         }
         rows
     }
