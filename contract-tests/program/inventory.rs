@@ -73,6 +73,41 @@ fn a_list_in_a_file_agrees_differs_or_is_not_whole() {
 }
 
 #[test]
+fn the_same_list_once_more_says_the_same_and_changes_nothing() {
+    let (folder, list) = with_a_list();
+    let folder = folder.path();
+    let end = list.lines().next_back().expect("its end");
+    let rows: Vec<&str> = list.lines().filter(|line| *line != end).collect();
+    let shorter = end.replace(&format!("\"righe\":{}", rows.len()), &format!("\"righe\":{}", rows.len() - 1));
+    let one_less = [&rows[1..], &[shorter.as_str()]].concat().join("\n");
+    let first = compare(folder, "elenco-di-oggi.ndjson", &one_less, &[]);
+    let again = compare(folder, "lo-stesso.ndjson", &one_less, &[]);
+    let told = |output: &std::process::Output| {
+        let told = json(output);
+        (code(output), told["counts"].clone(), told["discrepancies"].clone(), told["standing"].clone())
+    };
+    assert_eq!(code(&first), 5, "{}", String::from_utf8_lossy(&first.stderr));
+    assert_eq!(told(&again), told(&first));
+    assert_eq!(
+        (json(&again)["changes"]["opened"].as_u64(), json(&again)["changes"]["closed"].as_u64()),
+        (Some(0), Some(0))
+    );
+    let refused = compare(folder, "altro.ndjson", &list, &[]);
+    assert_eq!(code(&refused), 2, "another list of before that comparison");
+}
+
+#[test]
+fn a_column_that_the_target_has_not_is_told_and_not_compared() {
+    let (folder, list) = with_a_list();
+    let folder = folder.path();
+    let more = list.replace("\"campi\":{", "\"campi\":{\"protocollo_interno\":\"7\",");
+    let agreed = compare(folder, "di-piu.ndjson", &more, &[]);
+    let told = String::from_utf8_lossy(&agreed.stderr);
+    assert_eq!(code(&agreed), 0, "{told}");
+    assert!(told.contains("1 campo del file che il destinatario non ha: protocollo_interno"), "{told}");
+}
+
+#[test]
 fn what_is_no_list_is_a_mistake_of_the_command_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path();

@@ -132,6 +132,7 @@ pub fn run(id: i64, comparison: &str, days: i64) -> RunSummary {
         open,
         explained: 120,
         accepted: 14,
+        evidence: None,
     }
 }
 

@@ -47,7 +47,7 @@ async fn lived_in() -> TestFlow {
         store.note_discrepancies(&run, &found, "", at(1)).await.unwrap();
         let counts =
             ReconciliationCounts { expected: 80, observed: 80, different: 60, equal: 20, ..Default::default() };
-        let result = RunResult { counts, incomplete_because: because.map(str::to_owned) };
+        let result = RunResult { counts, incomplete_because: because.map(str::to_owned), evidence: None };
         store.finish_comparison(&run, &result, at(2)).await.unwrap();
     }
     let by = Person { name: "Anna Rossi".to_owned(), reason: "segue la pratica".to_owned() };

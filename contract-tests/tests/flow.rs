@@ -10,6 +10,10 @@ mod digests;
 mod doubt;
 #[path = "flow/gates.rs"]
 mod gates;
+#[path = "flow/liars.rs"]
+mod liars;
+#[path = "flow/lists.rs"]
+mod lists;
 #[path = "flow/poison.rs"]
 mod poison;
 #[path = "flow/pressure.rs"]

@@ -47,9 +47,14 @@ struct Elenco<const MISTAKE: u8> {
 }
 
 fn capability() -> Capability {
+    capability_of(SYSTEM, "Un elenco di prova")
+}
+
+/// What a source of this file can.
+fn capability_of(system: &'static str, title: &'static str) -> Capability {
     Capability {
-        system: SYSTEM,
-        title: "Un elenco di prova",
+        system,
+        title,
         contract: "1",
         status: ContractStatus::Assumed,
         reads: &[Kind::Ente],

@@ -80,6 +80,9 @@ pub(super) async fn run(
     } else {
         cycle::show_comparison(&results, output);
     }
+    if let Some(notice) = listing.and_then(Listing::notice) {
+        output.note(&notice);
+    }
     if results.iter().any(|result| result.counts.on_its_way > 0) {
         output.note(output.words.not_yet);
     }

@@ -33,7 +33,7 @@ use self::walk::{Place, Side, Walk};
 use super::{Flow, FlowError};
 use crate::clock::{after, italian_day};
 use crate::discrepancy::shown::shown;
-use crate::discrepancy::{Discrepancy, SOURCES, working_days};
+use crate::discrepancy::{Discrepancy, SOURCES, Shape, working_days};
 use crate::storage::work_items::{Act, SILENCE};
 use crate::storage::{
     Chosen, ComparisonRun, Decision, DeliveryId, ItemFilter, Person, Reconciliation, ReconciliationCounts, RunResult,
@@ -74,6 +74,9 @@ struct Progress<P> {
     place: P,
     counts: ReconciliationCounts,
     rules: BTreeMap<String, u64>,
+    /// Of these, what is missing there: it is so only at the end of a run that saw everything.
+    #[serde(default)]
+    missing: BTreeMap<String, u64>,
 }
 
 /// What a run has gathered and not yet noted.
@@ -82,7 +85,10 @@ struct Notebook<'a> {
     run: &'a ComparisonRun,
     counts: ReconciliationCounts,
     rules: BTreeMap<String, u64>,
+    missing: BTreeMap<String, u64>,
     is_listed: bool,
+    /// The list that the run rests on, if it is one.
+    evidence: Option<String>,
     found: Vec<Discrepancy>,
     /// Units of which nothing can be said now.
     kept: Vec<String>,
@@ -94,9 +100,9 @@ impl<'a> Notebook<'a> {
     /// A new one, and where the run is to go on.
     fn open<P: Default + for<'de> Deserialize<'de>>(flow: &'a Flow, run: &'a ComparisonRun) -> (Self, P) {
         let progress = run.progress.as_deref().and_then(|text| serde_json::from_str::<Progress<P>>(text).ok());
-        let Progress { is_listed, place, counts, rules } = progress.unwrap_or_default();
-        let (found, kept, named) = (Vec::new(), Vec::new(), Vec::new());
-        (Self { flow, run, counts, rules, is_listed, found, kept, units: 0, named }, place)
+        let Progress { is_listed, place, counts, rules, missing } = progress.unwrap_or_default();
+        let (found, kept, named, evidence) = (Vec::new(), Vec::new(), Vec::new(), None);
+        (Self { flow, run, counts, rules, missing, is_listed, evidence, found, kept, units: 0, named }, place)
     }
 
     /// Begins with the evidence that the run rests on, so that whoever takes it up has the same.
@@ -109,7 +115,11 @@ impl<'a> Notebook<'a> {
         self.counts = self.counts.plus(counts);
         self.units += 1;
         for discrepancy in &found {
-            *self.rules.entry(discrepancy.rule.code().to_owned()).or_default() += 1;
+            let rule = discrepancy.rule.code();
+            *self.rules.entry(rule.to_owned()).or_default() += 1;
+            if discrepancy.shape == Shape::MissingThere {
+                *self.missing.entry(rule.to_owned()).or_default() += 1;
+            }
         }
         self.named.extend(found.iter().take(NAMED.saturating_sub(self.named.len())).map(Discrepancy::for_people));
         self.found.extend(found);
@@ -121,7 +131,8 @@ impl<'a> Notebook<'a> {
 
     /// Notes what was gathered, with the place after it.
     async fn note<P: Serialize>(&mut self, place: P) -> Result<(), FlowError> {
-        let progress = Progress { is_listed: self.is_listed, place, counts: self.counts, rules: self.rules.clone() };
+        let (rules, missing) = (self.rules.clone(), self.missing.clone());
+        let progress = Progress { is_listed: self.is_listed, place, counts: self.counts, rules, missing };
         // Numbers, texts and maps with texts as keys: this always has a JSON form.
         let progress = serde_json::to_string(&progress).unwrap_or_default();
         let now = self.flow.clock.now();
@@ -142,9 +153,15 @@ impl<'a> Notebook<'a> {
         if incomplete_because.is_some() {
             // What was not read is not missing.
             self.counts.on_its_way += std::mem::take(&mut self.counts.missing_there);
-            self.named.retain(|found| found.shape != crate::discrepancy::Shape::MissingThere);
+            self.named.retain(|found| found.shape != Shape::MissingThere);
+            for (rule, withdrawn) in std::mem::take(&mut self.missing) {
+                if let Some(count) = self.rules.get_mut(&rule) {
+                    *count = count.saturating_sub(withdrawn);
+                }
+            }
+            self.rules.retain(|_, count| *count > 0);
         }
-        let result = RunResult { counts: self.counts, incomplete_because };
+        let result = RunResult { counts: self.counts, incomplete_because, evidence: self.evidence };
         let now = self.flow.clock.now();
         let summary = self.flow.store.finish_comparison(self.run, &result, now).await?;
         escalate(self.flow, &summary.comparison, now).await?;
@@ -232,11 +249,13 @@ async fn compare_with(
     let side = Side { observer, is_home_of_others, listing };
     if let Some(listing) = listing {
         let runs = flow.store.runs(Some(name), LOOKED_BACK).await?;
-        listing.fits(flow.clock.now(), runs.iter().find(|run| run.complete).map(|run| run.started_at))?;
+        listing.fits(flow.clock.now(), &runs)?;
+        listing.learn_fields(flow, name, target).await?;
     }
     let run = begin_with(flow, name, listing.is_some()).await?;
     let (result, to_repair) = alone(flow, &run, async {
         let (mut notebook, place) = Notebook::open::<Place>(flow, &run);
+        notebook.evidence = listing.map(Listing::evidence);
         if run.progress.is_none() {
             notebook.begin(listing.is_some()).await?;
         }

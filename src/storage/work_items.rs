@@ -43,6 +43,8 @@ pub struct RunResult {
     pub counts: ReconciliationCounts,
     /// Why a side was not read completely; none when both were.
     pub incomplete_because: Option<String>,
+    /// The list that it rests on, by which the same list is known again; none when the system was asked.
+    pub evidence: Option<String>,
 }
 
 /// What runs did to the work items of their comparison.
@@ -85,6 +87,9 @@ pub struct RunSummary {
     pub explained: u64,
     /// Those that somebody lives with.
     pub accepted: u64,
+    /// The list that it rested on; none when the system was asked, or the run has not ended.
+    #[serde(skip)]
+    pub evidence: Option<String>,
 }
 
 /// One thing that happened to a work item. Events are only added.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use raccordo::clock::ManualClock;
 use raccordo::http::reconciliation;
-use raccordo::storage::{ItemFilter, ReconciliationCounts, RunResult};
+use raccordo::storage::{ItemFilter, RunResult};
 
 use super::{Database, Scene};
 use crate::records::at;
@@ -44,7 +44,7 @@ async fn filled(database: &dyn Database) -> Scene {
     let scene = Scene::open(database).await;
     for seconds in [1, 100] {
         let run = scene.store.begin_comparison("hub", at(seconds)).await.expect("a run begins");
-        let result = RunResult { counts: ReconciliationCounts::default(), incomplete_because: None };
+        let result = RunResult::default();
         scene.store.finish_comparison(&run, &result, at(seconds)).await.expect("it ends");
     }
     let number = if database.is_shared() { "lpad(i::text, 64, '0')" } else { "printf('%064d', i)" };

@@ -177,6 +177,7 @@ macro_rules! storage_suite {
                 units_of_which_nothing_can_be_said_keep_their_work_items
                 a_killed_run_goes_on_where_it_stopped
                 a_run_that_was_killed_long_ago_is_begun_anew
+                a_run_says_which_list_it_rested_on
                 two_runs_of_a_comparison_never_overlap
                 work_items_are_listed_by_filter_and_page
                 a_group_tells_how_many_how_grave_how_much_and_since_when

@@ -55,7 +55,8 @@ fn missing(number: u32) -> Discrepancy {
 }
 
 pub(super) fn complete() -> RunResult {
-    RunResult { counts: ReconciliationCounts { expected: 3, equal: 3, ..Default::default() }, incomplete_because: None }
+    let counts = ReconciliationCounts { expected: 3, equal: 3, ..Default::default() };
+    RunResult { counts, ..RunResult::default() }
 }
 
 fn broken_off() -> RunResult {
@@ -191,6 +192,18 @@ pub async fn a_run_that_was_killed_long_ago_is_begun_anew(database: &dyn Databas
     assert!(!runs[1].complete && runs[1].incomplete_because.is_some(), "{runs:?}");
     let summary = scene.store.finish_comparison(&anew, &complete(), at(7 * 3600)).await.expect("it ends");
     assert_eq!(summary.open, 0, "what a killed run held back is forgotten");
+}
+
+pub async fn a_run_says_which_list_it_rested_on(database: &dyn Database) {
+    let scene = Scene::open(database).await;
+    for (seconds, list) in [(0, None), (1, Some("2026-11-20T08:00:00Z 5891b5b5"))] {
+        let run = begin(&scene, seconds).await;
+        let result = RunResult { evidence: list.map(str::to_owned), ..complete() };
+        let summary = scene.store.finish_comparison(&run, &result, at(seconds)).await.expect("it ends");
+        assert_eq!(summary.evidence.as_deref(), list);
+        let runs = scene.store.runs(Some("hub"), 10).await.expect("a list");
+        assert_eq!(runs[0].evidence.as_deref(), list);
+    }
 }
 
 pub async fn two_runs_of_a_comparison_never_overlap(database: &dyn Database) {

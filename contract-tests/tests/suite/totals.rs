@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use axum::extract::Path;
 use axum::routing::get;
 use axum::{Json, Router};
-use canonical::{Digest, Kind};
+use canonical::Digest;
 use contract::{
-    Adapter, AdapterError, AdapterFactory, Capability, ContractStatus, DocumentHeader, Normalized, RawRecord, RawSink,
-    ReadRequest, Received, RunningSimulator, Settings, SettingsError, SimulatorOptions, Source,
+    Adapter, AdapterError, AdapterFactory, Capability, DocumentHeader, Normalized, RawRecord, RawSink, ReadRequest,
+    Received, RunningSimulator, Settings, SettingsError, SimulatorOptions, Source,
 };
 use contract_tests::adapter_suite::{Kept, Subject, run_on};
 use kit::http::{HttpClient, HttpSettings, Method};
@@ -32,18 +32,7 @@ struct Page {
 struct Pagine<const COUNTS: bool>(HttpClient);
 
 fn capability() -> Capability {
-    Capability {
-        system: SYSTEM,
-        title: "Un elenco di prova in pagine numerate",
-        contract: "1",
-        status: ContractStatus::Assumed,
-        reads: &[Kind::Ente],
-        accepts: &[],
-        observes: false,
-        parallel_requests: 1,
-        collapse_seconds: 0,
-        requires_adesione: false,
-    }
+    super::capability_of(SYSTEM, "Un elenco di prova in pagine numerate")
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature is that of every factory")]

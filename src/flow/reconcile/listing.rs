@@ -8,30 +8,34 @@
 
 mod lines;
 mod sorted;
+mod columns;
 mod expected;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use canonical::Digest;
 use canonical::values::UtcInstant;
 use canonical::values::date::DateFormat;
 use canonical::values::importo::NumberFormat;
 use contract::{
     AdapterError, DigestPage, Digests, ErrorKind, FieldValue, InventoryPage, KeyRange, ObservedUnit, Observer,
-    RangeDigest, Row, UnitKey,
+    RangeDigest, Row, Target, UnitKey,
 };
 use tokio::task::spawn_blocking;
 
+use self::columns::Columns;
 pub use self::expected::Expected;
 use self::lines::Lines;
 use self::sorted::{Sorted, Sorter};
 use super::inventory::completeness::{self, Read};
 use super::inventory::{Completeness, InventoryError, Kind};
 use super::why;
-use crate::flow::FlowError;
+use crate::flow::{Flow, FlowError};
+use crate::storage::RunSummary;
 
 /// Units that are given in full at a time.
 const UNITS: usize = 64;
@@ -54,10 +58,9 @@ pub struct Said {
 pub struct Listing {
     sorted: Arc<Sorted>,
     as_of: UtcInstant,
-    /// The fields that it has columns for; none when each row says its own.
-    fields: Option<BTreeSet<String>>,
-    /// Fields of ours for which it has none.
-    lacking: Mutex<BTreeSet<String>>,
+    columns: Columns,
+    /// By which the same list is known again.
+    evidence: String,
     /// Why it does not tell everything, in the words of people.
     incomplete_because: Option<String>,
 }
@@ -74,10 +77,12 @@ impl Listing {
         let mut lines = Lines::open(File::open(path)?, is_csv)?;
         let mut rows = Sorter::default();
         let mut read = Read { pages: 1, ..Read::default() };
+        let mut columns = Columns::default();
         while let Some(line) = lines.next()? {
             match line {
                 Some((unit, row)) => {
                     read.records += 1;
+                    columns.note(&row)?;
                     rows.add(unit, &row)?;
                 }
                 None => read.unreadable += 1,
@@ -88,7 +93,7 @@ impl Listing {
             problem: "it does not say of which moment it is: say it with --as-of".to_owned(),
         })?;
         let announced = said.rows.or(header.rows);
-        let fields = header.fields.clone();
+        columns.be_announced(header.fields.clone())?;
         let sorted = rows.finish()?;
         read.unreadable += sorted.contradicted();
         let expected = completeness::Expected { records: announced, ..completeness::Expected::default() };
@@ -97,7 +102,13 @@ impl Listing {
             // Whoever does not know how long it was cannot see that it was cut.
             Completeness::Complete => announced.is_none().then(|| NO_TOTAL.to_owned()),
         };
-        Ok(Self { sorted: Arc::new(sorted), as_of, fields, lacking: Mutex::default(), incomplete_because })
+        let evidence = evidence(as_of, &sorted, &columns, &[announced, Some(read.unreadable)]);
+        Ok(Self { sorted: Arc::new(sorted), as_of, columns, evidence, incomplete_because })
+    }
+
+    /// By which the same list is known again: its moment, and a digest of all that it says.
+    pub(super) fn evidence(&self) -> String {
+        self.evidence.clone()
     }
 
     /// The moment of which it is.
@@ -106,16 +117,30 @@ impl Listing {
     }
 
     /// Whether it can be compared now: a list of before the last complete comparison would close and
-    /// open again what was seen later, one of the future was never made.
-    pub(super) fn fits(&self, now: UtcInstant, compared: Option<UtcInstant>) -> Result<(), FlowError> {
-        let problem = if self.as_of > now {
-            "it lies in the future".to_owned()
-        } else if let Some(compared) = compared.filter(|compared| self.as_of < *compared) {
-            format!("the target was compared in full later, at {compared}: ask for a newer list")
-        } else {
-            return Ok(());
+    /// open again what was seen later, one of the future was never made. The same list once more says
+    /// what it said, as long as nothing else was looked at since. The last runs come first.
+    pub(super) fn fits(&self, now: UtcInstant, runs: &[RunSummary]) -> Result<(), FlowError> {
+        let complete = runs.iter().position(|run| run.complete);
+        let since = complete.and_then(|last| runs.get(..=last)).unwrap_or_default();
+        let is_again = since.iter().all(|run| run.evidence.as_ref() == Some(&self.evidence));
+        let problem = match since.last().filter(|run| self.as_of < run.started_at) {
+            _ if self.as_of > now => "it lies in the future".to_owned(),
+            Some(run) if !is_again => {
+                format!("the target was compared in full later, at {}: ask for a newer list", run.started_at)
+            }
+            _ => return Ok(()),
         };
         Err(FlowError::List { as_of: self.as_of, problem })
+    }
+
+    /// Finds out which of its fields nobody here knows: they are not compared.
+    pub(super) async fn learn_fields(&self, flow: &Flow, name: &str, target: &dyn Target) -> Result<(), FlowError> {
+        self.columns.learn(flow, name, target).await
+    }
+
+    /// What people must know of a comparison with it: fields that were not compared.
+    pub fn notice(&self) -> Option<String> {
+        self.columns.notice()
     }
 
     /// How many units it has.
@@ -128,23 +153,12 @@ impl Listing {
         if self.incomplete_because.is_some() {
             return self.incomplete_because.clone();
         }
-        let lacking = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
-        let names: Vec<_> = lacking.iter().map(String::as_str).collect();
-        (!names.is_empty()).then(|| format!("il file non ha colonne per {}", names.join(", ")))
+        self.columns.lacking()
     }
 
     /// Leaves of our rows what the list has columns for, and remembers what it has not.
     pub(super) fn keep_listed_fields(&self, rows: &mut [Row]) {
-        let Some(fields) = &self.fields else { return };
-        for row in rows {
-            row.fields.retain(|name, _| {
-                let is_listed = fields.contains(name);
-                if !is_listed {
-                    self.lacking.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
-                }
-                is_listed
-            });
-        }
+        self.columns.keep_listed(rows);
     }
 
     async fn ask<T: Send + 'static>(
@@ -164,13 +178,15 @@ impl Listing {
 impl Observer for Listing {
     async fn inventory(&self, from: Option<&str>) -> Result<InventoryPage, AdapterError> {
         let after = from.map(|from| UnitKey(from.to_owned()));
+        let columns = self.columns.clone();
         self.ask(move |sorted| {
             let mut units = Vec::new();
             let mut entries = sorted.after(after.as_ref())?;
             while units.len() < UNITS
                 && let Some(entry) = entries.next()?
             {
-                units.push(ObservedUnit { rows: sorted.rows(&entry)?, key: entry.key, revision: None });
+                let rows = columns.of_known_fields(sorted.rows(&entry)?);
+                units.push(ObservedUnit { rows, key: entry.key, revision: None });
             }
             let goes_on = entries.next()?.is_some();
             let next = units.last().filter(|_| goes_on).map(|last| last.key.0.clone());
@@ -179,8 +195,9 @@ impl Observer for Listing {
         .await
     }
 
+    /// With fields that are not compared no digest says anything: the list is read from its beginning.
     fn digests(&self) -> Option<&dyn Digests> {
-        Some(self)
+        self.columns.are_all_known().then_some(self)
     }
 }
 
@@ -209,18 +226,28 @@ impl Digests for Listing {
     }
 
     async fn observe(&self, keys: &[UnitKey]) -> Result<Vec<ObservedUnit>, AdapterError> {
-        let keys = keys.to_vec();
+        let (keys, columns) = (keys.to_vec(), self.columns.clone());
         self.ask(move |sorted| {
             let mut units = Vec::new();
             for key in keys {
                 if let Some(entry) = sorted.find(&key)? {
-                    units.push(ObservedUnit { rows: sorted.rows(&entry)?, key, revision: None });
+                    let rows = columns.of_known_fields(sorted.rows(&entry)?);
+                    units.push(ObservedUnit { rows, key, revision: None });
                 }
             }
             Ok(units)
         })
         .await
     }
+}
+
+/// By which the same list is known again, whatever the order of its rows: its moment, and a digest of
+/// its units, its columns and these numbers.
+fn evidence(as_of: UtcInstant, sorted: &Sorted, columns: &Columns, numbers: &[Option<u64>]) -> String {
+    let whole = sorted.whole();
+    let numbers = format!("{} {numbers:?}", whole.units);
+    let parts = [whole.digest.as_bytes().as_slice(), numbers.as_bytes()].into_iter();
+    format!("{as_of} {}", Digest::of_parts(parts.chain(columns.names().map(str::as_bytes))))
 }
 
 /// Their rows with values of the types that ours have: a list is written in texts.

@@ -12,6 +12,10 @@ pub(super) const NOT_IN_ORDER: &str =
 pub(super) const NOT_WHOLE: &str =
     "l'elenco del sistema non corrisponde al conteggio che il sistema stesso dichiara: non si può dire che cosa manca";
 
+/// It tells a digest of what it lists, and lists something else.
+pub(super) const NOT_AS_TOLD: &str =
+    "l'elenco del sistema non corrisponde all'impronta che il sistema stesso dichiara: non si può dire che cosa manca";
+
 /// It announced one extent first and another later.
 pub(super) const CHANGED: &str =
     "il totale dichiarato dal sistema è cambiato durante la lettura: non si può dire che cosa manca";

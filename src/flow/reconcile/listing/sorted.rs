@@ -137,6 +137,29 @@ struct Writer {
     /// How the last row was written, and whether another one contradicted it.
     last: Option<(String, Vec<u8>, bool)>,
     sorted: Index,
+    whole: Summing,
+}
+
+/// As `RangeDigest::of`, one unit at a time: what is added up may be the whole list.
+#[derive(Default)]
+struct Summing {
+    units: u64,
+    hasher: Sha256,
+}
+
+impl Summing {
+    fn add(&mut self, key: &UnitKey, digest: &Digest) {
+        self.units += 1;
+        for part in [key.as_str().as_bytes(), &digest.as_bytes()[..]] {
+            self.hasher.update((part.len() as u64).to_be_bytes());
+            self.hasher.update(part);
+        }
+    }
+
+    fn finish(self) -> io::Result<RangeDigest> {
+        let digest = Digest::from_bytes(&self.hasher.finalize()).ok_or_else(cut)?;
+        Ok(RangeDigest { units: self.units, digest })
+    }
 }
 
 /// Where units stand.
@@ -151,7 +174,8 @@ struct Index {
 impl Writer {
     fn new() -> io::Result<Self> {
         let out = BufWriter::with_capacity(64 * 1024, tempfile::tempfile()?);
-        Ok(Self { out, unit: None, rows: Vec::new(), last: None, sorted: Index::default() })
+        let (sorted, whole) = (Index::default(), Summing::default());
+        Ok(Self { out, unit: None, rows: Vec::new(), last: None, sorted, whole })
     }
 
     fn add(&mut self, item: Item) -> io::Result<()> {
@@ -187,7 +211,10 @@ impl Writer {
         let json = serde_json::to_vec(&rows)?;
         self.out.write_all(&(unit.len() as u64).to_le_bytes())?;
         self.out.write_all(&(json.len() as u64).to_le_bytes())?;
-        self.out.write_all(rows_digest(&rows).as_bytes())?;
+        let (unit, digest) = (UnitKey(unit), rows_digest(&rows));
+        self.whole.add(&unit, &digest);
+        self.out.write_all(digest.as_bytes())?;
+        let unit = unit.0;
         self.out.write_all(unit.as_bytes())?;
         self.out.write_all(&json)?;
         let length = (HEAD + unit.len() + json.len()) as u64;
@@ -202,7 +229,7 @@ impl Writer {
     fn finish(mut self) -> io::Result<Sorted> {
         self.flush()?;
         let file = self.out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        Ok(Sorted { file, index: self.sorted })
+        Ok(Sorted { file, index: self.sorted, whole: self.whole.finish()? })
     }
 }
 
@@ -211,6 +238,7 @@ impl Writer {
 pub(super) struct Sorted {
     file: File,
     index: Index,
+    whole: RangeDigest,
 }
 
 /// A unit without its rows.
@@ -226,6 +254,11 @@ impl Sorted {
     /// How many units there are.
     pub(super) fn units(&self) -> u64 {
         self.index.units
+    }
+
+    /// All of it in few words.
+    pub(super) fn whole(&self) -> RangeDigest {
+        self.whole
     }
 
     /// How many rows were left out because others contradict them.
@@ -265,16 +298,11 @@ impl Sorted {
     /// A range in few words.
     pub(super) fn sum(&self, range: &KeyRange) -> io::Result<RangeDigest> {
         let mut entries = self.after(range.after.as_ref())?;
-        // As `RangeDigest::of`, one entry at a time: the last range may be the whole list.
-        let (mut units, mut hasher) = (0, Sha256::new());
+        let mut sum = Summing::default();
         while let Some(entry) = entries.next()?.filter(|entry| range.is_before_end(&entry.key)) {
-            units += 1;
-            for part in [entry.key.as_str().as_bytes(), &entry.digest.as_bytes()[..]] {
-                hasher.update((part.len() as u64).to_be_bytes());
-                hasher.update(part);
-            }
+            sum.add(&entry.key, &entry.digest);
         }
-        Ok(RangeDigest { units, digest: Digest::from_bytes(&hasher.finalize()).ok_or_else(cut)? })
+        sum.finish()
     }
 
     /// The rows of a unit.

@@ -127,14 +127,57 @@ async fn a_quote_that_is_never_closed_does_not_fill_the_memory() {
 }
 
 #[tokio::test]
-async fn a_list_of_the_future_or_of_before_the_last_comparison_is_refused() {
+async fn a_list_of_the_future_or_of_before_the_last_comparison_is_refused_but_not_the_same_list() {
     let listing = read("a.ndjson", "", said()).await.unwrap();
     let at = |text: &str| UtcInstant::parse(text).unwrap();
-    let now = at("2026-11-20T09:00:00Z");
-    assert!(listing.fits(now, None).is_ok());
-    assert!(listing.fits(now, Some(at("2026-11-20T08:00:00Z"))).is_ok());
-    assert!(listing.fits(now, Some(at("2026-11-20T08:00:01Z"))).is_err());
-    assert!(listing.fits(at("2026-11-20T07:59:59Z"), None).is_err());
+    let run = |started_at: &str, complete: bool, evidence: Option<String>| RunSummary {
+        id: crate::storage::ReconciliationId(1),
+        comparison: "target".to_owned(),
+        started_at: at(started_at),
+        finished_at: None,
+        complete,
+        incomplete_because: None,
+        counts: crate::storage::ReconciliationCounts::default(),
+        changes: crate::storage::Changes::default(),
+        open: 0,
+        explained: 0,
+        accepted: 0,
+        evidence,
+    };
+    let (as_of, later, now) = ("2026-11-20T08:00:00Z", "2026-11-20T08:00:01Z", at("2026-11-20T09:00:00Z"));
+    let same = || Some(listing.evidence());
+    assert!(listing.fits(now, &[]).is_ok());
+    assert!(listing.fits(now, &[run(as_of, true, None)]).is_ok());
+    assert!(listing.fits(now, &[run(later, false, None)]).is_ok(), "nothing was seen to its end");
+    assert!(listing.fits(now, &[run(later, true, None)]).is_err());
+    assert!(listing.fits(now, &[run(later, true, Some("another".to_owned()))]).is_err());
+    assert!(listing.fits(now, &[run(later, true, same())]).is_ok());
+    assert!(listing.fits(now, &[run(later, true, same()), run(later, true, None)]).is_ok());
+    assert!(listing.fits(now, &[run(later, false, None), run(later, true, same())]).is_err(), "it saw what is newer");
+    assert!(listing.fits(at("2026-11-20T07:59:59Z"), &[]).is_err());
+}
+
+#[tokio::test]
+async fn a_list_is_known_again_by_what_it_says() {
+    let evidence = async |lines: &[&str]| of_lines(lines).await.unwrap().evidence();
+    let (one, other) = (r#"{"unita":"a","campi":{"x":"1"}}"#, r#"{"unita":"b","campi":{"x":"2"}}"#);
+    let list = evidence(&[MOMENT, one, other]).await;
+    assert_eq!(evidence(&[other, one, MOMENT]).await, list, "in another order");
+    assert_ne!(evidence(&[MOMENT, one]).await, list);
+    assert_ne!(evidence(&[MOMENT, one, &other.replace('2', "3")]).await, list);
+    assert_ne!(evidence(&[&MOMENT.replace("08", "07"), one, other]).await, list);
+    assert_ne!(evidence(&[r#"{"inventario":{"al":"2026-11-20T08:00:00Z","righe":2}}"#, one, other]).await, list);
+}
+
+#[tokio::test]
+async fn a_list_with_a_field_for_every_row_is_none() {
+    let table = |columns: usize| {
+        let names: Vec<_> = (0..columns).map(|number| format!("c{number}")).collect();
+        format!("unita,{}\n", names.join(","))
+    };
+    assert!(read("a.csv", &table(1_000), said()).await.is_ok());
+    let refused = read("a.csv", &table(1_001), said()).await.unwrap_err();
+    assert!(refused.to_string().contains("more than 1000 different fields"), "{refused}");
 }
 
 #[tokio::test]

@@ -3,14 +3,18 @@
 //! Some hundreds of our units at a time, without their records: each range of them is asked for in few
 //! words, only ranges that differ are listed, only units that differ are read. The keys go upwards on
 //! both sides, so that units come out in the order of a full walk, and a run goes on after any of them.
-//! What was listed is held against the digest of its range: what was left out of it is not missing.
+//! What was listed is held against the digest of its range (`listed`): what was left out of it is not
+//! missing, and a system that tells one thing and lists another is not read any further.
+
+mod listed;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use canonical::Digest;
 use canonical::values::UtcInstant;
-use contract::{AdapterError, DigestPage, Digests, KeyRange, ObservedUnit, RangeDigest, UnitKey};
+use contract::{AdapterError, Digests, KeyRange, ObservedUnit, RangeDigest, UnitKey};
 
+use self::listed::{Listed, Piece};
 use super::{Composer, PAGE, find, is_settled, is_withdrawn};
 use crate::flow::reconcile::why;
 use crate::flow::{Flow, FlowError};
@@ -22,6 +26,8 @@ const WINDOW: usize = 512;
 const RANGE: usize = 64;
 /// Units of theirs that are read in full at a time.
 const BATCH: usize = 16;
+/// How often a range is listed that contradicts itself: it may change while it is being counted.
+const TRIES: u32 = 3;
 
 /// What comes next.
 #[derive(Debug)]
@@ -86,6 +92,8 @@ enum Planned {
 struct Range {
     keys: KeyRange,
     is_same: bool,
+    /// What they told of it in few words, where they do.
+    told: Option<RangeDigest>,
     /// How many units of it are still to be listed, where they said so.
     rest: Option<u64>,
 }
@@ -259,22 +267,27 @@ impl<'a> Candidates<'a> {
             let range = KeyRange { after: after.clone(), up_to };
             after.clone_from(&range.up_to);
             sums.push(sum(units));
-            ranges.push(Range { keys: range, is_same: false, rest: None });
+            ranges.push(Range { keys: range, is_same: false, told: None, rest: None });
         }
-        let asked = ranges.iter().zip(&sums).filter(|(_, sum)| sum.is_some());
-        let asked: Vec<_> = asked.map(|(range, _)| range.keys.clone()).collect();
-        let told = if asked.is_empty() { None } else { self.digests.ranges(&asked).await? };
-        if let Some(told) = told {
-            if told.len() != asked.len() {
-                return Err(Stop::Unread(why::NOT_WHOLE.to_owned()));
-            }
-            let with_sum = ranges.iter_mut().zip(&sums).filter_map(|(range, sum)| Some((range, (*sum)?)));
-            for ((range, ours), theirs) in with_sum.zip(told) {
-                range.is_same = ours == theirs;
+        // Also of those where one of ours must be seen in any case: what is listed is held against it.
+        let keys: Vec<_> = ranges.iter().map(|range| range.keys.clone()).collect();
+        if let Some(told) = self.told(&keys).await? {
+            for ((range, ours), theirs) in ranges.iter_mut().zip(sums).zip(told) {
+                range.is_same = ours == Some(theirs);
+                range.told = Some(theirs);
             }
         }
         self.ranges = ranges.into();
         Ok(())
+    }
+
+    /// Each of these ranges in few words, where they tell it.
+    async fn told(&self, ranges: &[KeyRange]) -> Result<Option<Vec<RangeDigest>>, Stop> {
+        let told = self.digests.ranges(ranges).await?;
+        if told.as_ref().is_some_and(|told| told.len() != ranges.len()) {
+            return Err(Stop::Unread(why::NOT_WHOLE.to_owned()));
+        }
+        Ok(told)
     }
 
     /// One of our units in few words.
@@ -295,32 +308,52 @@ impl<'a> Candidates<'a> {
         Mine { key: unit.key.clone(), before, delivery: unit.delivery, says }
     }
 
-    /// Lists a page of the first range, and merges it with ours.
+    /// Lists the first range, or what can be kept of it, and merges it with ours.
     async fn list(&mut self) -> Result<(), Stop> {
-        let Some(Range { keys: range, rest, .. }) = self.ranges.front() else { return Ok(()) };
-        let mut is_first = true;
-        let (asked, end, piece, listed) = loop {
-            let asked = self.flow.clock.now();
-            let page = self.digests.list(range).await?;
-            let end = page.next.clone().filter(|next| range.up_to.as_ref().is_none_or(|up_to| next < up_to));
-            let piece = KeyRange { after: range.after.clone(), up_to: end.clone().or_else(|| range.up_to.clone()) };
-            match held_against(page, &piece, *rest, end.is_some()) {
-                // It may have changed while it was being counted.
-                Err(Stop::Unread(because)) if is_first => tracing::info!(because, "a range is listed once more"),
-                listed => break (asked, end, piece, listed?),
+        let Some(Range { keys, told, rest, .. }) = self.ranges.front() else { return Ok(()) };
+        let (mut told, mut rest, mut tries) = (*told, *rest, 1);
+        let (listed, left) = loop {
+            match self.gather(Listed::of(keys.clone(), rest), told).await? {
+                Ok(gathered) => break gathered,
+                Err(because) if tries == TRIES => return Err(Stop::Unread(because.to_owned())),
+                Err(because) => tracing::info!(because, "a range is listed once more"),
             }
-            is_first = false;
+            tries += 1;
+            told = self.told(std::slice::from_ref(keys)).await?.and_then(|told| told.first().copied());
+            rest = rest.filter(|_| told.is_none());
         };
-        let (rest, is_last) = (listed.rest, piece.up_to.is_none());
-        self.merge(listed.units, &piece, asked);
-        if let (Some(end), Some(listed)) = (end, self.ranges.front_mut()) {
-            listed.keys.after = Some(end);
-            listed.rest = rest;
-        } else {
-            self.ranges.pop_front();
-            self.done = is_last;
+        let listed_range = self.ranges.pop_front();
+        self.done = left.is_none() && listed_range.is_some_and(|range| range.keys.up_to.is_none());
+        if let Some(left) = left {
+            self.ranges.push_front(left);
+        }
+        for Piece { units, keys, asked } in listed.into_pieces() {
+            self.merge(units, &keys, asked);
         }
         Ok(())
+    }
+
+    /// Lists a range, as far as it is kept, and holds it against what was told of it. What was not
+    /// listed yet is a range of its own.
+    async fn gather(
+        &self,
+        mut listed: Listed,
+        told: Option<RangeDigest>,
+    ) -> Result<Result<(Listed, Option<Range>), &'static str>, Stop> {
+        while let Some(range) = listed.wanted() {
+            let asked = self.flow.clock.now();
+            if let Err(because) = listed.take(self.digests.list(&range).await?, asked) {
+                return Ok(Err(because));
+            }
+        }
+        let (first, left) = listed.parts();
+        let Some(left) = left else { return Ok(listed.agrees_with(told).map(|()| (listed, None))) };
+        // Where it was cut, both parts are told anew.
+        let told = self.told(&[first, left.clone()]).await?;
+        let (first, after) = told.map_or((None, None), |told| (told.first().copied(), told.get(1).copied()));
+        let rest = listed.rest().filter(|_| after.is_none());
+        let left = Range { keys: left, is_same: false, told: after, rest };
+        Ok(listed.agrees_with(first).map(|()| (listed, Some(left))))
     }
 
     /// One pass over ours and theirs of a piece of a range.
@@ -359,89 +392,4 @@ fn sum(units: &[Mine]) -> Option<RangeDigest> {
         Says::Nothing | Says::Unknown => None,
     });
     (!is_unknown).then(|| RangeDigest::of(held))
-}
-
-/// A page that is what it says.
-struct Listed {
-    units: Vec<(UnitKey, Digest)>,
-    /// How many units must follow, where they said so.
-    rest: Option<u64>,
-}
-
-/// What was listed of a piece of a range, in order, as many as were announced, with their digest.
-fn held_against(page: DigestPage, piece: &KeyRange, rest: Option<u64>, goes_on: bool) -> Result<Listed, Stop> {
-    let unread = |because: &str| Err(Stop::Unread(because.to_owned()));
-    let keys = piece.after.iter().chain(page.units.iter().map(|unit| &unit.key));
-    let next_is_behind = page.next.as_ref().is_some_and(|next| {
-        piece.after.as_ref().is_some_and(|after| next <= after)
-            || page.units.last().is_some_and(|last| *next < last.key)
-    });
-    if !keys.is_sorted_by(|one, next| one < next) || next_is_behind {
-        return unread(why::NOT_IN_ORDER);
-    }
-    let units: Vec<_> = page.units.into_iter().filter(|unit| piece.is_before_end(&unit.key)).collect();
-    let listed = RangeDigest::of(units.iter().map(|unit| (&unit.key, &unit.digest)));
-    let announced = page.whole.map(|whole| whole.units);
-    let is_another = rest.zip(announced).is_some_and(|(rest, announced)| rest != announced);
-    let rest = announced.map(|announced| announced.checked_sub(listed.units));
-    let is_whole = if goes_on { rest != Some(None) } else { page.whole.is_none_or(|whole| whole == listed) };
-    if is_another || !is_whole {
-        return unread(why::NOT_WHOLE);
-    }
-    Ok(Listed { units: units.into_iter().map(|unit| (unit.key, unit.digest)).collect(), rest: rest.flatten() })
-}
-
-#[cfg(test)]
-mod tests {
-    use contract::UnitDigest;
-
-    use super::*;
-
-    fn key(key: &str) -> UnitKey {
-        UnitKey(key.to_owned())
-    }
-
-    fn page(keys: &[&str], next: Option<&str>, whole: Option<&[&str]>) -> DigestPage {
-        let unit = |name: &&str| UnitDigest { key: key(name), digest: Digest::of(name.as_bytes()) };
-        let units: Vec<_> = keys.iter().map(unit).collect();
-        let whole = whole.map(|keys| {
-            let units: Vec<_> = keys.iter().map(unit).collect();
-            RangeDigest::of(units.iter().map(|unit| (&unit.key, &unit.digest)))
-        });
-        DigestPage { units, next: next.map(key), whole }
-    }
-
-    fn check(page: DigestPage, after: Option<&str>, up_to: Option<&str>, rest: Option<u64>) -> Result<u64, String> {
-        let goes_on = page.next.is_some();
-        let piece = KeyRange { after: after.map(key), up_to: page.next.clone().or_else(|| up_to.map(key)) };
-        match held_against(page, &piece, rest, goes_on) {
-            Ok(listed) => Ok(listed.units.len() as u64),
-            Err(Stop::Unread(because)) => Err(because),
-            Err(Stop::Broken(error)) => panic!("{error}"),
-        }
-    }
-
-    #[test]
-    fn what_was_listed_is_held_against_what_was_announced() {
-        assert_eq!(check(page(&["a", "b"], None, Some(&["a", "b"])), None, None, None), Ok(2));
-        assert_eq!(check(page(&["a", "b"], None, None), None, None, None), Ok(2), "a system that only lists");
-        assert_eq!(check(page(&["b", "c", "d"], None, Some(&["b", "c"])), Some("a"), Some("c"), None), Ok(2));
-        let short = Err(why::NOT_WHOLE.to_owned());
-        assert_eq!(check(page(&["a"], None, Some(&["a", "b"])), None, None, None), short);
-        assert_eq!(check(page(&["a", "b"], None, Some(&["a", "c"])), None, None, None), short);
-        assert_eq!(check(page(&["a", "b"], Some("b"), Some(&["a", "b", "c"])), None, None, None), Ok(2));
-        assert_eq!(check(page(&["a", "b"], Some("b"), Some(&["a"])), None, None, None), short);
-        assert_eq!(check(page(&["c"], None, Some(&["c"])), Some("b"), None, Some(1)), Ok(1));
-        assert_eq!(check(page(&["c"], None, Some(&["c"])), Some("b"), None, Some(2)), short, "one was left out before");
-    }
-
-    #[test]
-    fn a_list_that_goes_back_is_no_list() {
-        let disorder = Err(why::NOT_IN_ORDER.to_owned());
-        assert_eq!(check(page(&["b", "a"], None, None), None, None, None), disorder);
-        assert_eq!(check(page(&["a", "a"], None, None), None, None, None), disorder);
-        assert_eq!(check(page(&["a"], None, None), Some("a"), None, None), disorder);
-        assert_eq!(check(page(&["a", "b"], Some("a"), None), None, None, None), disorder);
-        assert_eq!(check(page(&[], Some("a"), None), Some("a"), None, None), disorder, "it would never end");
-    }
 }

@@ -361,6 +361,8 @@ create table comparison_run (
     progress text collate "C",
     complete boolean not null default false,
     incomplete_because text collate "C",
+    -- The list in a file that it rested on, by its digest and moment.
+    evidence text collate "C",
     expected bigint not null default 0,
     observed bigint not null default 0,
     equal bigint not null default 0,

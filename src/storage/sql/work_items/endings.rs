@@ -21,7 +21,7 @@ pub(super) async fn finish(
     at: UtcInstant,
 ) -> Result<RunSummary, Trouble> {
     holds_its_turn(&mut desk.connection, &run).await?;
-    let RunResult { counts, incomplete_because } = result;
+    let RunResult { counts, incomplete_because, evidence } = result;
     let complete = incomplete_because.is_none();
     query("delete from held_back where run = $1").bind(run.id.0).execute(&mut desk.connection).await?;
     end_acceptances(desk, &run, at).await?;
@@ -30,7 +30,7 @@ pub(super) async fn finish(
         "update comparison_run set finished_at = $2, heard_at = $2, progress = null, complete = $3,
                 incomplete_because = $4, expected = $5, observed = $6, equal = $7, different = $8, explained = $9,
                 missing_there = $10, missing_here = $11, on_its_way = $12, stopped = $13, open_items = $14,
-                explained_items = $15, accepted_items = $16
+                explained_items = $15, accepted_items = $16, evidence = $17
           where id = $1 and finished_at is null",
     )
     .bind(run.id.0)
@@ -49,6 +49,7 @@ pub(super) async fn finish(
     .bind(stored(open))
     .bind(stored(explained))
     .bind(stored(accepted))
+    .bind(evidence)
     .execute(&mut desk.connection)
     .await?;
     if ended.rows_affected() != 1 {

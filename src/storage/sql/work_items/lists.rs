@@ -165,7 +165,7 @@ macro_rules! run_columns {
     () => {
         "select id, comparison, started_at, finished_at, complete, incomplete_because, expected, observed, equal,
                 different, explained, missing_there, missing_here, on_its_way, stopped, opened, reopened, changed, closed, seen,
-                open_items, explained_items, accepted_items
+                open_items, explained_items, accepted_items, evidence
            from comparison_run "
     };
 }
@@ -222,6 +222,7 @@ pub(in crate::storage::sql) fn run(row: &Row) -> Result<RunSummary, Trouble> {
         open: number(20)?,
         explained: number(21)?,
         accepted: number(22)?,
+        evidence: row.try_get(23)?,
     })
 }
 

@@ -336,6 +336,8 @@ create table comparison_run (
     progress text,
     complete integer not null default 0 check (complete in (0, 1)),
     incomplete_because text,
+    -- The list in a file that it rested on, by its digest and moment.
+    evidence text,
     expected integer not null default 0,
     observed integer not null default 0,
     equal integer not null default 0,
