@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contract::{Adapter, AdapterFactory, Capability, RunningSimulator, SimulatorOptions};
+use contract::{Adapter, AdapterFactory, Capability, RunningSimulator, SettingsError, SimulatorOptions};
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 
@@ -344,7 +344,25 @@ fn build(
         }
         simulators.push(simulator);
     }
+    let about_pdnd = |source: SettingsError| {
+        let place = config.lines.place_named(&["systems", name, "pdnd"], &source.problem);
+        NodeError::Settings { system: name.to_owned(), source }.at(place)
+    };
+    if let (Some(settings), Some(connection)) = (settings.as_object_mut(), &system.pdnd) {
+        let written = serde_json::to_value(connection).map_err(|error| {
+            about_pdnd(SettingsError { system: "pdnd", problem: format!("pdnd: not usable: {error}") })
+        })?;
+        settings.insert("pdnd".to_owned(), written);
+    }
     (factory.build)(settings).map_err(|source| {
+        if system.pdnd.is_some() && source.problem.contains("unknown field `pdnd`") {
+            let problem =
+                format!("{adapter} is reached in no way that a voucher opens: take [systems.{name}.pdnd] away");
+            return about_pdnd(SettingsError { problem, ..source });
+        }
+        if source.problem.starts_with("pdnd: ") {
+            return about_pdnd(source);
+        }
         let place = config.lines.setting_place(name, &source.problem);
         NodeError::Settings { system: name.to_owned(), source }.at(place)
     })

@@ -2,6 +2,7 @@
 
 mod decisions;
 mod endings;
+mod eservice;
 mod inventory;
 mod limits;
 mod lost_server;

@@ -2,9 +2,12 @@
 //!
 //! The platform never says which part of an assertion is wrong. The pre-flight does, and what passes
 //! it can be pasted into the platform's own debugger; what is not in an assertion, [`state`] asks for.
+//! [`tracing`] sends the daily files of calls.
 
 mod state;
+mod tracing;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use kit::pdnd::assertion::{Asked, LIFE_SECONDS, mint};
@@ -24,12 +27,14 @@ pub(super) enum Command {
     Assertion(Arguments),
     /// Ask the platform whether key, purpose and agreement of a client are in order; nothing is changed
     State(state::Arguments),
+    /// Send the daily files of calls to the platform, and ask what it says of them
+    Tracing(tracing::Arguments),
 }
 
 /// Check the settings of a client and print an assertion; nothing is sent.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The client, as named in `[pdnd.NAME]`; not needed when there is one
+    /// The client, as named in `[pdnd.NAME]` or `[systems.NAME.pdnd]`; not needed when there is one
     #[arg(value_name = "NAME")]
     name: Option<String>,
     /// Hash of an evidence that the voucher would be bound to: 64 hexadecimal digits
@@ -46,19 +51,27 @@ pub(super) async fn run(
     let config = Config::load(folder.unwrap_or(Path::new(".")))?;
     let arguments = match command {
         Command::Assertion(arguments) => arguments,
-        Command::State(arguments) => return state::run(&config.pdnd, arguments, language, output).await,
+        Command::Tracing(arguments) => return tracing::run(&config.pdnd, arguments, language, output).await,
+        Command::State(arguments) => return state::run(&clients(&config), arguments, language, output).await,
     };
-    let found = match (&arguments.name, config.pdnd.len()) {
-        (Some(name), _) => config.pdnd.get_key_value(name),
-        (None, 1) => config.pdnd.first_key_value(),
+    let clients = clients(&config);
+    let found = match (&arguments.name, clients.len()) {
+        (Some(name), _) => clients.get_key_value(name),
+        (None, 1) => clients.first_key_value(),
         _ => None,
     };
     let Some((name, connection)) = found else {
-        let names: Vec<_> = config.pdnd.keys().map(String::as_str).collect();
+        let names: Vec<_> = clients.keys().map(String::as_str).collect();
         output.note(&format!("error: name one of the clients of the configuration: {}", names.join(", ")));
         return Ok(Exit::Usage);
     };
     assertion(name, connection, arguments.digest.as_deref(), language, output)
+}
+
+/// The clients by name: those of the systems that are e-services, and those of `[pdnd.NAME]`.
+fn clients(config: &Config) -> BTreeMap<String, Connection> {
+    let of_systems = config.systems.iter().filter_map(|(name, system)| Some((name.clone(), system.pdnd.clone()?)));
+    of_systems.chain(config.pdnd.clone()).collect()
 }
 
 fn assertion(

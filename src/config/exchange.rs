@@ -1,5 +1,7 @@
 //! The exchange API: where partners find it, who they are, and what each of them may see and do.
-//! What is not written here is refused.
+//! What is not written here is refused. What cannot work is told in `checks`.
+
+mod checks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -63,7 +65,7 @@ pub struct PdndConfig {
     #[serde(default)]
     pub allow_private: bool,
     /// The client of `[pdnd.NAME]` with which the keys of partners are asked for, to verify what they
-    /// sign: a client of the platform's own services.
+    /// sign: a client of the platform's own services, with `scheme = "dpop"`.
     #[serde(default)]
     pub client: Option<String>,
     /// Where the platform's own services are, in place of the address of the client's environment.
@@ -165,8 +167,8 @@ pub struct PartnerConfig {
     pub integrity: Demand,
     /// The evidence that must come with what he sends: `Agid-JWT-TrackingEvidence`.
     pub audit: AuditPattern,
-    /// PEM file with the authorities, or the certificates, by which he signs in place of a key that is
-    /// registered with the platform.
+    /// PEM file with the certificates by which he signs, in place of a key that is registered with the
+    /// platform, and with the authorities that vouch for them. No other certificate of theirs is his.
     pub certificates_file: Option<PathBuf>,
     /// Requests in a minute, for each purpose.
     pub requests_per_minute: Option<u32>,
@@ -261,112 +263,6 @@ impl ExchangeConfig {
             webhook.ca_file = webhook.ca_file.take().map(|file| folder.join(file));
         }
     }
-
-    /// What is wrong with it: where, and what to write instead.
-    pub(super) fn problem(
-        &self,
-        systems: &[&str],
-        is_api_client: &dyn Fn(&str) -> bool,
-    ) -> Option<(Vec<String>, String)> {
-        let at = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
-        if let Some(address) = &self.address
-            && (!is_address(address) || address.ends_with('/'))
-        {
-            let problem =
-                "exchange.address is not an address such as https://scambio.provincia.example: no slash ends it";
-            return Some((at(&["exchange", "address"]), problem.to_owned()));
-        }
-        if let Some(oidc) = &self.oidc {
-            const KNOWN: [&str; 6] = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"];
-            let unknown = oidc.algorithms.iter().find(|name| !KNOWN.contains(&name.as_str()));
-            if let Some(name) = unknown {
-                let problem = format!("exchange.oidc.algorithms names `{name}`; accepted are: {}", KNOWN.join(", "));
-                return Some((at(&["exchange", "oidc", "algorithms"]), problem));
-            }
-        }
-        if let Some(client) =
-            self.pdnd.as_ref().and_then(|pdnd| pdnd.client.as_deref()).filter(|name| !is_api_client(name))
-        {
-            let problem = format!(
-                "exchange.pdnd.client: there is no [pdnd.{client}] with is_api_client = true, which a client of the \
-                 platform's own services has"
-            );
-            return Some((at(&["exchange", "pdnd", "client"]), problem));
-        }
-        if let Some(found) = self.said_twice(at) {
-            return Some(found);
-        }
-        self.partners.iter().find_map(|(name, partner)| {
-            let wrong = |key: &str, problem: String| Some((at(&["exchange", "partners", name, key]), problem));
-            if partner.consumer_id.is_none() && partner.client_id.is_none() {
-                let problem = format!("exchange.partners.{name} has neither consumer_id nor client_id: nobody can be him");
-                return Some((at(&["exchange", "partners", name]), problem));
-            }
-            if let Some(body) = partner.bodies.iter().find(|body| !is_body(body)) {
-                let problem = format!("exchange.partners.{name}.bodies: `{body}` is not the tax code of a body, eleven digits");
-                return wrong("bodies", problem);
-            }
-            if let Some(region) = partner.regions.iter().find(|region| territory::units(region).is_none()) {
-                let known = territory::regions();
-                return wrong("regions", format!("exchange.partners.{name}.regions: no region is `{region}`; known are: {known}"));
-            }
-            if partner.roles.contains(&Role::Contribute) && partner.system.is_none() {
-                let problem = format!("exchange.partners.{name} may contribute: name in `system` the file-drop as which his records are read");
-                return wrong("roles", problem);
-            }
-            if let Some((key, problem)) = self.unverifiable(name, partner) {
-                return wrong(key, problem);
-            }
-            if let Some(system) = partner.system.as_deref().filter(|system| !systems.contains(system)) {
-                return wrong("system", format!("exchange.partners.{name}.system: no system is called `{system}`"));
-            }
-            let (keys, problem) = partner.webhook_problem(name).or_else(|| partner.callback_problem(name))?;
-            let keys = keys.into_iter().map(str::to_owned);
-            Some((at(&["exchange", "partners", name]).into_iter().chain(keys).collect(), problem))
-        })
-    }
-}
-
-impl ExchangeConfig {
-    /// What is asked of a partner and could not be verified: the key, and what to write.
-    fn unverifiable(&self, name: &str, partner: &PartnerConfig) -> Option<(&'static str, String)> {
-        let (signs, tells) = (partner.integrity == Demand::Required, partner.audit != AuditPattern::None);
-        let has_keys =
-            self.pdnd.as_ref().is_some_and(|pdnd| pdnd.client.is_some()) || partner.certificates_file.is_some();
-        if (signs || tells) && !has_keys {
-            let key = if signs { "integrity" } else { "audit" };
-            let problem = format!(
-                "exchange.partners.{name}.{key} cannot be verified: name in exchange.pdnd.client the client of \
-                 [pdnd.NAME] that asks for his keys, or in certificates_file his authorities"
-            );
-            return Some((key, problem));
-        }
-        if tells && partner.consumer_id.is_none() {
-            let problem = "only a voucher has a purpose; write his consumer_id";
-            return Some(("audit", format!("exchange.partners.{name}.audit: {problem}")));
-        }
-        None
-    }
-
-    /// Two partners who are one at the door, or whose records would replace each other's.
-    fn said_twice(&self, at: impl Fn(&[&str]) -> Vec<String>) -> Option<(Vec<String>, String)> {
-        let sends = |partner: &PartnerConfig| partner.roles.contains(&Role::Contribute);
-        let mut seen = BTreeSet::new();
-        for (name, partner) in &self.partners {
-            let system = partner.system.as_ref().filter(|_| sends(partner));
-            for (key, said) in [("consumer_id", &partner.consumer_id), ("client_id", &partner.client_id)]
-                .into_iter()
-                .filter_map(|(key, said)| Some((key, said.as_ref()?)))
-                .chain(system.map(|system| ("system", system)))
-            {
-                if !seen.insert((key, said)) {
-                    let problem = format!("exchange.partners.{name}.{key}: another partner has `{said}` too");
-                    return Some((at(&["exchange", "partners", name, key]), problem));
-                }
-            }
-        }
-        None
-    }
 }
 
 impl PartnerConfig {
@@ -380,121 +276,11 @@ impl PartnerConfig {
         }
     }
 
-    /// What is wrong with where he is told of changes: the key, and what to write instead.
-    fn webhook_problem(&self, name: &str) -> Option<([&'static str; 2], String)> {
-        let webhook = self.webhook.as_ref()?;
-        let place = format!("exchange.partners.{name}.webhook");
-        if !self.roles.contains(&Role::Read) {
-            let problem =
-                format!("{place}: he may not read the changes that he would be told of; add \"read\" to his roles");
-            return Some((["webhook", "url"], problem));
-        }
-        if webhook.pause_seconds == 0 {
-            return Some((["webhook", "pause_seconds"], format!("{place}.pause_seconds is 0: write at least 1")));
-        }
-        let problem = webhook.http().check_address_of_others().err()?;
-        Some((["webhook", "url"], format!("{place}.url: {}", problem.replace("base_url", "it"))))
-    }
-
-    /// What is wrong with where he is told that an export is there.
-    fn callback_problem(&self, name: &str) -> Option<([&'static str; 2], String)> {
-        let callback = self.callback.as_ref()?;
-        let place = format!("exchange.partners.{name}.callback");
-        if !self.roles.contains(&Role::Export) {
-            let problem =
-                format!("{place}: he may not export, and so is told of no export; add \"export\" to his roles");
-            return Some((["callback", "url"], problem));
-        }
-        let problem = callback.http().check_address_of_others().err()?;
-        Some((["callback", "url"], format!("{place}.url: {}", problem.replace("base_url", "it"))))
-    }
-
     /// Whether records of a kind are taken from him.
     pub fn may_send(&self, kind: Kind) -> bool {
         self.kinds.as_ref().map_or_else(|| PROCUREMENT.contains(&kind), |kinds| kinds.contains(&kind))
     }
 }
 
-fn is_body(code: &str) -> bool {
-    CodiceFiscale::parse(code).is_ok_and(|code| !code.is_person())
-}
-
-fn is_address(address: &str) -> bool {
-    let behind = |host: &str| address.strip_prefix(host).map(|rest| rest.is_empty() || rest.starts_with([':', '/']));
-    let is_local = behind("http://127.0.0.1").or_else(|| behind("http://localhost")).unwrap_or(false);
-    (address.starts_with("https://") || is_local) && !address.contains(char::is_whitespace)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn problem(text: &str) -> Option<(Vec<String>, String)> {
-        toml::from_str::<ExchangeConfig>(text)
-            .expect("a section")
-            .problem(&["invii", "altri"], &|name| name == "interop")
-    }
-
-    #[test]
-    fn two_partners_are_never_one_and_never_write_over_each_other() {
-        let partner = |name: &str, client: &str, system: &str| {
-            format!("[partners.{name}]\nclient_id = \"{client}\"\nroles = [\"contribute\"]\nsystem = \"{system}\"\n")
-        };
-        assert_eq!(problem(&(partner("a", "a", "invii") + &partner("b", "b", "altri"))), None);
-        let same_client = problem(&(partner("a", "a", "invii") + &partner("b", "a", "altri"))).expect("refused");
-        assert_eq!(same_client.0, ["exchange", "partners", "b", "client_id"]);
-        let same_system = problem(&(partner("a", "a", "invii") + &partner("b", "b", "invii"))).expect("refused");
-        assert_eq!(same_system.0, ["exchange", "partners", "b", "system"]);
-    }
-
-    #[test]
-    fn a_signature_that_nobody_could_verify_is_not_asked_for() {
-        let pdnd = |client: &str| {
-            format!(
-                "[pdnd]\nissuer = \"i\"\nkeys_url = \"k\"\naudience = \"a\"\neservice_id = \"e\"\nproducer_id = \"p\"\n\
-                 descriptor_ids = [\"d\"]\n{client}\n"
-            )
-        };
-        let partner = |text: &str| format!("[partners.a]\nconsumer_id = \"c\"\nroles = [\"read\"]\n{text}\n");
-        let signs = partner("integrity = \"required\"");
-        assert_eq!(problem(&signs).expect("no key").0, ["exchange", "partners", "a", "integrity"]);
-        assert_eq!(problem(&(pdnd("client = \"interop\"") + &signs)), None);
-        assert_eq!(problem(&(pdnd("client = \"appalti\"") + &signs)).expect("none").0, ["exchange", "pdnd", "client"]);
-        assert_eq!(problem(&partner("integrity = \"required\"\ncertificates_file = \"x.pem\"")), None);
-        let stranger = partner("audit = \"audit_rest_01\"").replace("consumer_id", "client_id");
-        let asked = problem(&(pdnd("client = \"interop\"") + &stranger)).expect("no purpose");
-        assert!(asked.1.contains("consumer_id"), "{asked:?}");
-    }
-
-    #[test]
-    fn what_opens_a_gate_is_taken_only_from_whom_it_is_written_for() {
-        let usual = PartnerConfig::default();
-        assert!(usual.may_send(Kind::Lotto) && !usual.may_send(Kind::Adesione) && !usual.may_send(Kind::Ente));
-        let named: PartnerConfig = toml::from_str("kinds = [\"adesione\"]").expect("a partner");
-        assert!(named.may_send(Kind::Adesione) && !named.may_send(Kind::Lotto));
-    }
-
-    #[test]
-    fn an_address_that_only_begins_like_this_machine_is_none() {
-        for (address, is_good) in [
-            ("https://scambio.provincia.example", true),
-            ("http://127.0.0.1:8470", true),
-            ("http://localhost", true),
-            ("http://127.0.0.1.evil.example", false),
-            ("http://scambio.provincia.example", false),
-        ] {
-            assert_eq!(is_address(address), is_good, "{address}");
-        }
-    }
-
-    #[test]
-    fn the_settings_of_the_guide_are_understood() {
-        let guide = include_str!("../../docs/guida/api.md");
-        let (_, rest) = guide.split_once("```toml\n").expect("settings");
-        let (settings, _) = rest.split_once("```").expect("their end");
-        let config: crate::config::Config = toml::from_str(settings).expect("a configuration");
-        assert_eq!(config.exchange.problem(&["invii-lombardia"], &|name| name == "interop"), None);
-        let partner = &config.exchange.partners["osservatorio-lombardia"];
-        assert!(partner.webhook.is_some() && partner.callback.is_some());
-    }
-}
+mod tests;

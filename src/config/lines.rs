@@ -52,6 +52,14 @@ impl Lines {
         nearest.map_or_else(|| file.to_string(), |line| format!("{file}, line {line}"))
     }
 
+    /// The place of the first key of a table that a problem names; of the table, when it names none.
+    pub fn place_named(&self, table: &[&str], problem: &str) -> String {
+        let words = problem.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        let mut keys = words.filter(|word| !word.is_empty()).map(|word| [table, &[word]].concat());
+        let named = keys.find(|path| self.has(path));
+        self.place(named.as_deref().unwrap_or(table))
+    }
+
     /// The place of the setting of a system that a problem is about: the first one that it names
     /// between backticks.
     pub fn setting_place(&self, system: &str, problem: &str) -> String {
@@ -100,6 +108,14 @@ mod tests {
         assert_eq!(lines.place(&["nowhere"]), "raccordo.toml");
         assert_eq!(lines.at(&["storage", "url"], "not so"), "line 1: not so");
         assert!(lines.has(&["storage", "path"]) && !lines.has(&["storage", "url"]));
+    }
+
+    #[test]
+    fn a_key_of_a_table_is_found_by_any_word_of_a_problem() {
+        let lines = Lines::of(TEXT).in_file(Path::new("raccordo.toml"));
+        let place = |problem: &str| lines.place_named(&["systems", "pad", "settings"], problem);
+        assert_eq!(place("pad: user is not usable: http"), "raccordo.toml, line 7");
+        assert_eq!(place("a users is missing"), "raccordo.toml, line 6");
     }
 
     #[test]

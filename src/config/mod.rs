@@ -4,6 +4,7 @@
 //! none. Secrets never stand here: a setting that ends in `_file` names the file that holds one.
 //! Relative paths are relative to the folder of the configuration file.
 
+mod eservice;
 mod lines;
 
 use std::collections::BTreeMap;
@@ -217,6 +218,8 @@ pub struct SystemConfig {
     /// and `requests_per_minute`. Without them what the adapter declares, and fewer when the system
     /// shows that it is too much.
     pub limits: Limits,
+    /// The client of the national platform through which it is reached, where it is an e-service.
+    pub pdnd: Option<kit::pdnd::settings::Connection>,
     /// The settings of the adapter, in its own words.
     pub settings: toml::Table,
 }
@@ -242,14 +245,13 @@ impl Config {
         folder.clone_into(&mut config.folder);
         config.storage.path = folder.join(&config.storage.path);
         config.storage.password_file = config.storage.password_file.map(|file| folder.join(file));
-        config.pdnd.values_mut().for_each(|connection| connection.be_relative_to(folder));
+        eservice::be_relative(&mut config, folder);
         check_storage(&config.storage, &config.lines)?;
         config.check_systems()?;
         config.check_numbers()?;
         config.exchange.in_folder(folder);
         let systems: Vec<&str> = config.systems.keys().map(String::as_str).collect();
-        let is_api_client = |name: &str| config.pdnd.get(name).is_some_and(|connection| connection.is_api_client);
-        if let Some((keys, problem)) = config.exchange.problem(&systems, &is_api_client) {
+        if let Some((keys, problem)) = config.exchange.problem(&systems, &config.pdnd) {
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
             return Err(config.lines.at(&keys, &problem));
         }
@@ -270,6 +272,9 @@ impl Config {
                     "systems.{name}.limits.parallel_requests is 0: nothing would ever be delivered to it; write at least 1"
                 );
                 return Err(lines.at(&["systems", name, "limits", "parallel_requests"], &problem));
+            }
+            if let Some((keys, problem)) = eservice::problem(name, system) {
+                return Err(lines.at(&keys, &problem));
             }
             if system.simulated && storage.url.is_some() {
                 let adapter = system.adapter.as_deref().unwrap_or(name);

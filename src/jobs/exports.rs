@@ -28,7 +28,7 @@ use crate::flow::exchange::export::ExportRequest;
 use crate::flow::exchange::item::item;
 use crate::storage::StorageError;
 use crate::storage::exchange::Scope;
-use crate::storage::exports::{ExportState, ExportTask, ReplyEnding};
+use crate::storage::exports::{DAMAGED, ExportState, ExportTask, ReplyEnding};
 
 /// For how long a result is kept after it is there.
 pub const KEPT_FOR: Duration = Duration::from_hours(24);
@@ -47,7 +47,6 @@ const PIECE: usize = 256 * 1024;
 const LONGEST: u64 = 1024 * 1024 * 1024;
 const MOST_KEPT: u64 = 2 * LONGEST;
 /// Why an export could not be made, where it is neither he who asked nor what he asked for.
-const DAMAGED: &str = "damaged";
 const BROKEN: &str = "failed";
 
 /// When a result is forgotten.
@@ -140,6 +139,14 @@ impl Maker {
             // and results are written there: the file grows no further, and need not be made shorter.
             if let Err(error) = store.forget_exports(before(self.flow.clock.now())).await {
                 tracing::warn!(%error, "old exports are not forgotten yet");
+            }
+            match store.end_damaged_exports(self.flow.clock.now()).await {
+                Ok(ended) => {
+                    for export in ended {
+                        tracing::error!(export, "what is stored of an export is damaged: it is ended");
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "damaged exports are not ended yet"),
             }
             match store.open_exports().await {
                 Ok(tasks) => {

@@ -9,6 +9,9 @@ use canonical::values::UtcInstant;
 use super::StorageError;
 use super::exchange::Position;
 
+/// The code of an export that failed because what is stored of it, or for it, cannot be read.
+pub const DAMAGED: &str = "damaged";
+
 /// An export that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewExport {
@@ -90,8 +93,13 @@ pub trait Exports: Send + Sync {
     /// An export.
     async fn export(&self, id: &str) -> Result<Option<ExportTask>, StorageError>;
 
-    /// Those that are not made yet and those whose partner is to be told, the oldest first.
+    /// Those that are not made yet and those whose partner is to be told, the oldest first; without those
+    /// whose row cannot be read.
     async fn open_exports(&self) -> Result<Vec<ExportTask>, StorageError>;
+
+    /// Ends those whose row is not what this program wrote, as failed with [`DAMAGED`]: nobody could go on
+    /// with them, and they keep no other waiting. Their names.
+    async fn end_damaged_exports(&self, at: UtcInstant) -> Result<Vec<String>, StorageError>;
 
     /// Appends a piece that begins at a byte, and notes behind which version the next begins. False when
     /// somebody else has written there, or it has ended: then nothing changes.

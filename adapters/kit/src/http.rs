@@ -21,7 +21,10 @@ use serde::Deserialize;
 use crate::Secret;
 pub use crate::answer::Answer;
 use crate::pause::asked_pause;
+use crate::pdnd::access::Access;
+use crate::pdnd::settings::Connection;
 
+mod entitled;
 mod guard;
 mod head;
 
@@ -53,6 +56,10 @@ pub struct HttpSettings {
     /// such, like `http://127.0.0.1:8080`, needs no permission.
     #[serde(default)]
     pub allow_private: bool,
+    /// How the system is reached as an e-service of the national platform; absent where it is none. It
+    /// comes from `[systems.NAME.pdnd]`.
+    #[serde(default)]
+    pub pdnd: Option<Box<Connection>>,
 }
 
 fn connect_seconds() -> u64 {
@@ -82,7 +89,17 @@ impl HttpSettings {
             max_answer_bytes: max_answer_bytes(),
             ca_file: None,
             allow_private: false,
+            pdnd: None,
         }
+    }
+
+    /// The same settings for another address of the system. What gives access stays with the host that
+    /// it is for: nobody else is shown a voucher.
+    #[must_use]
+    pub fn at(&self, address: &str) -> Self {
+        let is_same = base_url(address).and_then(|other| Ok(base_url(&self.base_url)?.origin() == other.origin()));
+        let pdnd = self.pdnd.clone().filter(|_| is_same.unwrap_or(false));
+        Self { base_url: address.to_owned(), pdnd, ..self.clone() }
     }
 
     /// What is wrong with an address that somebody else told us, as far as it says itself.
@@ -109,6 +126,10 @@ pub struct HttpClient {
     base: Url,
     client: Client,
     max_answer_bytes: usize,
+    /// The longest that an exchange may last.
+    total: Duration,
+    /// What its requests carry, where it is an e-service; shared by all clones.
+    access: Option<Arc<Access>>,
     /// When an answer came that does not say it itself.
     now: fn() -> SystemTime,
     /// The longest pause asked for since somebody looked; shared by all clones.
@@ -171,9 +192,14 @@ impl HttpClient {
             // No TLS, no authorities to load.
             builder = builder.tls_certs_only([]);
         }
+        let access = entitled::access(settings).map_err(unusable)?.map(Arc::new);
+        if let Some(identity) = entitled::identity(settings).map_err(unusable)? {
+            builder = builder.identity(identity);
+        }
         let client = builder.build().map_err(|error| unusable(format!("no HTTP client: {}", root_cause(&error))))?;
         let (now, asked): (fn() -> SystemTime, _) = (arrival, Arc::default());
-        Ok(Self { system, base, client, max_answer_bytes: settings.max_answer_bytes, now, asked })
+        let (max_answer_bytes, total) = (settings.max_answer_bytes, Duration::from_secs(settings.total_seconds));
+        Ok(Self { system, base, client, max_answer_bytes, total, access, now, asked })
     }
 
     /// A request to a path below the base address. Segments and query are encoded here; a segment
@@ -227,15 +253,14 @@ impl HttpClient {
 
     /// Sends a request once. The body of the answer still has to be read.
     pub(crate) async fn send(&self, request: Request) -> Result<(Answer, Response), AdapterError> {
-        let Request { attempted, problem, inner } = request;
-        if let Some(problem) = problem {
-            let error = AdapterError::new(ErrorKind::Local, attempted).advice(Advice::AskPerson);
-            return Err(error.caused_by(problem));
+        let attempted = request.attempted.clone();
+        if let Some(problem) = request.problem {
+            return Err(not_sendable(attempted, problem));
         }
-        if let Err(refused) = check_host(inner.url(), &self.base) {
-            return Err(AdapterError::new(ErrorKind::Local, attempted).advice(Advice::AskPerson).caused_by(refused));
+        if let Err(refused) = check_host(request.inner.url(), &self.base) {
+            return Err(not_sendable(attempted, refused));
         }
-        let response = self.client.execute(inner).await.map_err(|error| transport_error(&attempted, error))?;
+        let response = self.execute(request).await?;
         let (status, headers) = (response.status().as_u16(), response.headers());
         let retry_after = asked_pause(status, headers, (self.now)());
         if retry_after.is_some() {
@@ -325,6 +350,16 @@ impl Request {
         (self.inner.method().as_str(), url.into())
     }
 
+    /// A header as it will be sent, where it is a text.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.inner.headers().get(name)?.to_str().ok()
+    }
+
+    /// The bytes of its body, as they will be sent.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.inner.body().and_then(reqwest::Body::as_bytes).unwrap_or_default()
+    }
+
     /// The same request with a header whose value is a secret.
     #[must_use]
     pub(crate) fn secret_header(mut self, name: &'static str, value: &str) -> Self {
@@ -348,6 +383,10 @@ impl Request {
         *request.inner.body_mut() = Some(body.into().into());
         request
     }
+}
+
+fn not_sendable(attempted: String, problem: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> AdapterError {
+    AdapterError::new(ErrorKind::Local, attempted).advice(Advice::AskPerson).caused_by(problem)
 }
 
 /// The error of a connection: what fails before it stands was never sent.

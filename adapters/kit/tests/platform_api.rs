@@ -23,7 +23,7 @@ use kit::modi::{digest, sign};
 use kit::pdnd::api::{KeyEventKind, PlatformApi, Register};
 use kit::pdnd::client::{Quota, random_name};
 use kit::pdnd::dpop;
-use kit::pdnd::registered::{Cursors, Followed, Owner, Registered};
+use kit::pdnd::registered::{Cursors, Followed, Keeping, Owner, Registered};
 use kit::pdnd::settings::{Connection, ConnectionKeys, SchemeName};
 use samples::{at_seconds, bytes, json, private, text};
 use serde_json::{Value, json};
@@ -308,6 +308,33 @@ async fn a_key_is_asked_for_once_until_an_event_says_that_it_was_deleted() {
         assert!(registered.key(owner, CLIENT_KID, || at_seconds(NOW + after)).await.expect("an answer").is_some());
         assert_eq!(asked(&server, &key).await, times);
     }
+}
+
+#[tokio::test]
+async fn who_follows_no_events_believes_a_key_for_an_hour_and_a_day_while_nothing_signed_comes() {
+    let (server, services) = start().await;
+    let key = format!("/v3/keys/{CLIENT_KID}");
+    services.say(&key, 200, bytes("keys/pdnd-client-key-v3.json"));
+    let registered = Registered::keeping(api(client(&server)).expect("services"), Keeping::UNFOLLOWED);
+    let owner = Owner { register: Register::Clients, id: CLIENT };
+    let at = |after: i64| registered.key(owner, CLIENT_KID, move || at_seconds(NOW + after));
+    for after in [0, 3_599] {
+        assert!(at(after).await.expect("an answer").is_some());
+    }
+    assert_eq!(asked(&server, &key).await, 1);
+    services.be(Manner::SignsAsAnother);
+    assert!(at(3_600).await.expect("the old one serves").is_some());
+    assert_eq!(asked(&server, &key).await, 2);
+    assert!(at(3_601).await.expect("nor is it asked again at once").is_some());
+    assert_eq!(asked(&server, &key).await, 2);
+    let error = at(86_400).await.expect_err("no longer than a day");
+    assert_eq!(error.kind, ErrorKind::NotUnderstood);
+    let error = at(86_401).await.expect_err("nor asked again at once");
+    assert_eq!((error.kind, error.phase), (ErrorKind::Unavailable, Phase::BeforeSending));
+    assert_eq!(asked(&server, &key).await, 3);
+    services.be(Manner::Signs);
+    services.say(&key, 404, br#"{"title":"Not found","status":404}"#.to_vec());
+    assert!(at(86_410).await.expect("an answer").is_none(), "what is withdrawn is withdrawn");
 }
 
 #[tokio::test]

@@ -69,7 +69,13 @@ impl Config {
             return Err(unusable("write a table with folder, base_url and resource, or packages"));
         };
         let own = OWN.iter().filter_map(|name| http.remove_entry(*name)).collect();
-        let own: Own = serde_json::from_value(Settings::Object(own)).map_err(unusable)?;
+        let mut own: Own = serde_json::from_value(Settings::Object(own)).map_err(unusable)?;
+        // The packages, and not the open data, are an e-service of the national platform.
+        if let Some(Settings::Object(packages)) = &mut own.packages
+            && let Some(pdnd) = http.remove("pdnd")
+        {
+            packages.insert("pdnd".to_owned(), pdnd);
+        }
         if own.platform.is_empty() || own.platform.contains('/') {
             return Err(unusable("platform is a name without slashes"));
         }

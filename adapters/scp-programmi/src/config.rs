@@ -45,7 +45,7 @@ impl Config {
 
     /// The settings of the login service: the same deadlines at another address.
     pub(crate) fn login(&self) -> HttpSettings {
-        HttpSettings { base_url: self.login_url.clone(), ..self.http.clone() }
+        self.http.at(&self.login_url)
     }
 
     /// Reads the four files.

@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::sync::{Arc, Mutex};
 
-use axum::extract::Path;
-use axum::http::StatusCode as Status;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode as Status};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use canonical::Digest;
@@ -12,6 +14,8 @@ use contract_tests::records::cig;
 use kit::Secret;
 use kit::jose::{SigningKey, sign};
 use kit::modi::digest;
+use kit::pdnd::dpop;
+use raccordo::clock::{Clock as _, SystemClock};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -35,40 +39,111 @@ fn key(name: &str) -> SigningKey {
     SigningKey::from_pem(&Secret::new(pem(name))).unwrap()
 }
 
+/// What the platform knows, and how it answers.
+struct Platform {
+    /// Keys by name, and the clients that have registered them.
+    registered: Vec<(&'static str, &'static str)>,
+    /// The key by which it signs its answers, under the name of its own.
+    signs_by: &'static str,
+    is_silent: bool,
+    /// For which keys it was asked.
+    asked: Vec<String>,
+}
+
+#[derive(Clone)]
+struct Known(Arc<Mutex<Platform>>);
+
+impl Known {
+    fn change<T>(&self, change: impl FnOnce(&mut Platform) -> T) -> T {
+        change(&mut self.0.lock().unwrap())
+    }
+
+    /// An answer as the services of the platform give it: signed.
+    fn signed(&self, status: Status, body: &Value) -> Response {
+        let (body, now) = (body.to_string(), now());
+        let signs_by = self.change(|platform| platform.signs_by);
+        let (digest, kind) = (digest::of(body.as_bytes()), "application/json");
+        let claims = json!({
+            "iss": "uat.interop.pagopa.it", "iat": now, "exp": now + 100, "jti": unique(),
+            "signed_headers": [{ "digest": digest }, { "content-type": kind }],
+        });
+        let header = json!({ "alg": "RS256", "typ": "JWT", "kid": key("pdndApi").thumbprint() });
+        let token = sign(&key(signs_by), &header, &claims).unwrap();
+        let headers = [("content-type", kind.to_owned()), ("digest", digest), ("agid-jwt-signature", token)];
+        (status, headers, body).into_response()
+    }
+}
+
 /// The platform as far as it is asked here: a voucher for its own services, and the keys of two clients.
-async fn platform() -> String {
-    let token = || async {
-        let claims = json!({ "client_id": OTHER_CLIENT, "jti": "v1" });
+async fn platform() -> (String, Known) {
+    let registered = vec![("eservice", CLIENT), ("stranger", OTHER_CLIENT)];
+    let platform = Platform { registered, signs_by: "pdndApi", is_silent: false, asked: Vec::new() };
+    let known = Known(Arc::new(Mutex::new(platform)));
+    let token = |headers: HeaderMap| async move {
+        let text = |name: &str| headers[name].to_str().unwrap().to_owned();
+        let url = format!("http://{}/token.oauth2", text("host"));
+        let proof = dpop::verify(&text("dpop"), "POST", &url, None, SystemClock.now()).unwrap().reused();
+        let cnf = json!({ "jkt": proof.thumbprint() });
+        let claims = json!({ "client_id": OTHER_CLIENT, "jti": "v1", "cnf": cnf });
         let voucher = sign(&keys()[0], &header("at+jwt"), &claims).unwrap();
-        Json(json!({ "access_token": voucher, "token_type": "Bearer", "expires_in": 600 }))
+        Json(json!({ "access_token": voucher, "token_type": "DPoP", "expires_in": 600 }))
     };
-    let registered = |Path(kid): Path<String>| async move {
-        let known = [("eservice", CLIENT), ("stranger", OTHER_CLIENT)];
-        let found =
-            known.into_iter().map(|(name, client)| (key(name), client)).find(|(key, _)| key.thumbprint() == kid);
-        let found = found.map(|(key, client)| Json(json!({ "clientId": client, "jwk": key.public().jwk() })));
-        found.ok_or(Status::NOT_FOUND)
+    let key_of = |State(known): State<Known>, Path(kid): Path<String>| async move {
+        let found = known.change(|platform| {
+            platform.asked.push(kid.clone());
+            let registered = platform.registered.clone();
+            (!platform.is_silent).then(|| {
+                registered
+                    .into_iter()
+                    .map(|(name, client)| (key(name), client))
+                    .find(|(key, _)| key.thumbprint() == kid)
+            })
+        });
+        let Some(found) = found else { return Status::SERVICE_UNAVAILABLE.into_response() };
+        let Some((key, client)) = found else {
+            return known.signed(Status::NOT_FOUND, &json!({ "title": "Not found", "status": 404 }));
+        };
+        let mut jwk = key.public().jwk();
+        jwk["kid"] = kid.into();
+        known.signed(Status::OK, &json!({ "clientId": client, "jwk": jwk }))
     };
-    served(Router::new().route("/token.oauth2", post(token)).route("/v3/keys/{kid}", get(registered))).await
+    let published = || async {
+        let mut jwk = key("pdndApi").public().jwk();
+        jwk["kid"] = key("pdndApi").thumbprint().into();
+        Json(json!({ "keys": [jwk] }))
+    };
+    let router = Router::new()
+        .route("/token.oauth2", post(token))
+        .route("/v3/keys/{kid}", get(key_of))
+        .route("/.well-known/jwks.json", get(published))
+        .with_state(known.clone());
+    (served(router).await, known)
 }
 
 /// A node whose partners sign: one who must, one who may, one whose voucher is bound to his evidence.
 struct Scene {
     bench: Bench,
+    platform: Known,
     _keys: TempDir,
 }
 
 impl Scene {
-    async fn open(platform: &str) -> Self {
+    async fn open() -> Self {
+        let (address, platform) = platform().await;
         let folder = TempDir::new().unwrap();
-        let path = folder.path().join("api.pem");
-        let mut options = std::fs::OpenOptions::new();
-        let mut file = options.write(true).create_new(true).mode(0o600).open(&path).unwrap();
-        std::io::Write::write_all(&mut file, pem("api").as_bytes()).unwrap();
+        let written = |name: &str| {
+            let path = folder.path().join(format!("{name}.pem"));
+            let mut options = std::fs::OpenOptions::new();
+            let mut file = options.write(true).create_new(true).mode(0o600).open(&path).unwrap();
+            std::io::Write::write_all(&mut file, pem(name).as_bytes()).unwrap();
+            path.display().to_string()
+        };
         let mut more = format!(
             "[pdnd.interop]\nenvironment = \"uat\"\nclient_id = \"{OTHER_CLIENT}\"\nis_api_client = true\n\
-             private_key_file = \"{}\"\ntoken_url = \"{platform}/token.oauth2\"\n",
-            path.display()
+             scheme = \"dpop\"\nprivate_key_file = \"{}\"\ndpop_key_file = \"{}\"\n\
+             token_url = \"{address}/token.oauth2\"\napi_keys_url = \"{address}/.well-known/jwks.json\"\n",
+            written("api"),
+            written("dpopEc")
         );
         let demands = "integrity = \"required\"\naudit = \"audit_rest_01\"\n";
         for (name, demands) in [("firma", demands), ("libero", ""), ("legato", "audit = \"audit_rest_02\"\n")] {
@@ -78,8 +153,8 @@ impl Scene {
                  system = \"invii-{name}-pdnd\"\n{demands}[systems.invii-{name}-pdnd]\nadapter = \"file-drop\"\n"
             );
         }
-        let bench = Bench::made(&more, true, &format!("client = \"interop\"\napi_url = \"{platform}/v3\"\n")).await;
-        Self { bench, _keys: folder }
+        let bench = Bench::made(&more, true, &format!("client = \"interop\"\napi_url = \"{address}/v3\"\n")).await;
+        Self { bench, platform, _keys: folder }
     }
 
     /// Sends a message; gives the status and what is told, without what differs from call to call.
@@ -188,9 +263,16 @@ fn good(text: &str) -> Message {
     Message { key: unique(), headers, body, bound_to: None }
 }
 
+/// The same, signed throughout by this key.
+fn signed_by(name: &str, text: &str) -> Message {
+    let message = good(text);
+    let signature = by(name, &signature_of(&message.body));
+    message.with("agid-jwt-signature", Some(signature)).with("agid-jwt-trackingevidence", Some(by(name, &evidence())))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signed_message_is_taken_and_its_purpose_is_in_the_audit_chain_without_who_asked() {
-    let scene = Scene::open(&platform().await).await;
+    let scene = Scene::open().await;
     let message = good("una scuola");
     let (status, told) = scene.send("firma", &message).await;
     assert_eq!((status, &told["new"]), (StatusCode::OK, &json!(1)), "{told}");
@@ -211,7 +293,7 @@ async fn a_signed_message_is_taken_and_its_purpose_is_in_the_audit_chain_without
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_must_not_sign_may_send_as_before_and_is_verified_when_he_signs() {
-    let scene = Scene::open(&platform().await).await;
+    let scene = Scene::open().await;
     let bare = |text: &str| good(text).with("agid-jwt-signature", None).with("agid-jwt-trackingevidence", None);
     assert_eq!(scene.send("libero", &bare("a")).await.0, StatusCode::OK);
     assert_eq!(scene.noted().await, Vec::<Value>::new());
@@ -234,7 +316,7 @@ async fn who_must_not_sign_may_send_as_before_and_is_verified_when_he_signs() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_message_that_was_tampered_with_is_taken() {
-    let scene = Scene::open(&platform().await).await;
+    let scene = Scene::open().await;
     let signed = |change: fn(Value) -> Value| {
         let message = good("una scuola");
         let claims = change(signature_of(&message.body));
@@ -298,7 +380,7 @@ async fn no_message_that_was_tampered_with_is_taken() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signature_and_an_evidence_are_good_once() {
-    let scene = Scene::open(&platform().await).await;
+    let scene = Scene::open().await;
     let message = good("una scuola");
     assert_eq!(scene.send("firma", &message).await.0, StatusCode::OK);
     assert_eq!(scene.send("firma", &message).await.0, StatusCode::BAD_REQUEST, "replayed");
@@ -315,7 +397,7 @@ async fn a_signature_and_an_evidence_are_good_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_voucher_bound_to_an_evidence_comes_with_that_one() {
-    let scene = Scene::open(&platform().await).await;
+    let scene = Scene::open().await;
     let bound = |text: &str, evidence: &str| {
         let message = good(text).with("agid-jwt-trackingevidence", Some(evidence.to_owned()));
         Message { bound_to: Some(evidence.to_owned()), ..message }
@@ -333,8 +415,55 @@ async fn a_voucher_bound_to_an_evidence_comes_with_that_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_platform_gives_no_keys_nothing_is_believed_and_he_comes_again() {
-    let scene = Scene::open("http://127.0.0.1:9").await;
+    let scene = Scene::open().await;
+    scene.platform.change(|platform| platform.is_silent = true);
     let (status, told) = scene.send("firma", &good("una scuola")).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{told}");
     assert_eq!(scene.versions().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_the_platform_did_not_sign_proves_nothing() {
+    let scene = Scene::open().await;
+    scene.platform.change(|platform| platform.signs_by = "stranger");
+    let (status, told) = scene.send("firma", &good("una scuola")).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{told}");
+    assert_eq!((scene.noted().await.len(), scene.versions().await), (0, 0));
+    // Within a few seconds it is not asked again: who waits behind a silent platform does not wait as long.
+    scene.platform.change(|platform| platform.signs_by = "pdndApi");
+    assert_eq!(scene.send("firma", &good("una scuola")).await.0, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(scene.platform.change(|platform| platform.asked.len()), 1);
+    scene.platform.change(|platform| platform.registered.push(("dpopRsa", CLIENT)));
+    let (status, told) = scene.send("firma", &signed_by("dpopRsa", "una scuola")).await;
+    assert_eq!(status, StatusCode::OK, "what it signs itself is believed: {told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotated_key_is_found_a_known_one_outlives_silence_and_an_absent_one_is_remembered() {
+    let scene = Scene::open().await;
+    assert_eq!(scene.send("firma", &good("a")).await.0, StatusCode::OK);
+    // A key that nobody has registered yet: asked for once.
+    for text in ["b", "c"] {
+        assert_eq!(scene.send("firma", &signed_by("producer", text)).await.0, StatusCode::BAD_REQUEST);
+    }
+    let asked = |name: &str| {
+        let kid = key(name).thumbprint().to_owned();
+        scene.platform.change(|platform| platform.asked.iter().filter(|asked| **asked == kid).count())
+    };
+    assert_eq!(
+        (asked("eservice"), asked("producer")),
+        (1, 1),
+        "one question for signature, evidence and the next message"
+    );
+    // The client rotates: the new key has a new name, which is asked for.
+    scene.platform.change(|platform| platform.registered.push(("dpopRsa", CLIENT)));
+    let (status, told) = scene.send("firma", &signed_by("dpopRsa", "d")).await;
+    assert_eq!(status, StatusCode::OK, "{told}");
+    // While the platform is silent what is known still serves, and what is not waits.
+    scene.platform.change(|platform| platform.is_silent = true);
+    for name in ["eservice", "dpopRsa"] {
+        assert_eq!(scene.send("firma", &signed_by(name, name)).await.0, StatusCode::OK, "{name}");
+    }
+    assert_eq!(scene.send("firma", &signed_by("stranger", "e")).await.0, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!((asked("eservice"), asked("dpopRsa")), (1, 1));
 }

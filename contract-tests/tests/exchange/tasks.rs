@@ -308,6 +308,20 @@ async fn an_export_that_cannot_be_made_starves_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_export_whose_own_row_is_damaged_fails_and_starves_no_other() {
+    let bench = Bench::open().await;
+    bench.fill().await;
+    let bad = location(&post(&bench, "esporta", &json!({ "format": "ndjson", "kind": "contratto" }), &[]).await);
+    meddle(&bench, "update export_task set made_at = 9223372036854775807").await;
+    let good = location(&post(&bench, "esporta", &json!({ "format": "ndjson", "kind": "lotto" }), &[]).await);
+    let running = maker(&bench);
+    there(&bench, "esporta", &good).await;
+    running.stop().await;
+    assert_eq!(failed(&bench, &bad).await, "damaged");
+    assert!(bench.node.flow.store.open_exports().await.expect("exports").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn exports_take_no_room_that_intake_needs() {
     let bench = Bench::open().await;
     bench.fill().await;

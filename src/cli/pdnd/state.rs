@@ -156,7 +156,7 @@ pub(super) async fn run(
 }
 
 /// The one that was named, or the only one that it can be.
-fn chosen<'c>(
+pub(super) fn chosen<'c>(
     connections: &'c BTreeMap<String, Connection>,
     name: Option<&str>,
     is_it: impl Fn(&Connection) -> bool,

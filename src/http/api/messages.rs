@@ -13,15 +13,17 @@ use async_trait::async_trait;
 use axum::http::HeaderMap;
 use canonical::Digest;
 use canonical::values::UtcInstant;
-use kit::jose::{Algorithm, Compact, Keys, Refusal, Seen, SeenError};
+use kit::jose::{Compact, KeySet, Keys, MemorySeen, Refusal, Seen, SeenError};
 use kit::modi::tokens::{Rules, Trust, the_one};
 use kit::modi::verify::{Message, verify};
 use kit::modi::x509::TrustStore;
 use kit::modi::{EVIDENCE_HEADER, SIGNATURE_HEADER, audit, digest};
-use kit::pdnd::settings::AuditPattern;
+use kit::pdnd::api::{PlatformApi, Register};
+use kit::pdnd::client::Quota;
+use kit::pdnd::registered::{Keeping, Owner, Registered};
+use kit::pdnd::settings::{AuditPattern, Connection};
 
 use super::caller::Caller;
-use super::credentials::{Named, RegisteredKeys};
 use super::problem::{Code, Problem};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -34,8 +36,8 @@ const DIGEST_HEADER: &str = "digest";
 
 /// Verifies messages.
 pub struct Messages {
-    keys: Option<RegisteredKeys>,
-    /// The authorities of partners who sign by certificate.
+    keys: Option<Registered>,
+    /// The certificates of partners who sign by them.
     certificates: BTreeMap<String, TrustStore>,
     audiences: Vec<String>,
     store: Arc<dyn Store>,
@@ -54,9 +56,7 @@ impl Messages {
         let exchange = &config.exchange;
         let pdnd = exchange.pdnd.as_ref();
         let connection = pdnd.and_then(|pdnd| Some((pdnd, config.pdnd.get(pdnd.client.as_ref()?)?)));
-        let keys = connection
-            .map(|(pdnd, client)| RegisteredKeys::new(client, pdnd.api_url.as_deref(), Arc::clone(&clock)))
-            .transpose()?;
+        let keys = connection.map(|(pdnd, client)| registered(client, pdnd.api_url.as_deref())).transpose()?;
         let mut certificates = BTreeMap::new();
         for (name, partner) in &exchange.partners {
             let Some(path) = &partner.certificates_file else { continue };
@@ -65,7 +65,9 @@ impl Messages {
                 problem: format!("partners.{name}.certificates_file {}: {problem}", path.display()),
             };
             let pem = std::fs::read(path).map_err(|error| unusable(&error))?;
-            certificates.insert(name.clone(), TrustStore::from_pem(&pem).map_err(|error| unusable(&error))?);
+            // An authority vouches for many: only the certificates that the file names are his.
+            let store = TrustStore::from_pem(&pem).and_then(TrustStore::pinned).map_err(|error| unusable(&error))?;
+            certificates.insert(name.clone(), store);
         }
         let audience = pdnd.map(|pdnd| &pdnd.audience).or(exchange.oidc.as_ref().map(|oidc| &oidc.audience));
         let audiences = audience.into_iter().cloned().collect();
@@ -118,8 +120,8 @@ impl Messages {
         let (mut signature, mut evidence) = (None, None);
         if headers.contains_key(SIGNATURE_HEADER) {
             let token = the_one(&message.values(SIGNATURE_HEADER))?;
-            let key = self.key(caller, token).await?;
-            signature = Some((token, verify(&message, self.trust(caller, key.as_ref()), &rules, None, now)?));
+            let keys = self.keys_for(caller, token, &rules).await?;
+            signature = Some((token, verify(&message, self.trust(caller, keys.as_ref()), &rules, None, now)?));
         }
         if signature.is_none() && headers.contains_key(DIGEST_HEADER) {
             digest::check(the_one(&message.values(DIGEST_HEADER))?, body)?;
@@ -129,8 +131,8 @@ impl Messages {
             let token = the_one(&message.values(EVIDENCE_HEADER))?;
             let no_purpose = || Refusal::bad_request("purpose", "no voucher says the purpose");
             let purpose = &client.ok_or_else(no_purpose)?.purpose_id;
-            let key = self.key(caller, token).await?;
-            let user = audit::verify(token, self.trust(caller, key.as_ref()), &rules, purpose, now)?;
+            let keys = self.keys_for(caller, token, &rules).await?;
+            let user = audit::verify(token, self.trust(caller, keys.as_ref()), &rules, purpose, now)?;
             evidence = Some((token, user));
         }
         let is_bound = client.is_some_and(|client| client.is_bound_to_evidence);
@@ -165,24 +167,37 @@ impl Messages {
     }
 
     /// The registered key that a token names; none where it names a certificate and the partner has any.
-    async fn key(&self, caller: &Caller, token: &str) -> Result<Option<Named>, Refusal> {
-        let token = Compact::parse(token)?;
-        // Nobody is asked for a key before the token is one that could be believed.
-        token.algorithm(&Algorithm::ALL)?;
-        token.refuse_crit()?;
-        let names_certificate = token.header("x5c").is_some() || token.header("x5t#S256").is_some();
+    async fn keys_for(&self, caller: &Caller, token: &str, rules: &Rules) -> Result<Option<KeySet>, Refusal> {
+        let parsed = Compact::parse(token)?;
+        let names_certificate = parsed.header("x5c").is_some() || parsed.header("x5t#S256").is_some();
         if names_certificate && self.certificates.contains_key(&caller.who) {
             return Ok(None);
         }
         let unknown = || Refusal::unauthorized("unknown_kid", "no key of the partner can be looked up");
         let (keys, client) = self.keys.as_ref().zip(caller.client.as_ref()).ok_or_else(unknown)?;
-        let kid = token.header_text("kid").ok_or_else(unknown)?;
-        keys.key_of(&client.client_id, kid).await.map(Some)
+        let owner = Owner { register: Register::Clients, id: &client.client_id };
+        keys.keys_for(token, owner, rules, &|| self.clock.now()).await.map(Some)
     }
 
-    fn trust<'a>(&'a self, caller: &Caller, key: Option<&'a Named>) -> Trust<'a> {
-        Trust { keys: key.map(|key| key as &dyn Keys), certificates: self.certificates.get(&caller.who) }
+    fn trust<'a>(&'a self, caller: &Caller, keys: Option<&'a KeySet>) -> Trust<'a> {
+        Trust { keys: keys.map(|keys| keys as &dyn Keys), certificates: self.certificates.get(&caller.who) }
     }
+}
+
+/// The keys of partners as a client of the platform's own services sees them. Nothing is sent yet.
+/// Nobody follows the events here, so that keys are believed for a shorter time.
+fn registered(connection: &Connection, api_url: Option<&str>) -> Result<Registered, contract::SettingsError> {
+    let unusable = |error: &dyn std::error::Error| {
+        let sources = std::iter::successors(error.source(), |error| error.source());
+        let problem = sources.fold(error.to_string(), |told, source| format!("{told}: {source}"));
+        contract::SettingsError { system: "pdnd", problem }
+    };
+    let keys = connection.keys().map_err(|error| unusable(&error))?;
+    let api_url = api_url.map(str::to_owned).or_else(|| connection.api_url.clone());
+    let connection = Connection { api_url, ..connection.clone() };
+    // An answer that was given before is refused in the process that believed it.
+    let api = PlatformApi::new(connection, keys, Quota::default(), Arc::new(MemorySeen::default()))?;
+    Ok(Registered::keeping(api, Keeping::UNFOLLOWED))
 }
 
 /// Names of the tokens of one partner: another cannot use them up.

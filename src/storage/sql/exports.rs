@@ -12,7 +12,7 @@ use super::rows::{count, instant, optional_instant, stored};
 use super::trouble::Trouble;
 use crate::storage::StorageError;
 use crate::storage::exchange::Position;
-use crate::storage::exports::{Added, ExportState, ExportTask, Exports, NewExport, ReplyEnding};
+use crate::storage::exports::{Added, DAMAGED, ExportState, ExportTask, Exports, NewExport, ReplyEnding};
 
 macro_rules! columns {
     () => {
@@ -37,6 +37,11 @@ const END: &str = "
     update export_task set state = $2, ended_at = $3, failed_code = $4,
                            reply_due_at = case when reply_to is null then null else cast($3 as bigint) end
      where id = $1 and state = 'processing' returning partner";
+const END_DAMAGED: &str = "
+    update export_task set state = 'failed', ended_at = $2, failed_code = $4, after_version = 0, after_anchor = $3,
+                           bytes = 0, reply_attempts = 0, reply_due_at = null,
+                           made_at = case when made_at between 0 and $2 then made_at else $2 end
+     where id = $1 returning partner";
 const BYTES: &str =
     "select begins, bytes from export_piece where task = $1 and begins <= $2 order by begins desc limit 1";
 
@@ -58,9 +63,23 @@ impl Exports for SqlStore {
     async fn open_exports(&self) -> Result<Vec<ExportTask>, StorageError> {
         let found = async {
             let rows = query(OPEN).fetch_all(&mut self.readers.acquire().await?).await?;
-            rows.iter().map(task).collect::<Result<Vec<_>, Trouble>>()
+            Ok(rows.iter().filter_map(|row| task(row).ok()).collect())
         };
         found.await.map_err(|trouble: Trouble| trouble.during("look for exports to be made"))
+    }
+
+    async fn end_damaged_exports(&self, at: UtcInstant) -> Result<Vec<String>, StorageError> {
+        let damaged = async {
+            let rows = query(OPEN).fetch_all(&mut self.readers.acquire().await?).await?;
+            let damaged = rows.iter().filter(|row| task(row).is_err());
+            damaged.map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<String>, Trouble>>()
+        };
+        let damaged = damaged.await.map_err(|trouble: Trouble| trouble.during("look for damaged exports"))?;
+        let at = at.unix_micros();
+        for id in damaged.clone() {
+            self.write("end a damaged export", move |desk| end_damaged(desk, id, at).boxed()).await?;
+        }
+        Ok(damaged)
     }
 
     async fn append_export(
@@ -215,6 +234,16 @@ async fn add(desk: &mut Desk, export: NewExport, most: u32, at: i64) -> Result<A
     let nowhere = Position::default().anchor.to_vec();
     asked.bind(feed_cursor).bind(at).bind(nowhere).execute(&mut desk.connection).await?;
     Ok(Added::New)
+}
+
+/// Makes a row readable again: failed, with nothing owed to anybody.
+async fn end_damaged(desk: &mut Desk, id: String, at: i64) -> Result<(), Trouble> {
+    let nowhere = Position::default().anchor.to_vec();
+    let ended = query_scalar(END_DAMAGED).bind(&id).bind(at).bind(nowhere).bind(DAMAGED);
+    let Some(partner) = ended.fetch_optional::<String>(&mut desk.connection).await? else { return Ok(()) };
+    query("delete from export_piece where task = $1").bind(&id).execute(&mut desk.connection).await?;
+    let detail = serde_json::json!({ "export": id, "state": "failed", "code": DAMAGED });
+    desk.audit(vec![Entry::new("export_ended", format!("partner/{partner}"), detail.to_string())], at).await
 }
 
 fn task(row: &Row) -> Result<ExportTask, Trouble> {

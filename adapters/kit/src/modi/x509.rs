@@ -37,6 +37,8 @@ static SIGNATURES: &[&dyn SignatureVerificationAlgorithm] = &[
 pub struct TrustStore {
     anchors: Vec<TrustAnchor<'static>>,
     known: HashMap<String, CertificateDer<'static>>,
+    /// Whether it believes the certificates known beforehand and no others.
+    is_pinned: bool,
 }
 
 /// A trust store cannot be read.
@@ -48,6 +50,12 @@ pub enum TrustStoreError {
     /// One of them cannot be read.
     #[error("certificate number {0} of the file cannot be read")]
     Certificate(usize),
+    /// Whoever has a certificate of these authorities would be the one.
+    #[error("the file holds authorities alone, and whoever has a certificate of theirs would pass: add his own to it")]
+    AuthoritiesAlone,
+    /// Nothing leads from the certificates to somebody who vouches for them.
+    #[error("the file holds no authority that vouches for its certificates: add theirs to it")]
+    NoAuthority,
 }
 
 impl TrustStore {
@@ -68,6 +76,18 @@ impl TrustStore {
         if store.anchors.is_empty() && store.known.is_empty() { Err(TrustStoreError::Empty) } else { Ok(store) }
     }
 
+    /// The same store, which believes its own certificates alone, each for the authority in it that vouches
+    /// for it: another certificate of the same authority is somebody else's.
+    pub fn pinned(self) -> Result<Self, TrustStoreError> {
+        if self.known.is_empty() {
+            return Err(TrustStoreError::AuthoritiesAlone);
+        }
+        if self.anchors.is_empty() {
+            return Err(TrustStoreError::NoAuthority);
+        }
+        Ok(Self { is_pinned: true, ..self })
+    }
+
     /// The key of the first certificate of `x5c`, when its chain leads to an authority of ours and it
     /// may sign. `hash` is what `x5t#S256` says beside it.
     pub fn key_of_chain(&self, x5c: &[&str], hash: Option<&str>, now: UtcInstant) -> Result<PublicKey, Refusal> {
@@ -76,8 +96,12 @@ impl TrustStore {
         }
         let decoded = x5c.iter().map(|text| STANDARD.decode(text.as_bytes()).map(CertificateDer::from));
         let chain: Vec<_> = decoded.collect::<Result<_, _>>().map_err(|_| untrusted("x5c is not base64"))?;
-        if hash.is_some_and(|hash| hash != base64url(&Sha256::digest(&chain[0]))) {
+        let own = base64url(&Sha256::digest(&chain[0]));
+        if hash.is_some_and(|hash| hash != own) {
             return Err(untrusted("x5t#S256 is of another certificate than x5c"));
+        }
+        if self.is_pinned && !self.known.contains_key(&own) {
+            return Err(untrusted("the certificate is none of those known beforehand"));
         }
         self.key_of(&chain[0], &chain[1..], now)
     }

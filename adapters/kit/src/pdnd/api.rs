@@ -43,7 +43,7 @@ pub enum Register {
 }
 
 impl Register {
-    fn keys(self) -> &'static str {
+    pub(super) fn keys(self) -> &'static str {
         match self {
             Self::Clients => "keys",
             Self::Keychains => "producerKeys",

@@ -1,10 +1,10 @@
 //! The environments of the platform and their addresses: defaults that a connection may replace,
 //! and one rule: they are never mixed.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// An environment of the platform.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Environment {
     /// Collaudo: for tests.
@@ -136,7 +136,7 @@ pub struct Mixed {
 }
 
 /// The host of an address, with or without a scheme, without its port.
-pub(crate) fn host_of(address: &str) -> &str {
+pub fn host_of(address: &str) -> &str {
     let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
     let host = rest.split(['/', '?', '#']).next().unwrap_or(rest);
     host.rsplit_once(':').map_or(host, |(host, _)| host)

@@ -1,30 +1,32 @@
-//! A memory of the keys that others have registered with the platform, for the signatures that name
-//! one: kept for thirty days, dropped at once when an event says so, and not asked for again within a
-//! minute when nobody has them.
+//! The keys that others have registered with the platform, for the signatures that name one: asked for
+//! once, and remembered as [`Keeping`] promises.
 //!
 //! [`Registered::follow`] reads the events; whoever owns the schedule calls it every hour and keeps the
-//! cursors. A key is good for its owner alone: one of another client is as if nobody had it.
+//! cursors. Whoever follows none keeps keys for a shorter time ([`Keeping::UNFOLLOWED`]). A key is good
+//! for its owner alone: one of another client is as if nobody had it.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+mod memory;
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use canonical::values::UtcInstant;
-use contract::AdapterError;
+use contract::{AdapterError, Advice, ErrorKind, Phase};
 
 use super::api::{KeyEventKind, LARGEST_PAGE, PlatformApi, Register, RegisteredKey};
-use crate::jose::{Compact, KeySet, PublicKey, Refusal, Unclaimed, seconds};
+use super::preflight::is_kid;
+use crate::jose::{Compact, KeySet, PublicKey, Refusal, Unclaimed};
 use crate::modi::audit::{self, User};
 use crate::modi::identity::{self, Caller};
 use crate::modi::tokens::{Rules, Trust, the_one};
 use crate::modi::verify::{self, Message, Signed};
 use crate::modi::{EVIDENCE_HEADER, SIGNATURE_HEADER};
 
-/// A key is asked for again after this long, although no event spoke of it.
-const KEPT_SECONDS: i64 = 30 * 24 * 3_600;
-/// A name that nobody had is asked for again after this long. Look-ups are counted.
-const ABSENT_SECONDS: i64 = 60;
-/// The most names that are remembered; absent ones go first.
-const MOST: usize = 10_000;
+pub use memory::{Keeping, PAUSE_SECONDS};
+use memory::{Look, Memory};
+
+/// How many questions may be under way: two messages with one unknown key ask once, and a name that
+/// the platform thinks long about holds up few others.
+const FLIGHTS: usize = 32;
 /// The most pages of events that are read in one go.
 const MOST_PAGES: usize = 20;
 
@@ -35,19 +37,6 @@ pub struct Owner<'a> {
     pub register: Register,
     /// The client, or the keychain.
     pub id: &'a str,
-}
-
-#[derive(Debug, Clone)]
-struct Kept {
-    found: Option<RegisteredKey>,
-    asked_at: i64,
-}
-
-impl Kept {
-    fn is_good(&self, now: UtcInstant) -> bool {
-        let life = if self.found.is_some() { KEPT_SECONDS } else { ABSENT_SECONDS };
-        seconds(now) - self.asked_at < life
-    }
 }
 
 /// How far the events were read, for each register: to be kept by whoever calls.
@@ -74,15 +63,19 @@ pub struct Followed {
 #[derive(Debug)]
 pub struct Registered {
     api: PlatformApi,
-    known: Mutex<HashMap<(Register, String), Kept>>,
-    /// One question at a time: two messages with one unknown key ask once.
-    flight: tokio::sync::Mutex<()>,
+    memory: Memory,
+    flights: [tokio::sync::Mutex<()>; FLIGHTS],
 }
 
 impl Registered {
-    /// The keys that these services know.
+    /// The keys that these services know, for who follows the events.
     pub fn new(api: PlatformApi) -> Self {
-        Self { api, known: Mutex::default(), flight: tokio::sync::Mutex::default() }
+        Self::keeping(api, Keeping::FOLLOWED)
+    }
+
+    /// The keys that these services know, believed for so long.
+    pub fn keeping(api: PlatformApi, keeping: Keeping) -> Self {
+        Self { api, memory: Memory::new(keeping), flights: Default::default() }
     }
 
     /// The services.
@@ -97,35 +90,56 @@ impl Registered {
         kid: &str,
         now: impl Fn() -> UtcInstant,
     ) -> Result<Option<RegisteredKey>, AdapterError> {
-        let of_owner = |kept: Kept| kept.found.filter(|found| found.owner == owner.id);
-        if let Some(kept) = self.kept(owner.register, kid, now()) {
-            return Ok(of_owner(kept));
-        }
-        let _flight = self.flight.lock().await;
-        if let Some(kept) = self.kept(owner.register, kid, now()) {
-            return Ok(of_owner(kept));
-        }
-        let found = self.api.key(owner.register, kid, &now).await?;
-        let kept = Kept { found, asked_at: seconds(now()) };
-        self.keep(owner.register, kid, kept.clone(), now());
-        Ok(of_owner(kept))
+        let of_owner = |found: Option<RegisteredKey>| found.filter(|found| found.owner == owner.id);
+        self.found(owner.register, kid, now).await.map(of_owner)
     }
 
-    fn kept(&self, register: Register, kid: &str, now: UtcInstant) -> Option<Kept> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(&(register, kid.to_owned())).filter(|kept| kept.is_good(now)).cloned()
+    /// What is known of a name, asked for where nothing is. No more than its register and its name
+    /// decide whether the platform is asked.
+    async fn found(
+        &self,
+        register: Register,
+        kid: &str,
+        now: impl Fn() -> UtcInstant,
+    ) -> Result<Option<RegisteredKey>, AdapterError> {
+        if !is_kid(kid) {
+            return Ok(None);
+        }
+        let known = |look| match look {
+            Look::Known(found) => Some(Ok(found)),
+            Look::Silent => Some(Err(silent(register))),
+            Look::Ask => None,
+        };
+        if let Some(known) = known(self.memory.look(register, kid, now())) {
+            return known;
+        }
+        let _flight = self.flight(register, kid).lock().await;
+        if let Some(known) = known(self.memory.look(register, kid, now())) {
+            return known;
+        }
+        match self.api.key(register, kid, &now).await {
+            Ok(found) => {
+                self.memory.said(register, kid, found.clone(), now());
+                Ok(found)
+            }
+            Err(error) => {
+                self.memory.was_silent(register, kid, now());
+                match self.memory.look(register, kid, now()) {
+                    Look::Known(found) => {
+                        tracing::warn!(%error, "a registered key could not be asked for, the old one still serves");
+                        Ok(found)
+                    }
+                    Look::Ask | Look::Silent => Err(error),
+                }
+            }
+        }
     }
 
-    fn keep(&self, register: Register, kid: &str, kept: Kept, now: UtcInstant) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST {
-            known.retain(|_, kept| kept.found.is_some() && kept.is_good(now));
-        }
-        // Keys are asked for again; a memory without end is not.
-        if known.len() >= MOST {
-            known.clear();
-        }
-        known.insert((register, kid.to_owned()), kept);
+    fn flight(&self, register: Register, kid: &str) -> &tokio::sync::Mutex<()> {
+        let mut hasher = DefaultHasher::new();
+        (register, kid).hash(&mut hasher);
+        let place = usize::try_from(hasher.finish() % FLIGHTS as u64).unwrap_or_default();
+        &self.flights[place]
     }
 
     /// Reads the events after the cursors, moves them, and drops the keys that are no longer registered.
@@ -159,9 +173,7 @@ impl Registered {
     /// Forgets what is known of a key that an event speaks of, whatever it says: it is asked for again.
     /// True when a key was dropped because it was deleted.
     fn apply(&self, register: Register, event: &KeyEventKind, kid: &str) -> bool {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let forgotten = known.remove(&(register, kid.to_owned()));
-        *event == KeyEventKind::Deleted && forgotten.is_some_and(|kept| kept.found.is_some())
+        self.memory.forget(register, kid) && *event == KeyEventKind::Deleted
     }
 
     /// Verifies `Agid-JWT-Signature` of a message by the registered key that it names.
@@ -208,7 +220,7 @@ impl Registered {
     }
 
     /// The key that a token names, when it is its owner's. What can be refused without a question is.
-    async fn keys_for(
+    pub async fn keys_for(
         &self,
         token: &str,
         owner: Owner<'_>,
@@ -229,4 +241,11 @@ impl Registered {
             }
         }
     }
+}
+
+fn silent(register: Register) -> AdapterError {
+    AdapterError::new(ErrorKind::Unavailable, format!("pdnd GET /{}", register.keys()))
+        .phase(Phase::BeforeSending)
+        .advice(Advice::Retry { after: None })
+        .caused_by("the platform gave no answer for this key a moment ago".to_owned())
 }

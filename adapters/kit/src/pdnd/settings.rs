@@ -6,16 +6,26 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+use serde::{Deserialize, Serialize};
 
 use super::environment::{Endpoints, Environment};
 use super::voucher::Scheme;
 use crate::http::HttpSettings;
 use crate::jose::{KeyError, SigningKey};
+use crate::modi::sign::Signer;
+use crate::modi::tokens::KeyName;
+use crate::modi::x509;
 use crate::{Secret, SecretError};
 
+/// Some producers refuse what was signed earlier; it is sent at once.
+const SIGNATURE_LIFE_SECONDS: i64 = 60;
+
 /// One connection: a client of the platform, and how its calls are signed.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Connection {
     /// The environment: `uat`, `att`, `prod`.
@@ -46,6 +56,9 @@ pub struct Connection {
     /// The keys that sign their answers, in place of the environment's.
     #[serde(default)]
     pub api_keys_url: Option<String>,
+    /// Where the daily tracing files go: no environment has an address that is published.
+    #[serde(default)]
+    pub tracing_url: Option<String>,
     /// Whether the audience may be of another host than the token endpoint: behind a test double.
     #[serde(default)]
     pub is_audience_foreign: bool,
@@ -73,10 +86,36 @@ pub struct Connection {
     /// Whether the names of the platform's addresses may lead to a machine of our own networks.
     #[serde(default)]
     pub allow_private: bool,
+    /// Who asks, in the evidence of calls that nobody attends: as agreed with the producer.
+    #[serde(default)]
+    pub user: Option<Unattended>,
+    /// PEM file of the private key that signs bodies; the one of assertions where it is absent.
+    #[serde(default)]
+    pub signing_key_file: Option<PathBuf>,
+    /// PEM file with the certificates by which bodies are signed, the signer's first.
+    #[serde(default)]
+    pub certificate_file: Option<PathBuf>,
+    /// PEM file with the certificates that this client shows to the e-service, and their private key:
+    /// for mutual TLS (`ID_AUTH_CHANNEL_02`). Only its owner may read it.
+    #[serde(default)]
+    pub client_certificate_file: Option<PathBuf>,
+}
+
+/// Who asks where nobody does: a process.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unattended {
+    /// Its name; not that of a person.
+    pub id: String,
+    /// Where it runs.
+    pub location: String,
+    /// The level of assurance, where the producer asks for one.
+    #[serde(default)]
+    pub assurance: Option<String>,
 }
 
 /// `bearer` or `dpop`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SchemeName {
     /// Whoever holds the voucher.
@@ -103,7 +142,7 @@ impl From<SchemeName> for Scheme {
 }
 
 /// The evidence beside a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 pub enum AuditPattern {
     /// None.
     #[default]
@@ -118,7 +157,7 @@ pub enum AuditPattern {
 }
 
 /// The signature of a body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 pub enum IntegrityPattern {
     /// None.
     #[default]
@@ -133,7 +172,7 @@ pub enum IntegrityPattern {
 }
 
 /// What is done with an empty body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EmptyPayload {
     /// No digest, no signature.
@@ -163,6 +202,14 @@ pub enum ConnectionError {
         /// Why.
         #[source]
         source: KeyError,
+    },
+    /// The file of certificates.
+    #[error("{setting} not usable: {problem}")]
+    Certificate {
+        /// The setting that names the file.
+        setting: &'static str,
+        /// Why.
+        problem: String,
     },
 }
 
@@ -212,22 +259,79 @@ impl Connection {
     /// Makes the paths of its files relative to the folder of the configuration.
     pub fn be_relative_to(&mut self, folder: &Path) {
         self.private_key_file = folder.join(&self.private_key_file);
-        for path in [&mut self.dpop_key_file, &mut self.ca_file].into_iter().flatten() {
+        let files = [
+            &mut self.dpop_key_file,
+            &mut self.ca_file,
+            &mut self.signing_key_file,
+            &mut self.certificate_file,
+            &mut self.client_certificate_file,
+        ];
+        for path in files.into_iter().flatten() {
             *path = folder.join(&*path);
         }
     }
 
     /// Reads its keys.
     pub fn keys(&self) -> Result<ConnectionKeys, ConnectionError> {
-        let read = |setting: &'static str, path: &PathBuf| {
-            let pem = Secret::from_file(path).map_err(|source| ConnectionError::Secret { setting, source })?;
-            SigningKey::from_pem(&pem).map_err(|source| ConnectionError::Key { setting, source })
-        };
         Ok(ConnectionKeys {
-            assertion: read("private_key_file", &self.private_key_file)?,
-            dpop: self.dpop_key_file.as_ref().map(|path| read("dpop_key_file", path)).transpose()?,
+            assertion: key("private_key_file", &self.private_key_file)?,
+            dpop: self.dpop_key_file.as_ref().map(|path| key("dpop_key_file", path)).transpose()?,
         })
     }
+
+    /// What signs its bodies, where they are signed. Reads the key, and the certificates.
+    pub fn signer(&self) -> Result<Option<Signer>, ConnectionError> {
+        if self.integrity == IntegrityPattern::None {
+            return Ok(None);
+        }
+        let key = match &self.signing_key_file {
+            Some(path) => key("signing_key_file", path)?,
+            None => key("private_key_file", &self.private_key_file)?,
+        };
+        let key_name = match (self.integrity, &self.certificate_file) {
+            (IntegrityPattern::Rest01, Some(path)) => KeyName::Chain(chain(path, &key)?),
+            _ => KeyName::Registered,
+        };
+        Ok(Some(Signer {
+            key,
+            key_name,
+            issuer: self.client_id.clone(),
+            subject: Some(self.client_id.clone()),
+            audiences: self.message_audience.clone(),
+            life_seconds: SIGNATURE_LIFE_SECONDS,
+            signs_empty: self.empty_payload == EmptyPayload::SignAlways,
+        }))
+    }
+
+    /// What this client shows to the e-service, where it shows something.
+    pub(crate) fn identity(&self) -> Result<Option<reqwest::Identity>, ConnectionError> {
+        let setting = "client_certificate_file";
+        let Some(path) = &self.client_certificate_file else { return Ok(None) };
+        let pem = Secret::from_file(path).map_err(|source| ConnectionError::Secret { setting, source })?;
+        let problem = || format!("{} does not hold a certificate and its private key, in PEM form", path.display());
+        let identity = reqwest::Identity::from_pem(pem.expose().as_bytes());
+        identity.map(Some).map_err(|_| ConnectionError::Certificate { setting, problem: problem() })
+    }
+}
+
+fn key(setting: &'static str, path: &Path) -> Result<SigningKey, ConnectionError> {
+    let pem = Secret::from_file(path).map_err(|source| ConnectionError::Secret { setting, source })?;
+    SigningKey::from_pem(&pem).map_err(|source| ConnectionError::Key { setting, source })
+}
+
+/// The certificates of a file as a token names them, the first that of the key.
+fn chain(path: &Path, key: &SigningKey) -> Result<Vec<String>, ConnectionError> {
+    let unusable = |why: &str| ConnectionError::Certificate {
+        setting: "certificate_file",
+        problem: format!("{} {why}", path.display()),
+    };
+    let found = CertificateDer::pem_file_iter(path).map_err(|_| unusable("cannot be read"))?;
+    let found: Vec<_> = found.collect::<Result<_, _>>().map_err(|_| unusable("is not in PEM form"))?;
+    let own = found.first().ok_or_else(|| unusable("holds no certificate in PEM form"))?;
+    if x509::public_key(own).ok().as_ref() != Some(key.public()) {
+        return Err(unusable("begins with the certificate of another key than the one that signs"));
+    }
+    Ok(found.iter().map(|certificate| STANDARD.encode(certificate)).collect())
 }
 
 fn authority(url: &str) -> &str {

@@ -3,7 +3,7 @@
 use kit::jose::{KeySet, MemorySeen, Refusal};
 use kit::modi::tokens::{KeyName, Rules, Trust};
 use kit::modi::verify::{Message, Signed, verify};
-use kit::modi::x509::TrustStore;
+use kit::modi::x509::{TrustStore, TrustStoreError};
 use kit::modi::{audit, digest, identity, sign};
 use kit::oidc::verify_logout;
 use kit::pdnd::voucher::evidence_digest;
@@ -122,6 +122,25 @@ fn the_digest_of_the_samples_is_ours_and_longer_ones_are_read() {
         let both = format!("{},MD5=x", text(&digests[name], "SHA-256"));
         assert!(digest::check(&both, body.as_bytes()).is_ok(), "{name}");
     }
+}
+
+#[test]
+fn a_store_that_names_certificates_believes_no_other_of_the_same_authority() {
+    let keys = json("keys/keys.json");
+    let certificate = |name: &str, form: &str| text(&keys["certificates"][name], form).to_owned();
+    let store = |names: &[&str]| {
+        let pem: Vec<String> = names.iter().map(|name| certificate(name, "pem")).collect();
+        TrustStore::from_pem(pem.join("\n").as_bytes()).and_then(TrustStore::pinned)
+    };
+    let now = at(&json("tracking-evidence.json")["now"]);
+    let leaf = certificate("leaf", "der");
+    let code = |store: &TrustStore| store.key_of_chain(&[&leaf], None, now).map_err(|refusal| refusal.code());
+    let own = store(&["ca", "leaf"]).expect("his certificate and its authority");
+    assert_eq!(code(&own).as_ref(), Ok(private("x5_leaf").public()));
+    let anothers = store(&["ca", "producer"]).expect("another certificate of the authority");
+    assert_eq!(code(&anothers), Err("untrusted_certificate"));
+    assert_eq!(store(&["ca"]).expect_err("anybody's"), TrustStoreError::AuthoritiesAlone);
+    assert_eq!(store(&["leaf"]).expect_err("vouched for by nobody"), TrustStoreError::NoAuthority);
 }
 
 #[test]

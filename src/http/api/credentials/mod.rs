@@ -3,7 +3,6 @@
 mod oidc;
 mod pdnd;
 mod published_keys;
-mod registered_keys;
 
 use std::sync::Arc;
 
@@ -12,8 +11,6 @@ use canonical::Kind;
 pub use oidc::Tokens;
 pub use pdnd::Vouchers;
 pub use published_keys::{Fetch, Fetched, PublishedKeys};
-pub(super) use registered_keys::Named;
-pub use registered_keys::RegisteredKeys;
 
 use super::caller::{Caller, Credentials, Demands, FirstOf, Nobody, Quota, Refusal};
 use crate::clock::Clock;

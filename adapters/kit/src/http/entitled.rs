@@ -1,0 +1,118 @@
+//! How a request leaves: as it was made, or, where the system is an e-service of the national platform,
+//! with all that such a request carries.
+//!
+//! All of it, the voucher included, lasts no longer than one exchange may. What is needed for a request
+//! takes half of the time that is left at most, and until then nothing was sent.
+
+use std::time::{Duration, SystemTime};
+
+use canonical::values::UtcInstant;
+use contract::{AdapterError, ErrorKind, Phase};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use reqwest::Response;
+use tokio::time::{Instant, timeout};
+
+use super::{HttpClient, HttpSettings, Request, transport_error};
+use crate::pdnd::access::Access;
+
+impl HttpClient {
+    /// Sends a request: once; twice where the e-service says that it does not take the voucher, with
+    /// another one.
+    pub(super) async fn execute(&self, request: Request) -> Result<Response, AdapterError> {
+        match &self.access {
+            None => self.execute_once(request).await,
+            Some(access) => self.execute_entitled(access, request).await,
+        }
+    }
+
+    /// Boxed, because a voucher is asked for by a client like this one, which needs none.
+    fn execute_entitled<'a>(
+        &'a self,
+        access: &'a Access,
+        request: Request,
+    ) -> BoxFuture<'a, Result<Response, AdapterError>> {
+        let entitled = async move {
+            let deadline = Instant::now() + self.total;
+            let (attempted, again) = (request.attempted.clone(), request.again());
+            let entitled = access.entitle(request, None, None, self.instant(&attempted)?);
+            let (request, held) = before_sending(deadline, &attempted, entitled).await?;
+            let response = self.execute_once(request.until(deadline)).await?;
+            let (voucher, status) = (held.token_id(), response.status().as_u16());
+            tracing::debug!(attempted, voucher, status, "e-service called");
+            let Some(request) = again.filter(|_| status == 401) else { return Ok(response) };
+            drop(response);
+            let entitled = access.entitle(request, None, Some(&held), self.instant(&attempted)?);
+            let (request, held) = before_sending(deadline, &attempted, entitled).await?;
+            let response = self.execute_once(request.until(deadline)).await?;
+            let (voucher, status) = (held.token_id(), response.status().as_u16());
+            tracing::debug!(attempted, voucher, status, "e-service called with another voucher");
+            Ok(response)
+        };
+        entitled.boxed()
+    }
+
+    async fn execute_once(&self, request: Request) -> Result<Response, AdapterError> {
+        let Request { attempted, problem, inner } = request;
+        // Among what it was given may be something that no header admits.
+        if let Some(problem) = problem {
+            return Err(super::not_sendable(attempted, problem));
+        }
+        self.client.execute(inner).await.map_err(|error| transport_error(&attempted, error))
+    }
+
+    /// Now, as signatures count it.
+    fn instant(&self, attempted: &str) -> Result<UtcInstant, AdapterError> {
+        let since = (self.now)().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let micros = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
+        let no_instant = |error| AdapterError::new(ErrorKind::Local, attempted).caused_by(error);
+        UtcInstant::from_unix_micros(micros).map_err(no_instant)
+    }
+}
+
+impl Request {
+    /// The same request once more. Bodies are bytes here, so that there always is one.
+    fn again(&self) -> Option<Self> {
+        Some(Self { attempted: self.attempted.clone(), problem: self.problem, inner: self.inner.try_clone()? })
+    }
+
+    /// The same request, which ends by then.
+    fn until(mut self, deadline: Instant) -> Self {
+        *self.inner.timeout_mut() = Some(left(deadline));
+        self
+    }
+}
+
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
+}
+
+/// What is needed for a request, which was not sent yet.
+async fn before_sending<T>(
+    deadline: Instant,
+    attempted: &str,
+    doing: impl Future<Output = Result<T, AdapterError>>,
+) -> Result<T, AdapterError> {
+    match timeout(left(deadline) / 2, doing).await {
+        Ok(done) => done,
+        Err(_) => Err(AdapterError::new(ErrorKind::Timeout, attempted).phase(Phase::BeforeSending)),
+    }
+}
+
+/// What gives access to the system, where its settings say that it is an e-service.
+pub(super) fn access(settings: &HttpSettings) -> Result<Option<Access>, String> {
+    let Some(connection) = &settings.pdnd else { return Ok(None) };
+    Access::open(connection).map(Some).map_err(|error| problem(&error))
+}
+
+/// The certificates that are shown to it.
+pub(super) fn identity(settings: &HttpSettings) -> Result<Option<reqwest::Identity>, String> {
+    let Some(connection) = &settings.pdnd else { return Ok(None) };
+    connection.identity().map_err(|error| problem(&error))
+}
+
+/// Begins as nothing else does, so that whoever knows the configuration can say the line.
+fn problem(error: &dyn std::error::Error) -> String {
+    let sources = std::iter::successors(error.source(), |error| error.source());
+    sources.fold(format!("pdnd: {error}"), |told, source| format!("{told}: {source}"))
+}

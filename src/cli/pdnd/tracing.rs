@@ -1,0 +1,206 @@
+//! `raccordo pdnd tracing`: the daily files of calls, checked here and sent to the platform.
+//!
+//! The platform takes a file and looks at it later. What it would refuse is found before sending, by its
+//! own codes; what it found itself is asked for with `errors`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use canonical::values::CalendarDate;
+use contract::{AdapterError, Advice, ErrorKind, Phase};
+use kit::pdnd::settings::Connection;
+use kit::pdnd::tracing_api::{Rows, Sending, Taken, TracingApi};
+use kit::pdnd::tracing_file;
+use serde::Serialize;
+
+use crate::cli::output::Output;
+use crate::cli::{Exit, Language};
+use crate::clock::{Clock as _, SystemClock};
+
+/// Send the daily files of calls to the platform, and ask what it says of them.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// The client api interop that sends, as named in `[pdnd.NAME]`; not needed when one alone has a tracing_url
+    #[arg(long, value_name = "NAME", global = true)]
+    by: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Send the file of a day for the first time
+    Submit(File),
+    /// Send the file of a day that is MISSING or in ERROR
+    Recover(Again),
+    /// Send the file of a day that is COMPLETED, in place of the one that was taken
+    Replace(Again),
+    /// The days as the platform has them
+    Days {
+        /// Only days in this state; may be given more than once
+        #[arg(long, value_name = "STATE", value_parser = ["PENDING", "COMPLETED", "MISSING", "ERROR", "WARNING"])]
+        state: Vec<String>,
+        /// How many of them to leave out
+        #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+        offset: u32,
+    },
+    /// What the platform found in the file of a day
+    Errors {
+        /// The name of the day, as `days` says it
+        id: String,
+        /// How many of them to leave out
+        #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+        offset: u32,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct File {
+    /// The day, YYYY-MM-DD
+    day: CalendarDate,
+    /// The file
+    file: PathBuf,
+    /// Only check the file; nothing is sent
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct Again {
+    /// The name of the day, as `days` says it
+    id: String,
+    #[command(flatten)]
+    file: File,
+}
+
+pub(super) async fn run(
+    connections: &BTreeMap<String, Connection>,
+    arguments: &Arguments,
+    language: Language,
+    output: &Output,
+) -> anyhow::Result<Exit> {
+    let file = match &arguments.command {
+        Command::Submit(file) | Command::Recover(Again { file, .. }) | Command::Replace(Again { file, .. }) => {
+            Some(file)
+        }
+        Command::Days { .. } | Command::Errors { .. } => None,
+    };
+    let bytes = match file {
+        None => Vec::new(),
+        Some(file) => {
+            let bytes = read(&file.file)?;
+            if let Some(exit) = checked(&bytes, file, language, output) {
+                return Ok(exit);
+            }
+            bytes
+        }
+    };
+    let is_it = |connection: &Connection| connection.is_api_client && connection.tracing_url.is_some();
+    let Some((name, connection)) = super::state::chosen(connections, arguments.by.as_deref(), is_it) else {
+        output.note("error: name in --by a client api interop (is_api_client = true) with a tracing_url");
+        return Ok(Exit::Usage);
+    };
+    let keys = connection.keys().map_err(anyhow::Error::new);
+    let api = keys.and_then(|keys| TracingApi::new(connection.clone(), keys).map_err(anyhow::Error::new));
+    let api = match api {
+        Ok(api) => api,
+        Err(error) => {
+            output.problem(&error.context(format!("reaching the platform as the client {name}")));
+            return Ok(Exit::Configuration);
+        }
+    };
+    let now = || SystemClock.now();
+    match &arguments.command {
+        Command::Submit(file) => told_taken(api.send(Sending::Submit(file.day), &bytes, now).await, output),
+        Command::Recover(again) => told_taken(api.send(Sending::Recover(&again.id), &bytes, now).await, output),
+        Command::Replace(again) => told_taken(api.send(Sending::Replace(&again.id), &bytes, now).await, output),
+        Command::Days { state, offset } => told_rows(api.days(state, *offset, now).await, output, |day| {
+            (format!("{}  {:<9}  {}", day.date, day.state, day.id), false)
+        }),
+        Command::Errors { id, offset } => told_rows(api.errors(id, *offset, now).await, output, |error| {
+            (
+                format!(
+                    "{:>6}  {:<7}  {}  {}  {}",
+                    error.row, error.severity, error.code, error.purpose_id, error.message
+                ),
+                true,
+            )
+        }),
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("reading the tracing file {}", path.display()))
+}
+
+/// How the command ends without anything being sent, when it does.
+fn checked(bytes: &[u8], file: &File, language: Language, output: &Output) -> Option<Exit> {
+    let mistakes = tracing_file::check(bytes, file.day);
+    let line = match language {
+        Language::It => "riga",
+        Language::En => "line",
+    };
+    for mistake in &mistakes {
+        output.note(&format!("{line} {}: {}", mistake.line, mistake.code));
+    }
+    if output.is_json() && (file.dry_run || !mistakes.is_empty()) {
+        let told = |it: &tracing_file::RowError| serde_json::json!({ "line": it.line, "code": it.code });
+        output.json(&serde_json::json!({ "mistakes": mistakes.iter().map(told).collect::<Vec<_>>() }));
+    }
+    match (mistakes.is_empty(), file.dry_run) {
+        (false, _) => Some(Exit::Failed),
+        (true, true) => Some(Exit::Done),
+        (true, false) => None,
+    }
+}
+
+fn told_taken(taken: Result<Taken, AdapterError>, output: &Output) -> anyhow::Result<Exit> {
+    let taken = match taken {
+        Ok(taken) => taken,
+        Err(error) => return Ok(failed(error, output)),
+    };
+    if output.is_json() {
+        output.json(&taken);
+    } else {
+        output.line(&taken.id);
+    }
+    Ok(if taken.has_errors { Exit::Differences } else { Exit::Done })
+}
+
+/// Rows, and whether one of them is something wrong.
+fn told_rows<T: Serialize>(
+    rows: Result<Rows<T>, AdapterError>,
+    output: &Output,
+    line: impl Fn(&T) -> (String, bool),
+) -> anyhow::Result<Exit> {
+    let rows = match rows {
+        Ok(rows) => rows,
+        Err(error) => return Ok(failed(error, output)),
+    };
+    if output.is_json() {
+        output.json(&serde_json::json!({ "total": rows.total, "rows": rows.results }));
+    }
+    let mut exit = Exit::Done;
+    for row in &rows.results {
+        let (line, is_wrong) = line(row);
+        if is_wrong {
+            exit = Exit::Differences;
+        }
+        if !output.is_json() {
+            output.line(&line);
+        }
+    }
+    Ok(exit)
+}
+
+fn failed(error: AdapterError, output: &Output) -> Exit {
+    let is_refused = error.kind == ErrorKind::NotUnderstood && error.phase == Phase::Refused;
+    let exit = match error.advice {
+        Advice::FixConfiguration => Exit::Configuration,
+        _ if is_refused || error.kind == ErrorKind::Local => Exit::Failed,
+        _ => Exit::Unavailable,
+    };
+    output.problem(&anyhow::Error::new(error).context("asking the platform about tracing"));
+    exit
+}
