@@ -2,6 +2,7 @@
 
 mod decisions;
 mod endings;
+mod figures;
 mod inventory;
 mod limits;
 mod lost_server;
