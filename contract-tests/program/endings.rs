@@ -88,7 +88,12 @@ fn what_stands_wrongly_on_the_command_line_ends_with_2() {
     check(simulated, &["inspect", "/nowhere/dataset.xml"], 2, &[]);
     check(simulated, &["map", "test", "/nowhere"], 2, &["/nowhere"]);
     check(simulated, &["report", "--output", "/nowhere/rapporto.html"], 2, &["/nowhere/rapporto.html"]);
-    check(simulated, &["reconcile", "scp-esecuzione", "--expected", "/nowhere/elenco.csv"], 2, &["/nowhere/elenco.csv"]);
+    check(
+        simulated,
+        &["reconcile", "scp-esecuzione", "--expected", "/nowhere/elenco.csv"],
+        2,
+        &["/nowhere/elenco.csv"],
+    );
     check(simulated, &["report", "--filter", "regola=R02"], 2, &["regola"]);
     check(simulated, &["discrepancies", "list", "--rule", "R99x"], 2, &["R99x"]);
     check(simulated, &["simulate", "pcio"], 2, &["pcio", "scp-esecuzione"]);

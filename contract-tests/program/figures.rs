@@ -41,8 +41,7 @@ fn the_table_the_pages_and_the_report_of_one_ledger_give_the_same_sums() {
         open += number(&result["standing"]["open"]);
         explained += number(&result["standing"]["explained"]);
         accepted += number(&result["standing"]["accepted"]);
-        let classes =
-            ["equal", "different", "explained", "missing_there", "missing_here", "on_its_way", "stopped"];
+        let classes = ["equal", "different", "explained", "missing_there", "missing_here", "on_its_way", "stopped"];
         rows += classes.iter().map(|class| number(&result["counts"][class])).sum::<u64>();
     }
     assert!(open > 0 && explained > 0 && accepted == 1, "{open} {explained} {accepted}");

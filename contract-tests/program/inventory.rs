@@ -87,7 +87,8 @@ fn a_list_that_is_written_as_a_table_is_read_as_the_same_list() {
     assert!(table.starts_with("unita;riga;") && !table.contains('{'), "{table}");
     let moment = told["as_of"].as_str().expect("a moment");
     let said = ["--as-of", moment, "--rows", &rows.to_string()];
-    let agreed = raccordo(folder, &[&["--json", "reconcile", "scp-esecuzione", "--inventory", &name][..], &said].concat());
+    let agreed =
+        raccordo(folder, &[&["--json", "reconcile", "scp-esecuzione", "--inventory", &name][..], &said].concat());
     let counts = &json(&agreed)["counts"];
     assert_eq!((code(&agreed), counts["equal"].as_u64()), (0, Some(rows)), "{counts}");
     assert_eq!((counts["different"].as_u64(), counts["missing_there"].as_u64()), (Some(0), Some(0)), "{counts}");

@@ -105,7 +105,8 @@ fn a_refused_document_stands_on_the_page_and_is_read_again_from_where_it_is() {
     std::fs::create_dir(folder.join("in-arrivo")).expect("a folder");
     let file = folder.join("in-arrivo/dati.xml");
     std::fs::write(&file, "<html><body>Request Rejected</body></html>").expect("written");
-    let configuration = "[http]\nlisten = \"127.0.0.1:0\"\n[systems.file-drop]\nsettings = { folder = \"in-arrivo\" }\n";
+    let configuration =
+        "[http]\nlisten = \"127.0.0.1:0\"\n[systems.file-drop]\nsettings = { folder = \"in-arrivo\" }\n";
     std::fs::write(folder.join("raccordo.toml"), configuration).expect("written");
     assert_eq!(code(&raccordo(folder, &["sync"])), 1);
     let (_, items) = lines(folder, &["parked", "list", "--json"]);

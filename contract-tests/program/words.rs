@@ -42,8 +42,28 @@ fn tables_and_page_use_the_same_words_and_the_time_of_italy() {
 
 /// Words that only Italian tables have.
 const ITALIAN: [&str; 22] = [
-    "Fonte", "Destinatario", "Motivo", "Righe", "Campo", "Causa", "Stato", "Uguali", "Diverse", "Discordanz", "Confronto", "perché",
-    " della ", " delle ", " dei ", "riga ", "ente senza", "giorni", "Regola ", "Gravità", "documento", "è stat",
+    "Fonte",
+    "Destinatario",
+    "Motivo",
+    "Righe",
+    "Campo",
+    "Causa",
+    "Stato",
+    "Uguali",
+    "Diverse",
+    "Discordanz",
+    "Confronto",
+    "perché",
+    " della ",
+    " delle ",
+    " dei ",
+    "riga ",
+    "ente senza",
+    "giorni",
+    "Regola ",
+    "Gravità",
+    "documento",
+    "è stat",
 ];
 
 #[test]

@@ -127,7 +127,9 @@ mod tests {
     fn what_is_wrong_with_the_chain_is_told_in_italian_to_the_last_word() {
         let told = |problem: &str| problem_in(problem, Language::Italian);
         assert_eq!(
-            told("the kept head is not in the chain: it was entry 9, and entry 7 is the last: what followed was cut off"),
+            told(
+                "the kept head is not in the chain: it was entry 9, and entry 7 is the last: what followed was cut off"
+            ),
             "la testa conservata non è nella catena: era la voce 9, e la voce 7 è l'ultima: ciò che seguiva è stato tagliato"
         );
         assert_eq!(told("entry 2 was changed"), "voce 2 è stata cambiata");

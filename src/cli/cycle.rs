@@ -13,8 +13,8 @@ use crate::discrepancy::Shape;
 use crate::flow::intake::IntakeReport;
 use crate::flow::reconcile::listing::Listing;
 use crate::flow::report::Cycle;
-use crate::flow::{FlowError, Systems, intake, reconcile};
 use crate::flow::report::standing::Standing;
+use crate::flow::{FlowError, Systems, intake, reconcile};
 use crate::http::{self, withheld_title};
 use crate::node::Node;
 use crate::storage::{DeliveryCount, Reconciliation, RunKind, RunTotals, StorageError};
@@ -266,7 +266,7 @@ pub(super) fn show_deliveries(cycle: &Cycle, output: &Output) {
     output.table(words.where_it_went, &[name(words.target), sentence(words.state), number(words.deliveries)], &rows);
 }
 
-/// Shows whether both sides agree, and the first discrepancies.
+/// Shows whether both sides agree, and how the figures add up.
 pub(super) fn show_comparison(results: &[Reconciliation], output: &Output) {
     let words = output.words;
     let rows: Vec<_> = results
@@ -311,9 +311,13 @@ pub(super) fn show_comparison(results: &[Reconciliation], output: &Output) {
     output.table(words.do_both_agree, &columns.collect::<Vec<_>>(), &rows);
     output.paragraph(words.rows_add_up);
     show_standing(results, output);
+}
 
+/// Shows the first discrepancies of some comparisons.
+pub(super) fn show_first(results: &[&Reconciliation], output: &Output) {
+    let words = output.words;
     let discrepancies: Vec<_> =
-        results.iter().flat_map(|result| result.discrepancies.iter().map(move |found| (result, found))).collect();
+        results.iter().flat_map(|result| result.discrepancies.iter().map(move |found| (*result, found))).collect();
     if discrepancies.is_empty() {
         return;
     }
@@ -332,8 +336,11 @@ pub(super) fn show_comparison(results: &[Reconciliation], output: &Output) {
             vec![
                 result.target.clone(),
                 found.rule.code().to_owned(),
-                found.unit.clone(),
-                found.row.clone(),
+                if found.unit.ends_with(&found.row) {
+                    found.unit.clone()
+                } else {
+                    format!("{} {}", found.unit, found.row)
+                },
                 what,
                 text(true),
                 text(false),
@@ -344,8 +351,7 @@ pub(super) fn show_comparison(results: &[Reconciliation], output: &Output) {
     let columns = [
         name(words.comparison),
         name(words.rule),
-        name(words.unit),
-        name(words.row),
+        name(words.unit_and_row),
         value(words.field),
         value(words.ours),
         value(words.theirs),

@@ -16,8 +16,8 @@ use anyhow::Context;
 use super::cycle::Decisions;
 use super::exit::{Misused, listen};
 use super::output::Output;
-use super::table::{name, sentence, value};
 use super::serve::stop_signal;
+use super::table::{name, sentence, value};
 use super::{Exit, cycle};
 use crate::config::Config;
 use crate::discrepancy::SOURCES;
@@ -112,12 +112,14 @@ async fn work(node: &Node, arguments: &Arguments, output: &Output) -> anyhow::Re
         cycle::show_withheld(node, output).await?;
         output.line(&format!("\n{}", output.words.before_planting));
         cycle::show_comparison(&results, output);
+        // What the sources say differently is much, and told at the end.
+        let of_targets: Vec<_> = results.iter().filter(|result| result.target != SOURCES).collect();
+        cycle::show_first(&of_targets, output);
         show_not_compared(node, &targets, output);
         cycle::note_what_remains(&facts, output);
     }
     // What was not delivered in time can be neither altered nor found.
-    let planted =
-        if is_quiet { find_and_mend(node, &targets, wait, output).await? } else { FoundAndMended::default() };
+    let planted = if is_quiet { find_and_mend(node, &targets, wait, output).await? } else { FoundAndMended::default() };
     let ending = Ending::of(is_quiet, &facts, &planted);
     if output.is_json() {
         let withheld = node.flow.store.overview().await.map_err(FlowError::from)?.withheld;
@@ -251,6 +253,7 @@ async fn find_and_mend(
     if !output.is_json() {
         output.line(&format!("\n{}", output.words.after_planting));
         cycle::show_comparison(&results, output);
+        cycle::show_first(&results.iter().collect::<Vec<_>>(), output);
         let words = output.words;
         let yes_or_no = |is_so| if is_so { words.yes } else { words.no };
         let rows: Vec<_> = planted
@@ -259,7 +262,14 @@ async fn find_and_mend(
                 let rule = planted.rule.code().to_owned();
                 let found = yes_or_no(planted.found).to_owned();
                 let (unit, field) = (planted.unit.to_owned(), planted.field.to_owned());
-                vec![planted.target.to_owned(), unit, field, rule, words.language().of(planted.story, planted.english).to_owned(), found]
+                vec![
+                    planted.target.to_owned(),
+                    unit,
+                    field,
+                    rule,
+                    words.language().of(planted.story, planted.english).to_owned(),
+                    found,
+                ]
             })
             .collect();
         let columns = [
@@ -271,7 +281,7 @@ async fn find_and_mend(
             name(words.found),
         ];
         output.table(words.planted, &columns, &rows);
-        output.line(if are_mended { words.mended } else { words.not_mended });
+        output.paragraph(if are_mended { words.mended } else { words.not_mended });
     }
     Ok(FoundAndMended { planted, is_quiet, is_well: are_found && are_mended })
 }
@@ -281,7 +291,7 @@ fn show_not_compared(node: &Node, compared: &[String], output: &Output) {
     let all = cycle::names(&node.flow.systems, |adapter| adapter.target().is_some());
     let others: Vec<_> = all.into_iter().filter(|name| !compared.contains(name)).collect();
     if !others.is_empty() {
-        output.line(&format!("{}: {}", output.words.not_compared, others.join(", ")));
+        output.paragraph(&format!("{}: {}", output.words.not_compared, others.join(", ")));
     }
 }
 

@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use canonical::values::CalendarDate;
 
+use super::exit::Misused;
 use super::output::Output;
 use super::parked::who;
-use super::exit::Misused;
 use super::{Exit, cycle};
 use crate::clock::{Clock as _, SystemClock};
 use crate::discrepancy::{SOURCES, WorkItem};

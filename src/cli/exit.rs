@@ -123,10 +123,7 @@ fn exit_of_file(error: &FileError) -> Exit {
     use io::ErrorKind::{InvalidInput, IsADirectory, NotADirectory, NotFound, PermissionDenied};
     match error {
         FileError::Io { source, .. }
-            if matches!(
-                source.kind(),
-                NotFound | NotADirectory | IsADirectory | PermissionDenied | InvalidInput
-            ) =>
+            if matches!(source.kind(), NotFound | NotADirectory | IsADirectory | PermissionDenied | InvalidInput) =>
         {
             Exit::Usage
         }

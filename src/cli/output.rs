@@ -61,7 +61,11 @@ impl Output {
 
     /// A table for people, as wide as the terminal at most.
     pub(super) fn table(&self, title: &str, columns: &[Column<'_>], rows: &[Vec<String>]) {
-        say(&format!("\n{title}\n{}", drawn(columns, rows, told_width().map(usize::from))));
+        let drawn = drawn(columns, rows, told_width().map(usize::from));
+        say(&format!("\n{title}\n{}", drawn.text));
+        if !drawn.left_out.is_empty() {
+            self.paragraph(&format!("{}: {}", self.words.columns_of_zeros, drawn.left_out.join(", ")));
+        }
     }
 
     /// Lines that belong to a name, which stands before the first of them.

@@ -78,6 +78,7 @@ pub(super) async fn run(
         }
     } else {
         cycle::show_comparison(&results, output);
+        cycle::show_first(&results.iter().collect::<Vec<_>>(), output);
     }
     if results.iter().any(|result| result.counts.on_its_way > 0) {
         output.note(output.words.not_yet);

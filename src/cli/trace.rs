@@ -63,7 +63,7 @@ fn show(trace: &Trace, output: &Output) {
         name(words.key),
         number(words.number),
         name(words.stored_at),
-        value(words.origin),
+        sentence(words.origin),
         sentence(words.findings),
     ];
     output.table(&format!("{} ({})", words.versions, words.italian_time), &columns, &rows);

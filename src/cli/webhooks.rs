@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::Exit;
 use super::output::Output;
-use super::table::{name, sentence};
 use super::parked::who;
+use super::table::{name, sentence};
 use crate::clock::{Clock as _, SystemClock};
 use crate::http::told;
 use crate::storage::webhooks::WebhookState;

@@ -31,7 +31,7 @@ words! {
     mended: "Corrette con una nuova consegna: le due parti concordano di nuovo.",
         "Mended by a new delivery: both sides agree again.";
     not_mended: "Dopo la correzione le due parti non concordano ancora.", "After the repair the sides still disagree.";
-    every_target: "I destinatari", "The targets";
+    columns_of_zeros: "Colonne di soli zeri, non mostrate", "Columns of zeros alone, not shown";
     sources_agree: "Anche le fonti dicono tutte le stesse cose.", "The sources, too, all say the same.";
     sources_differ: "Le fonti invece non dicono tutte le stesse cose: sono dati veri, pubblicati da enti diversi. Per questo \
                      «raccordo reconcile» su questi dati esce con 5. Discordanze fra le fonti",

@@ -204,7 +204,9 @@ pub(super) fn page(facts: &Overview, beside: &Beside, flow: &Flow) -> Result<Str
             .withheld
             .iter()
             .flat_map(|(target, codes)| {
-                codes.iter().map(move |(code, count)| (target.clone(), withheld_title(code, Language::Italian), number(*count)))
+                codes
+                    .iter()
+                    .map(move |(code, count)| (target.clone(), withheld_title(code, Language::Italian), number(*count)))
             })
             .collect(),
     };

@@ -17,7 +17,9 @@ pub(crate) fn withheld_title(code: &str, language: Language) -> &'static str {
         "draft" => ("evento ancora in bozza presso il suo titolare", "event that is still a draft with its owner"),
         "no_plan" => ("progetto senza piano PNRR, PNC o fondi europei", "project without PNRR, PNC or European funds"),
         "null_cig" => ("CIG nullo", "null CIG"),
-        "programme_unknown" => ("programma non noto: manca l'identificativo", "unknown programme: it has no identifier"),
+        "programme_unknown" => {
+            ("programma non noto: manca l'identificativo", "unknown programme: it has no identifier")
+        }
         "personal_key" | "chiave_non_valida" | "dato_personale" => {
             ("la chiave potrebbe contenere un dato personale", "the key might hold personal data")
         }

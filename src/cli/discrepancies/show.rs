@@ -7,8 +7,8 @@ use crate::cli::table::{name, number, sentence, value};
 use crate::clock::italian_day;
 use crate::discrepancy::working_days::working_days;
 use crate::discrepancy::{Cause, Group, WorkItem};
-use crate::flow::report::forms::day;
 use crate::flow::reconcile::repair::{Change, Repairs};
+use crate::flow::report::forms::day;
 use crate::flow::report::standing::Standing;
 use crate::flow::report::words::{self, Language};
 use crate::http::italian;
@@ -128,7 +128,11 @@ pub(super) fn one(item: &WorkItem, history: &[ItemEvent], now: UtcInstant, outpu
     let columns = [name(told.system), name(told.owner), sentence(told.value), name(told.as_of)];
     output.table(told.what_sides_say, &columns, &rows.collect::<Vec<_>>());
     let rows = history.iter().map(|event| {
-        let who = event.who.clone().or_else(|| event.run.map(|run| format!("{} {run}", told.of_comparison))).unwrap_or_default();
+        let who = event
+            .who
+            .clone()
+            .or_else(|| event.run.map(|run| format!("{} {run}", told.of_comparison)))
+            .unwrap_or_default();
         vec![
             italian(event.at),
             words::event(event.kind, language).to_owned(),

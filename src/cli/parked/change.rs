@@ -11,8 +11,8 @@ use crate::cli::Exit;
 use crate::cli::cycle::reason_aside;
 use crate::cli::output::Output;
 use crate::cli::table::{name, sentence};
-use crate::config::Config;
 use crate::clock::{Clock as _, SystemClock};
+use crate::config::Config;
 use crate::delivery::DeliveryState;
 use crate::flow::{Flow, replay as station};
 use crate::storage::{self, DeliveryId, ParkedFilter, ParkedId, ParkedItem, ParkedKind, Person, Store, Stored};
@@ -200,12 +200,7 @@ fn show(title: &str, told: &[Told], output: &Output) {
 /// What is decided about an item: its result, and the words of it.
 type Verdict = (&'static str, &'static str);
 
-pub(super) async fn replay(
-    flow: &Flow,
-    config: &Config,
-    arguments: &Replay,
-    output: &Output,
-) -> anyhow::Result<Exit> {
+pub(super) async fn replay(flow: &Flow, config: &Config, arguments: &Replay, output: &Output) -> anyhow::Result<Exit> {
     let words = output.words;
     let decision = match (arguments.sent, arguments.not_sent) {
         (true, _) => storage::Replay::Arrived,
@@ -243,7 +238,8 @@ pub(super) async fn replay(
         }
     }
     let cannot = |item: &ParkedItem, why: &str| {
-        let why = if item.kind == ParkedKind::Document { document::remedy(config, item, words) } else { why.to_owned() };
+        let why =
+            if item.kind == ParkedKind::Document { document::remedy(config, item, words) } else { why.to_owned() };
         Told::of(item, NOT_DONE, words.not_done, why)
     };
     let previews = if arguments.change.dry_run || (arguments.change.all && !arguments.change.yes) {
@@ -253,7 +249,9 @@ pub(super) async fn replay(
     };
     let planned = choice.items.iter().map(|item| match (would(item), previews.get(&item.id.number)) {
         ((NOT_DONE, why), _) => cannot(item, why),
-        ((_, _), Some(Some(aside))) if item.kind == ParkedKind::Record => Told::of(item, STILL_ASIDE, words.still_aside, told_of(aside, output)),
+        ((_, _), Some(Some(aside))) if item.kind == ParkedKind::Record => {
+            Told::of(item, STILL_ASIDE, words.still_aside, told_of(aside, output))
+        }
         ((_, _), Some(None)) if item.kind == ParkedKind::Record => Told::of(item, "understood", words.understood, ""),
         ((result, words), _) => Told::of(item, result, words, ""),
     });

@@ -20,13 +20,16 @@ enum Place {
 /// What to do about it, in one sentence.
 pub(super) fn remedy(config: &Config, item: &ParkedItem, words: &Words) -> String {
     let system = &item.system;
+    let (begin, end) = if words.are_italian() { ("«", "»") } else { ("`", "`") };
+    let quoted = |command: &str| format!("{begin}raccordo {command}{end}");
     match config.systems.get(system).map(|settings| place(config, settings, item)) {
         None => words.not_configured.to_owned(),
         Some(Place::Folder(path)) => {
-            format!("{} {}: {} «raccordo sync {system}»", words.is_there, path.display(), words.then_read)
+            let command = quoted(&format!("sync {system}"));
+            format!("{} {}: {} {command}", words.is_there, path.display(), words.then_read)
         }
-        Some(Place::System) => format!("{} «raccordo sync {system}»", words.is_asked_again),
-        Some(Place::Elsewhere) => format!("{} «raccordo import {system} FILE»", words.is_elsewhere),
+        Some(Place::System) => format!("{} {}", words.is_asked_again, quoted(&format!("sync {system}"))),
+        Some(Place::Elsewhere) => format!("{} {}", words.is_elsewhere, quoted(&format!("import {system} FILE"))),
     }
 }
 
@@ -38,8 +41,8 @@ fn place(config: &Config, system: &SystemConfig, item: &ParkedItem) -> Place {
     let folder = config.folder.join(folder);
     // The line of the refusal stands behind the name.
     let without_line = item.key.rsplit_once(':').map(|(name, _)| name);
-    let found = [Some(item.key.as_str()), without_line].into_iter().flatten().map(|name| folder.join(name));
-    found.filter(|path| path.is_file()).next().map_or(Place::Elsewhere, Place::Folder)
+    let mut found = [Some(item.key.as_str()), without_line].into_iter().flatten().map(|name| folder.join(name));
+    found.find(|path| path.is_file()).map_or(Place::Elsewhere, Place::Folder)
 }
 
 #[cfg(test)]

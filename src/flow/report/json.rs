@@ -166,10 +166,7 @@ fn totals(about: &About, totals: &Totals) -> ReportTotals {
     ReportTotals {
         equal: rows.equal,
         // For programs these rows include the explained ones, which are counted once more beside them.
-        different: number((
-            rows.different.0 + rows.explained.0,
-            model::plus(rows.different.1, Some(rows.explained.1)),
-        )),
+        different: number((rows.different.0 + rows.explained.0, model::plus(rows.different.1, Some(rows.explained.1)))),
         different_explained: rows.explained.0,
         only_here: number(rows.only_here),
         only_there: number(rows.only_there),

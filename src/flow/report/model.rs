@@ -13,7 +13,7 @@ use super::standing::Standing;
 use super::words::Language;
 use crate::clock::italian_day;
 use crate::discrepancy::working_days::working_days;
-use crate::discrepancy::{Cause, Group, Shape, State, WorkItem};
+use crate::discrepancy::{Cause, Group, SOURCES, Shape, State, WorkItem};
 
 /// What is known before the first page.
 #[derive(Debug, Clone)]
@@ -297,11 +297,13 @@ impl RowNumbers {
     pub fn of<'a>(runs: &[RunFacts], groups: impl Iterator<Item = &'a Group>) -> Self {
         let mut rows = Self::default();
         for group in groups {
+            // Between sources a row is all that is said of one thing: it differs where one says nothing of it.
+            let is_of_sources = group.comparison == SOURCES;
             let (_, amount) = match (group.shape, group.cause) {
-                (Shape::MissingThere, _) => &mut rows.only_here,
-                (Shape::MissingHere, _) => &mut rows.only_there,
-                (Shape::Differs | Shape::Breaks, None) => &mut rows.different,
-                (Shape::Differs | Shape::Breaks, Some(_)) => &mut rows.explained,
+                (Shape::MissingThere, _) if !is_of_sources => &mut rows.only_here,
+                (Shape::MissingHere, _) if !is_of_sources => &mut rows.only_there,
+                (_, None) => &mut rows.different,
+                (_, Some(_)) => &mut rows.explained,
             };
             *amount = plus(*amount, Some(group.at_stake));
         }

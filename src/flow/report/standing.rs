@@ -84,9 +84,6 @@ mod tests {
         let counts = Standing { open: 1563, explained: 168, accepted: 2, closed: 0 };
         assert_eq!(counts.sentence(Language::Italian), "1.733 = 1.563 aperte + 168 spiegate + 2 accettate");
         let twice: Standing = [counts, Standing { closed: 1, ..counts }].into_iter().sum();
-        assert_eq!(
-            twice.sentence(Language::English),
-            "3,467 = 3,126 open + 336 explained + 4 accepted + 1 closed"
-        );
+        assert_eq!(twice.sentence(Language::English), "3,467 = 3,126 open + 336 explained + 4 accepted + 1 closed");
     }
 }
