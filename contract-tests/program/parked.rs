@@ -171,7 +171,7 @@ fn a_chain_that_was_tampered_with_is_found_and_a_cut_tail_by_the_kept_head() {
     let output = raccordo(folder, &["audit", "verify"]);
     assert_eq!(code(&output), 6);
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(message.contains("entry 2 was changed"), "{message}");
+    assert!(message.contains("voce 2 è stata cambiata"), "{message}");
 }
 
 #[test]
