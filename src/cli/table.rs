@@ -208,11 +208,8 @@ fn broken(line: String, wide: usize) -> Vec<String> {
 mod tests {
     use super::*;
 
-    const COLUMNS: [(&str, fn(&str) -> Column<'_>); 4] =
-        [("Unità", name), ("Campo", value), ("In quarantena", number), ("Motivo", sentence)];
-
     fn table(wide: Option<usize>) -> String {
-        let columns: Vec<_> = COLUMNS.iter().map(|(head, of)| of(head)).collect();
+        let columns = [name("Unità"), value("Campo"), number("In quarantena"), sentence("Motivo")];
         let row = [
             "rilevazioni/80098765433/personale/2025",
             "integrazioni.importo_aggiudicazione",
