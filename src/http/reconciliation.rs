@@ -112,8 +112,9 @@ async fn groups(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery) -> Res
         },
     };
     let read = async {
-        let filtered = standing(desk.items.as_ref(), &filter).await?;
-        let all = standing(desk.items.as_ref(), &ItemFilter::default()).await?;
+        let (items, everything) = (desk.items.as_ref(), ItemFilter::default());
+        let all = standing(items, &everything).await?;
+        let filtered = if filter == everything { all } else { standing(items, &filter).await? };
         Ok((desk.about(&filter).await?, desk.items.groups(&filter).await?, (filtered, all)))
     };
     answered(read.await.map(|(about, groups, sums)| view::groups_page(&about, &filter, &groups, sums)))

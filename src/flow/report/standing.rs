@@ -67,12 +67,14 @@ pub async fn standing(items: &dyn WorkItems, filter: &ItemFilter) -> Result<Stan
         }
         items.count_items(&ItemFilter { state, ..filter.clone() }).await
     };
-    Ok(Standing {
-        open: count(StateFilter::Open).await?,
-        explained: count(StateFilter::Explained).await?,
-        accepted: count(StateFilter::Accepted).await?,
-        closed: count(StateFilter::Closed).await?,
-    })
+    // Each is a look of its own: whoever waits for a page waits for the longest, not for all.
+    let (open, explained, accepted, closed) = tokio::try_join!(
+        count(StateFilter::Open),
+        count(StateFilter::Explained),
+        count(StateFilter::Accepted),
+        count(StateFilter::Closed),
+    )?;
+    Ok(Standing { open, explained, accepted, closed })
 }
 
 #[cfg(test)]
