@@ -83,6 +83,30 @@ fn what_is_away_now_ends_with_4() {
 }
 
 #[test]
+fn what_stands_wrongly_on_the_command_line_ends_with_2() {
+    let simulated = "[systems.scp-esecuzione]\nsimulated = true\n";
+    check(simulated, &["inspect", "/nowhere/dataset.xml"], 2, &[]);
+    check(simulated, &["map", "test", "/nowhere"], 2, &["/nowhere"]);
+    check(simulated, &["report", "--output", "/nowhere/rapporto.html"], 2, &["/nowhere/rapporto.html"]);
+    check(
+        simulated,
+        &["reconcile", "scp-esecuzione", "--expected", "/nowhere/elenco.csv"],
+        2,
+        &["/nowhere/elenco.csv"],
+    );
+    check(simulated, &["report", "--filter", "regola=R02"], 2, &["regola"]);
+    check(simulated, &["discrepancies", "list", "--rule", "R99x"], 2, &["R99x"]);
+    check(simulated, &["simulate", "pcio"], 2, &["pcio", "scp-esecuzione"]);
+    check(simulated, &["demo", "--once", "--folder", "/proc/nowhere"], 2, &["/proc/nowhere"]);
+}
+
+#[test]
+fn a_folder_that_the_settings_name_and_a_client_that_nobody_configured_end_with_3() {
+    check("[systems.file-drop]\nsettings = { folder = \"absent\" }\n", &["sync"], 3, &["absent", "create it"]);
+    check("[systems.file-drop]\n", &["pdnd", "assertion"], 3, &["[pdnd.NOME]", "private_key_file"]);
+}
+
+#[test]
 fn an_import_of_what_is_no_file_is_a_misuse_and_leaves_nothing_behind() {
     let folder = configured("[systems.file-drop]\n");
     for name in ["absent.xml", "."] {

@@ -108,6 +108,34 @@ fn a_column_that_the_target_has_not_is_told_and_not_compared() {
 }
 
 #[test]
+fn a_list_that_is_written_as_a_table_is_read_as_the_same_list() {
+    let (folder, list) = with_a_list();
+    let folder = folder.path();
+    let rows = list.lines().count() as u64 - 1;
+    let file = folder.join("elenco.csv");
+    let name = file.to_string_lossy();
+    let written = raccordo(folder, &["--json", "reconcile", "scp-esecuzione", "--expected", &name]);
+    assert_eq!(code(&written), 0, "{}", String::from_utf8_lossy(&written.stderr));
+    let told = json(&written);
+    assert_eq!((told["rows"].as_u64(), told["announced_rows"].as_u64()), (Some(rows), Some(rows)));
+    let table = std::fs::read_to_string(&file).expect("a table");
+    assert!(table.starts_with("unita;riga;") && !table.contains('{'), "{table}");
+    let moment = told["as_of"].as_str().expect("a moment");
+    let said = ["--as-of", moment, "--rows", &rows.to_string()];
+    let agreed =
+        raccordo(folder, &[&["--json", "reconcile", "scp-esecuzione", "--inventory", &name][..], &said].concat());
+    let counts = &json(&agreed)["counts"];
+    assert_eq!((code(&agreed), counts["equal"].as_u64()), (0, Some(rows)), "{counts}");
+    assert_eq!((counts["different"].as_u64(), counts["missing_there"].as_u64()), (Some(0), Some(0)), "{counts}");
+    let changed = table.replacen(";2026-", ";2025-", 1);
+    assert_ne!(changed, table, "a day to change");
+    let differs = compare(folder, "altro.csv", &changed, &["--as-of", &now(folder), "--rows", &rows.to_string()]);
+    assert_eq!(code(&differs), 5, "{}", String::from_utf8_lossy(&differs.stderr));
+    let left = std::fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.file_name());
+    assert!(!left.into_iter().any(|name| name.to_string_lossy().starts_with(".raccordo")), "nothing half written");
+}
+
+#[test]
 fn what_is_no_list_is_a_mistake_of_the_command_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path();

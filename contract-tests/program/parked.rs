@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use raccordo::storage::sqlite::bare;
 use serde_json::Value;
 
+use super::limits::Daemon;
 use super::{PROGRAM, code, json, raccordo, samples};
 
 /// A folder with records in quarantine and a refused document.
@@ -56,6 +57,8 @@ fn what_waits_is_listed_tried_again_and_closed_with_a_reason() {
     assert_eq!((exit, &told[0]["result"]), (5, &"quarantined".into()), "the mappings are the same: {told:?}");
     let (exit, told) = lines(folder, &["parked", "replay", document, "--json"]);
     assert_eq!((exit, &told[0]["result"]), (1, &"not_done".into()), "its text is not kept");
+    let why = told[0]["message"].as_str().expect("what to do");
+    assert!(why.contains("raccordo import file-drop FILE"), "{why}");
     assert_eq!(lines(folder, &["parked", "replay", "R999999", "--json"]).0, 1);
     assert_eq!(ids(folder), before);
 
@@ -74,6 +77,55 @@ fn what_waits_is_listed_tried_again_and_closed_with_a_reason() {
     assert_eq!((exit, told.len()), (0, before.len() - 1));
     assert!(ids(folder).is_empty());
     assert_eq!(lines(folder, &["audit", "verify", "--json"]).0, 0);
+}
+
+#[test]
+fn a_dry_run_promises_exactly_what_the_run_does() {
+    let folder = prepared();
+    let folder = folder.path();
+    let records: Vec<_> = ids(folder).into_iter().filter(|id| id.starts_with('R')).collect();
+    let told = |more: &[&str]| {
+        let (exit, told) = lines(folder, &[&["parked", "replay", "--all", "--json"][..], more].concat());
+        let told: Vec<_> = told.iter().map(|told| [told["id"].to_string(), told["result"].to_string()]).collect();
+        (exit, told)
+    };
+    let promised = told(&["--dry-run"]);
+    assert_eq!((promised.0, promised.1.len()), (5, records.len()), "{promised:?}");
+    assert_eq!(promised, told(&["--yes"]));
+    let table = raccordo(folder, &["parked", "replay", "--all", "--dry-run"]);
+    let (table, note) = (String::from_utf8_lossy(&table.stdout), String::from_utf8_lossy(&table.stderr));
+    assert!(table.contains(&format!("{}: resta in quarantena", records.len())), "{table}");
+    assert!(note.contains("1 documenti rifiutati non sono fra questi"), "{note}");
+}
+
+#[test]
+fn a_refused_document_stands_on_the_page_and_is_read_again_from_where_it_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    std::fs::create_dir(folder.join("in-arrivo")).expect("a folder");
+    let file = folder.join("in-arrivo/dati.xml");
+    std::fs::write(&file, "<html><body>Request Rejected</body></html>").expect("written");
+    let configuration =
+        "[http]\nlisten = \"127.0.0.1:0\"\n[systems.file-drop]\nsettings = { folder = \"in-arrivo\" }\n";
+    std::fs::write(folder.join("raccordo.toml"), configuration).expect("written");
+    assert_eq!(code(&raccordo(folder, &["sync"])), 1);
+    let (_, items) = lines(folder, &["parked", "list", "--json"]);
+    let id = items[0]["id"].as_str().expect("a number");
+    let listed = raccordo(folder, &["parked", "list"]);
+    let listed = String::from_utf8_lossy(&listed.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    for expected in [id, "in-arrivo/dati.xml", "«raccordo sync file-drop»"] {
+        assert!(listed.contains(expected), "`{expected}` is not in {listed}");
+    }
+    let daemon = Daemon::start(folder, None);
+    let page = super::get(&daemon.address, "/");
+    for expected in ["Documenti rifiutati per intero: 1", &format!(">{id}<"), "dati.xml", "html_page"] {
+        assert!(page.contains(expected), "`{expected}` is not on the page: {page}");
+    }
+    daemon.stop();
+    std::fs::copy(samples().join("terracina-2013.xml"), &file).expect("corrected");
+    assert_eq!(code(&raccordo(folder, &["sync", "file-drop"])), 0);
+    let (_, left) = lines(folder, &["parked", "list", "--kind", "document", "--json"]);
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]
@@ -119,7 +171,7 @@ fn a_chain_that_was_tampered_with_is_found_and_a_cut_tail_by_the_kept_head() {
     let output = raccordo(folder, &["audit", "verify"]);
     assert_eq!(code(&output), 6);
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(message.contains("entry 2 was changed"), "{message}");
+    assert!(message.contains("voce 2 è stata cambiata"), "{message}");
 }
 
 #[test]

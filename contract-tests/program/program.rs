@@ -3,6 +3,7 @@
 mod decisions;
 mod endings;
 mod eservice;
+mod figures;
 mod inventory;
 mod limits;
 mod lost_server;

@@ -39,3 +39,68 @@ fn tables_and_page_use_the_same_words_and_the_time_of_italy() {
     assert!(page.contains("(ora italiana)"), "{page}");
     daemon.stop();
 }
+
+/// Words that only Italian tables have.
+const ITALIAN: [&str; 22] = [
+    "Fonte",
+    "Destinatario",
+    "Motivo",
+    "Righe",
+    "Campo",
+    "Causa",
+    "Stato",
+    "Uguali",
+    "Diverse",
+    "Discordanz",
+    "Confronto",
+    "perché",
+    " della ",
+    " delle ",
+    " dei ",
+    "riga ",
+    "ente senza",
+    "giorni",
+    "Regola ",
+    "Gravità",
+    "documento",
+    "è stat",
+];
+
+#[test]
+fn who_asks_for_english_is_told_nothing_in_italian_and_ids_stay_whole_on_a_narrow_screen() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let english = |arguments: &[&str]| {
+        let output = std::process::Command::new(super::PROGRAM)
+            .args(["--lang", "en", "--folder"])
+            .arg(folder)
+            .args(arguments)
+            .env_remove("RACCORDO_LOG")
+            .env("COLUMNS", "80")
+            .output()
+            .expect("the program starts");
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(!told.is_empty(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        for word in ITALIAN {
+            assert!(!told.contains(word), "`{word}` stands in what {arguments:?} says: {told}");
+        }
+        let too_wide = told.lines().find(|line| line.chars().count() > 80);
+        assert_eq!(too_wide, None, "{arguments:?}");
+        told
+    };
+    let demo = english(&["demo", "--once"]);
+    for whole in ["rilevazioni/80098765433/personale/2025", "80098765433/appalti/2025", "B4A19C3958/1/5/1"] {
+        assert!(demo.contains(whole), "`{whole}` was cut: {demo}");
+    }
+    english(&["adapters"]);
+    english(&["reconcile", "pico"]);
+    english(&["parked", "list", "--limit", "3"]);
+    english(&["parked", "replay", "--all", "--dry-run"]);
+    english(&["discrepancies", "list"]);
+    let listed = english(&["discrepancies", "list", "--items", "--limit", "3"]);
+    english(&["discrepancies", "show", "1"]);
+    assert!(listed.contains("working days"), "{listed}");
+    english(&["trace", "5044003AF1"]);
+    english(&["audit", "verify"]);
+    english(&["sync"]);
+}

@@ -142,6 +142,8 @@ pub struct Standing {
     items: i64,
     /// Groups that were counted, by the address of their filter.
     counted: Mutex<BTreeMap<String, Vec<Group>>>,
+    /// How many there are, by the address of their filter.
+    counts: Mutex<BTreeMap<String, u64>>,
     /// The runs, the newest first.
     pub runs: Vec<RunSummary>,
 }
@@ -152,7 +154,7 @@ impl Standing {
         let days = 0..12;
         let runs =
             days.flat_map(|day| (1..).zip(COMPARISONS).map(move |(n, name)| run((12 - day) * 10 + n, name, day)));
-        Self { items, counted: Mutex::default(), runs: runs.collect() }
+        Self { items, counted: Mutex::default(), counts: Mutex::default(), runs: runs.collect() }
     }
 
     /// What a report of them begins with.
@@ -282,7 +284,9 @@ impl WorkItems for Standing {
     }
 
     async fn count_items(&self, filter: &ItemFilter) -> Result<u64, StorageError> {
-        Ok(self.all().filter(|item| self.is_in(item, filter)).count() as u64)
+        let mut counts = self.counts.lock().expect("nobody panicked with it");
+        let count = counts.entry(filter.to_query());
+        Ok(*count.or_insert_with(|| self.all().filter(|item| self.is_in(item, filter)).count() as u64))
     }
 
     async fn item(&self, id: i64) -> Result<Option<WorkItem>, StorageError> {

@@ -6,6 +6,7 @@ use canonical::Digest;
 
 use super::Exit;
 use super::output::Output;
+use crate::flow::report::words::Language;
 use crate::storage::{AuditHead, KeptHead, Store};
 
 #[derive(Debug, clap::Subcommand)]
@@ -80,7 +81,7 @@ async fn verify(store: &dyn Store, arguments: &Verify, output: &Output) -> anyho
         match &report.broken {
             None => output.line(words.chain_stands),
             Some(problem) => {
-                output.note(&format!("{}: {problem}", words.chain_broken));
+                output.note(&format!("{}: {}", words.chain_broken, problem_in(problem, words.language())));
                 output.note(words.chain_what_to_do);
             }
         }
@@ -88,9 +89,57 @@ async fn verify(store: &dyn Store, arguments: &Verify, output: &Output) -> anyho
     Ok(if report.broken.is_none() { Exit::Done } else { Exit::Broken })
 }
 
+/// What is wrong with the chain, as the store says it, in the language of the reader.
+fn problem_in(problem: &str, language: Language) -> String {
+    if language == Language::English {
+        return problem.to_owned();
+    }
+    WORDS.iter().fold(problem.to_owned(), |told, (english, italian)| told.replace(english, italian))
+}
+
+/// The longer before those that they contain.
+const WORDS: [(&str, &str); 18] = [
+    ("the ledger wrote entry", "l'ultima voce scritta dal registro è la"),
+    (" last, and the chain ends at", ", la catena finisce alla"),
+    ("its tail is not its own", "la coda non è la sua"),
+    ("the entry after", "la voce dopo la"),
+    ("is not readable", "non si legge"),
+    (", and entry", ", e la voce"),
+    ("the kept head is not in the chain", "la testa conservata non è nella catena"),
+    ("what followed was cut off", "ciò che seguiva è stato tagliato"),
+    ("it was written anew", "è stata riscritta"),
+    ("what followed entry", "ciò che seguiva la voce"),
+    ("was cut off, or all was written anew", "è stato tagliato, o tutto è stato riscritto"),
+    ("is the last", "è l'ultima"),
+    ("has another hash", "ha un'altra impronta"),
+    ("does not follow the one before it", "non segue la precedente"),
+    ("was changed", "è stata cambiata"),
+    ("is missing", "manca"),
+    ("it was entry", "era la voce"),
+    ("entry", "voce"),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_with_the_chain_is_told_in_italian_to_the_last_word() {
+        let told = |problem: &str| problem_in(problem, Language::Italian);
+        assert_eq!(
+            told(
+                "the kept head is not in the chain: it was entry 9, and entry 7 is the last: what followed was cut off"
+            ),
+            "la testa conservata non è nella catena: era la voce 9, e la voce 7 è l'ultima: ciò che seguiva è stato tagliato"
+        );
+        assert_eq!(told("entry 2 was changed"), "voce 2 è stata cambiata");
+        assert_eq!(told("the entry after 3 is not readable"), "la voce dopo la 3 non si legge");
+        assert_eq!(
+            told("what followed entry 4 was cut off, or all was written anew"),
+            "ciò che seguiva la voce 4 è stato tagliato, o tutto è stato riscritto"
+        );
+        assert_eq!(problem_in("entry 2 was changed", Language::English), "entry 2 was changed");
+    }
 
     #[test]
     fn a_kept_head_is_read_as_it_was_printed_or_as_its_hash() {

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 use canonical::SourceName;
 
 use super::output::Output;
+use super::table::{name, number, sentence, value};
 use crate::clock::after;
 use crate::discrepancy::Shape;
 use crate::flow::intake::IntakeReport;
 use crate::flow::reconcile::listing::Listing;
 use crate::flow::report::Cycle;
+use crate::flow::report::standing::Standing;
 use crate::flow::{FlowError, Systems, intake, reconcile};
 use crate::http::{self, withheld_title};
 use crate::node::Node;
@@ -200,9 +202,9 @@ pub(super) fn show_intake(sources: &BTreeMap<String, RunTotals>, output: &Output
         let total = sources.values().fold(RunTotals::default(), |sum, totals| sum.plus(*totals));
         rows.push(row(words.total, &total));
     }
-    let headers =
-        [words.source, words.read, words.new, words.unchanged, words.quarantined, words.refused, words.balanced];
-    output.table(words.what_was_read, &headers, rows, 1);
+    let counts = [words.read, words.new, words.unchanged, words.quarantined, words.refused, words.balanced];
+    let columns: Vec<_> = [name(words.source)].into_iter().chain(counts.map(number)).collect();
+    output.table(words.what_was_read, &columns, &rows);
 }
 
 /// Shows documents that were refused whole.
@@ -210,7 +212,7 @@ pub(super) fn show_refused(report: &IntakeReport, output: &Output) {
     if report.refused.is_empty() {
         return;
     }
-    let rows = report
+    let rows: Vec<_> = report
         .refused
         .iter()
         .map(|(document, refusal)| {
@@ -224,7 +226,7 @@ pub(super) fn show_refused(report: &IntakeReport, output: &Output) {
             vec![document.clone(), format!("[{}] {why}{line}", refusal.code)]
         })
         .collect();
-    output.table(output.words.refused_documents, &[output.words.document, output.words.reason], rows, 2);
+    output.table(output.words.refused_documents, &[name(output.words.document), sentence(output.words.reason)], &rows);
 }
 
 /// Why a row stands aside: in Italian the rule, in English what was told of it.
@@ -261,13 +263,13 @@ pub(super) fn show_deliveries(cycle: &Cycle, output: &Output) {
                 .map(move |(state, count)| vec![target.clone(), words.states(state).to_owned(), count.to_string()])
         })
         .collect();
-    output.table(words.where_it_went, &[words.target, words.state, words.deliveries], rows, 2);
+    output.table(words.where_it_went, &[name(words.target), sentence(words.state), number(words.deliveries)], &rows);
 }
 
-/// Shows whether both sides agree, and the first discrepancies.
+/// Shows whether both sides agree, and how the figures add up.
 pub(super) fn show_comparison(results: &[Reconciliation], output: &Output) {
     let words = output.words;
-    let rows = results
+    let rows: Vec<_> = results
         .iter()
         .map(|result| {
             let counts = &result.counts;
@@ -276,10 +278,12 @@ pub(super) fn show_comparison(results: &[Reconciliation], output: &Output) {
                 counts.observed,
                 counts.equal,
                 counts.different,
+                counts.explained,
                 counts.missing_there,
                 counts.missing_here,
                 counts.on_its_way,
                 counts.stopped,
+                counts.all(),
             ];
             let complete = match &result.incomplete_because {
                 None => words.yes.to_owned(),
@@ -291,27 +295,34 @@ pub(super) fn show_comparison(results: &[Reconciliation], output: &Output) {
             row
         })
         .collect();
-    let headers = [
-        words.target,
+    let counts = [
         words.expected,
         words.observed,
         words.equal,
         words.different,
+        words.explained,
         words.missing_there,
         words.missing_here,
         words.on_its_way,
         words.stopped,
-        words.complete,
+        words.rows_in_all,
     ];
-    output.table(words.do_both_agree, &headers, rows, 1);
+    let columns = [name(words.comparison)].into_iter().chain(counts.map(number)).chain([sentence(words.complete)]);
+    output.table(words.do_both_agree, &columns.collect::<Vec<_>>(), &rows);
+    output.paragraph(words.rows_add_up);
+    show_standing(results, output);
+}
 
+/// Shows the first discrepancies of some comparisons.
+pub(super) fn show_first(results: &[&Reconciliation], output: &Output) {
+    let words = output.words;
     let discrepancies: Vec<_> =
-        results.iter().flat_map(|result| result.discrepancies.iter().map(move |found| (result, found))).collect();
+        results.iter().flat_map(|result| result.discrepancies.iter().map(move |found| (*result, found))).collect();
     if discrepancies.is_empty() {
         return;
     }
     let all: u64 = results.iter().flat_map(|result| result.rules.values()).sum();
-    let rows = discrepancies
+    let rows: Vec<_> = discrepancies
         .iter()
         .take(SHOWN)
         .map(|(result, found)| {
@@ -325,8 +336,11 @@ pub(super) fn show_comparison(results: &[Reconciliation], output: &Output) {
             vec![
                 result.target.clone(),
                 found.rule.code().to_owned(),
-                found.unit.clone(),
-                found.row.clone(),
+                if found.unit.ends_with(&found.row) {
+                    found.unit.clone()
+                } else {
+                    format!("{} {}", found.unit, found.row)
+                },
                 what,
                 text(true),
                 text(false),
@@ -334,24 +348,50 @@ pub(super) fn show_comparison(results: &[Reconciliation], output: &Output) {
         })
         .collect();
     let title = format!("{} ({} / {})", words.first_discrepancies, discrepancies.len().min(SHOWN), all);
-    let headers = [words.target, words.rule, words.unit, words.row, words.field, words.ours, words.theirs];
-    output.table(&title, &headers, rows, 7);
+    let columns = [
+        name(words.comparison),
+        name(words.rule),
+        name(words.unit_and_row),
+        value(words.field),
+        value(words.ours),
+        value(words.theirs),
+    ];
+    output.table(&title, &columns, &rows);
+}
+
+/// Shows how many discrepancies stand after the comparisons, and how they add up.
+fn show_standing(results: &[Reconciliation], output: &Output) {
+    let words = output.words;
+    let row = |name: &str, counts: Standing| {
+        let counts = [counts.open, counts.explained, counts.accepted, counts.all()];
+        [name.to_owned()].into_iter().chain(counts.map(|count| count.to_string())).collect::<Vec<_>>()
+    };
+    let mut rows: Vec<_> = results.iter().map(|result| row(&result.target, result.standing.into())).collect();
+    let total: Standing = results.iter().map(|result| Standing::from(result.standing)).sum();
+    if results.len() > 1 {
+        rows.push(row(words.total, total));
+    }
+    let counts = [words.open, words.explained, words.accepted, words.rows_in_all];
+    let columns: Vec<_> = [name(words.comparison)].into_iter().chain(counts.map(number)).collect();
+    output.table(words.discrepancies, &columns, &rows);
+    output.paragraph(&format!("{}: {}.", words.of_discrepancies, total.sentence(words.language())));
 }
 
 /// Shows what targets take in general and were not given, and why.
 pub(super) async fn show_withheld(node: &Node, output: &Output) -> Result<(), FlowError> {
     let overview = node.flow.store.overview().await?;
+    let language = output.words.language();
     let rows = overview.withheld.iter().flat_map(|(target, codes)| {
         codes.iter().map(move |(code, count)| {
-            vec![target.clone(), withheld_title(code).to_owned(), code.clone(), count.to_string()]
+            vec![target.clone(), withheld_title(code, language).to_owned(), code.clone(), count.to_string()]
         })
     });
     let words = output.words;
     if overview.withheld.is_empty() {
         return Ok(());
     }
-    let headers = [words.target, words.reason, words.code, words.records];
-    output.table(words.withheld, &headers, rows.collect(), 3);
+    let columns = [name(words.target), sentence(words.reason), name(words.code), number(words.records)];
+    output.table(words.withheld, &columns, &rows.collect::<Vec<_>>());
     Ok(())
 }
 
@@ -369,6 +409,7 @@ pub(super) async fn show_aside(node: &Node, totals: RunTotals, output: &Output) 
         ]
     });
     let words = output.words;
-    output.table(words.aside_newest, &[words.origin, words.rule, words.reason], rows.collect(), 3);
+    let columns = [name(words.origin), name(words.rule), sentence(words.reason)];
+    output.table(words.aside_newest, &columns, &rows.collect::<Vec<_>>());
     Ok(())
 }

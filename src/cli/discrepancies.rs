@@ -11,11 +11,13 @@ use std::sync::Arc;
 
 use canonical::values::CalendarDate;
 
+use super::exit::Misused;
 use super::output::Output;
 use super::parked::who;
 use super::{Exit, cycle};
 use crate::clock::{Clock as _, SystemClock};
 use crate::discrepancy::{SOURCES, WorkItem};
+use crate::flow::report::standing::standing;
 use crate::node::Node;
 use crate::storage::work_items::Act;
 use crate::storage::{Chosen, Decision, ItemFilter, Person, Store};
@@ -123,7 +125,8 @@ impl Filter {
             if let Some(value) = value
                 && filter.set(name, value).is_none()
             {
-                anyhow::bail!("--{name} {value} has no meaning; see raccordo discrepancies list --help");
+                let problem = format!("--{name} {value} has no meaning; see raccordo discrepancies list --help");
+                return Err(Misused(problem).into());
             }
         }
         filter.to_approve = self.to_approve;
@@ -187,7 +190,9 @@ impl Decide {
         if self.all {
             return Ok(Chosen::Filter(Box::new(filter)));
         }
-        anyhow::ensure!(filter == ItemFilter::default(), "filters choose together with --all, not beside numbers");
+        if filter != ItemFilter::default() {
+            return Err(Misused("filters choose together with --all, not beside numbers".to_owned()).into());
+        }
         Ok(Chosen::Ids(self.ids.clone()))
     }
 }
@@ -230,7 +235,8 @@ pub(super) async fn list(store: Arc<dyn Store>, arguments: &List, output: &Outpu
                 output.json(group);
             }
         } else {
-            show::groups(&groups, arguments.limit, output);
+            let standing = standing(store.as_ref(), &filter).await?;
+            show::groups(&groups, standing, arguments.limit, output);
         }
     }
     store.close().await;
@@ -266,7 +272,7 @@ pub(super) async fn show(store: Arc<dyn Store>, arguments: &Show, output: &Outpu
     let history = store.item_history(arguments.id).await?;
     store.close().await;
     let Some(item) = item.map(|item| item.for_people()) else {
-        output.note(&format!("Nessuna discordanza ha il numero {}", arguments.id));
+        output.note(&format!("{} {}", output.words.no_such_item, arguments.id));
         return Ok(Exit::Failed);
     };
     if output.is_json() {

@@ -7,13 +7,14 @@ use std::io;
 use std::net::SocketAddr;
 
 use anyhow::Error;
-use contract::SettingsError;
+use contract::{AdapterError, Advice, ErrorKind, SettingsError};
 use tokio::net::TcpListener;
 
 use crate::config::ConfigError;
 use crate::flow::FlowError;
+use crate::flow::report::file::FileError;
 use crate::node::NodeError;
-use crate::storage::StorageError;
+use crate::storage::{NotAFilter, StorageError};
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,11 @@ Exit codes:
   4  unavailable now, or a side could not be read completely
   5  differences or errors found in the data
   6  the audit chain is broken";
+
+/// What stands on the command line was understood and means nothing here.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Misused(pub(super) String);
 
 /// An address at which nothing can be served.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +86,12 @@ fn exit_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     if cause.is::<ConfigError>() || cause.is::<SettingsError>() {
         return Some(Exit::Configuration);
     }
+    if cause.is::<Misused>() || cause.is::<NotAFilter>() {
+        return Some(Exit::Usage);
+    }
+    if let Some(file) = cause.downcast_ref::<FileError>() {
+        return Some(exit_of_file(file));
+    }
     if let Some(node) = cause.downcast_ref::<NodeError>() {
         return Some(exit_of_opening(node));
     }
@@ -90,6 +102,8 @@ fn exit_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
         return Some(match flow {
             FlowError::List { .. } => Exit::Usage,
             FlowError::NoRole { .. } | FlowError::UnknownSystem { .. } => Exit::Configuration,
+            // A folder that the settings name and nobody made, not a system that says no.
+            FlowError::Adapter(error) if is_of_settings(error) => Exit::Configuration,
             FlowError::Adapter(_) | FlowError::Held(_) | FlowError::Storage(StorageError::Unavailable { .. }) => {
                 Exit::Unavailable
             }
@@ -97,6 +111,24 @@ fn exit_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
         });
     }
     matches!(cause.downcast_ref(), Some(StorageError::Unavailable { .. })).then_some(Exit::Unavailable)
+}
+
+/// Whether something on this machine that the settings name cannot be used.
+pub(super) fn is_of_settings(error: &AdapterError) -> bool {
+    error.kind == ErrorKind::Local && error.advice == Advice::FixConfiguration
+}
+
+/// The name of a file that is to be written stands on the command line.
+fn exit_of_file(error: &FileError) -> Exit {
+    use io::ErrorKind::{InvalidInput, IsADirectory, NotADirectory, NotFound, PermissionDenied};
+    match error {
+        FileError::Io { source, .. }
+            if matches!(source.kind(), NotFound | NotADirectory | IsADirectory | PermissionDenied | InvalidInput) =>
+        {
+            Exit::Usage
+        }
+        FileError::Exists(_) | FileError::Io { .. } => Exit::Failed,
+    }
 }
 
 fn exit_of_opening(error: &NodeError) -> Exit {
@@ -133,6 +165,24 @@ mod tests {
     fn a_configuration_error_has_its_own_exit_code() {
         let error = Config::load(std::path::Path::new("/nowhere/raccordo.toml")).expect_err("there is no such file");
         assert_eq!(exit_of(&error.into()), Exit::Configuration);
+    }
+
+    #[test]
+    fn what_stands_wrongly_on_the_command_line_is_usage_and_a_full_disk_is_a_failure() {
+        let file = |kind: io::ErrorKind| Error::from(FileError::Io { path: "x".into(), source: kind.into() });
+        assert_eq!(exit_of(&Misused("no such rule".to_owned()).into()), Exit::Usage);
+        assert_eq!(exit_of(&file(io::ErrorKind::NotFound)), Exit::Usage);
+        assert_eq!(exit_of(&file(io::ErrorKind::StorageFull)), Exit::Failed);
+        assert_eq!(exit_of(&FileError::Exists("x".into()).into()), Exit::Failed, "refused, not misspelt");
+    }
+
+    #[test]
+    fn a_folder_that_settings_name_is_configuration_and_a_system_that_is_away_is_not() {
+        let local = || AdapterError::new(ErrorKind::Local, "list folder x");
+        let code = |error: AdapterError| exit_of(&FlowError::Adapter(error).into());
+        assert_eq!(code(local().advice(Advice::FixConfiguration)), Exit::Configuration);
+        assert_eq!(code(local()), Exit::Unavailable);
+        assert_eq!(code(AdapterError::new(ErrorKind::Authentication, "ask")), Exit::Unavailable);
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use super::Exit;
 use super::output::Output;
+use super::table::{name, sentence};
+use crate::flow::report::words;
 use crate::http;
 use crate::node::{Inspected, Parts};
 
@@ -19,6 +21,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(parts: &Parts, arguments: &Arguments, output: &Output) -> Exit {
     let (mut refused, mut errors) = (false, false);
+    let is_misspelt = arguments.files.iter().any(|path| !path.exists());
     let mut seen = Vec::new();
     for path in &arguments.files {
         let inspected = inspect(parts, path, output);
@@ -34,6 +37,7 @@ pub(super) fn run(parts: &Parts, arguments: &Arguments, output: &Output) -> Exit
         show(&seen, output);
     }
     match (refused, errors) {
+        _ if is_misspelt => Exit::Usage,
         (true, _) => Exit::Failed,
         (false, true) => Exit::Differences,
         (false, false) => Exit::Done,
@@ -66,12 +70,16 @@ fn inspect(parts: &Parts, path: &PathBuf, output: &Output) -> Inspected {
 fn show(files: &[serde_json::Value], output: &Output) {
     let words = output.words;
     for facts in files {
-        let text = |name: &str| facts[name].as_str().unwrap_or("–").to_owned();
-        let mut rows = vec![vec![words.format.to_owned(), format!("{} {}", text("format"), text("version"))]];
+        let text = |name: &str| facts[name].as_str().unwrap_or_default();
+        let format = match text("format") {
+            "" | "unknown" => words.unknown_format.to_owned(),
+            format => format!("{format} {}", text("version")).trim_end().to_owned(),
+        };
+        let mut rows = vec![vec![words.format.to_owned(), format]];
         flatten("", &facts["counts"], &mut rows);
         for (rule, count) in facts["findings"].as_object().into_iter().flatten() {
-            let summary =
-                canonical::Rule::ALL.iter().find(|known| known.code() == rule).map_or("", |known| known.summary());
+            let known = canonical::Rule::ALL.iter().find(|known| known.code() == rule);
+            let summary = known.map_or("", |known| words::rule(*known, output.words.language()));
             rows.push(vec![format!("{} {rule} ({summary})", words.findings), count.to_string()]);
         }
         if let Some(refused) = facts["refused"].as_object() {
@@ -81,7 +89,7 @@ fn show(files: &[serde_json::Value], output: &Output) {
                 if words.are_italian() { http::document(code.unwrap_or_default(), told) } else { told.to_owned() };
             rows.push(vec![words.refused.to_owned(), format!("{message}{line}")]);
         }
-        output.table(&text("file"), &["", ""], rows, 2);
+        output.table(text("file"), &[name(""), sentence("")], &rows);
     }
 }
 

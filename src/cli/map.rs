@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::Exit;
 use super::output::Output;
+use super::table::{name, sentence, value};
 use crate::flow::report::explain::{self, ExplainedField};
 use crate::node::{Node, Parts};
 
@@ -49,8 +50,16 @@ pub(super) async fn explain(node: Node, arguments: &ExplainArguments, output: &O
         let is_shown = |field: &&ExplainedField| arguments.all || field.explanation.value.is_some();
         let rows: Vec<_> = explained.fields.iter().filter(is_shown).map(row).collect();
         let hidden = explained.fields.len() - rows.len();
-        let headers = [words.unit, words.row, words.field, words.value, words.comes_from, words.received, words.rule];
-        output.table(&title, &headers, rows, 7);
+        let columns = [
+            name(words.unit),
+            name(words.row),
+            name(words.field),
+            value(words.value),
+            sentence(words.comes_from),
+            value(words.received),
+            sentence(words.rule),
+        ];
+        output.table(&title, &columns, &rows);
         let contract = format!("{}: {}", words.contract, explained.contract);
         if hidden > 0 {
             output.line(&format!("{}: {hidden} (--all)", words.hidden_fields));
@@ -86,7 +95,7 @@ fn row(field: &ExplainedField) -> Vec<String> {
 pub(super) fn test(parts: &Parts, arguments: &TestArguments, output: &Output) -> Exit {
     if !arguments.path.exists() {
         output.note(&format!("{} {}", output.words.no_mappings, arguments.path.display()));
-        return Exit::Failed;
+        return Exit::Usage;
     }
     let tested = (parts.test_mappings)(&arguments.path);
     let words = output.words;
@@ -110,7 +119,8 @@ pub(super) fn test(parts: &Parts, arguments: &TestArguments, output: &Output) ->
                 rows.extend(differences.iter().map(|difference| row(example, difference)));
             }
         }
-        output.table(words.mappings_tested, &[words.mapping, words.example, words.outcome], rows, 3);
+        let columns = [sentence(words.mapping), name(words.example), sentence(words.outcome)];
+        output.table(words.mappings_tested, &columns, &rows);
     }
     match tested.iter().all(crate::node::TestedMapping::is_sound) {
         _ if tested.is_empty() => Exit::Failed,

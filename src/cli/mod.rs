@@ -20,6 +20,7 @@ mod discrepancies;
 mod serve;
 mod simulate;
 mod sync;
+mod table;
 mod trace;
 mod webhooks;
 mod words;
@@ -31,7 +32,7 @@ use std::sync::Arc;
 use anyhow::Error;
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::node::{Node, NodeError, Parts};
 use crate::storage::Store;
 pub use exit::Exit;
@@ -181,7 +182,7 @@ async fn run(parts: &Parts, arguments: &Arguments, output: &Output) -> anyhow::R
         }
         Command::Trace(trace) => trace::run(open(parts, arguments).await?, trace, output).await,
         Command::Parked(parked::Command::List(list)) => {
-            parked::list(open_store(parts, arguments).await?, list, output).await
+            parked::list(open_store(parts, arguments).await?, &config(arguments)?, list, output).await
         }
         Command::Parked(parked::Command::Replay(replay)) => {
             parked::replay(open(parts, arguments).await?, replay, output).await
@@ -196,13 +197,15 @@ async fn run(parts: &Parts, arguments: &Arguments, output: &Output) -> anyhow::R
 
 /// The records alone: nothing is built, taken back or written.
 async fn open_store(parts: &Parts, arguments: &Arguments) -> anyhow::Result<Arc<dyn Store>> {
-    let config = Config::load(arguments.folder.as_deref().unwrap_or(Path::new(".")))?;
-    Ok((parts.open_store)(config.storage).await.map_err(NodeError::Storage)?)
+    Ok((parts.open_store)(config(arguments)?.storage).await.map_err(NodeError::Storage)?)
 }
 
 async fn open(parts: &Parts, arguments: &Arguments) -> anyhow::Result<Node> {
-    let folder = arguments.folder.as_deref().unwrap_or(Path::new("."));
-    Ok(Node::open(parts, Config::load(folder)?).await?)
+    Ok(Node::open(parts, config(arguments)?).await?)
+}
+
+fn config(arguments: &Arguments) -> Result<Config, ConfigError> {
+    Config::load(arguments.folder.as_deref().unwrap_or(Path::new(".")))
 }
 
 /// Logs go to standard error: JSON lines for the daemon, short lines for a person.

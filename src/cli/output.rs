@@ -5,12 +5,11 @@
 use std::io::{IsTerminal, Write as _};
 use std::time::Duration;
 
-use comfy_table::presets::UTF8_BORDERS_ONLY;
-use comfy_table::{CellAlignment, ContentArrangement, Table};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::Language;
+use super::table::{Column, drawn, wrapped};
 use super::words::Words;
 
 /// A line on standard error. Whoever read it may have left: that is no reason to stop working.
@@ -60,27 +59,13 @@ impl Output {
         tell(line);
     }
 
-    /// A table for people. Columns from `numbers` on are aligned to the right.
-    pub(super) fn table(&self, title: &str, headers: &[&str], rows: Vec<Vec<String>>, numbers: usize) {
-        let mut table = Table::new();
-        table.load_style(UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_width(width());
-        table.set_header(headers.iter().copied());
-        table.add_rows(rows);
-        for column in table.column_iter_mut().skip(numbers) {
-            column.set_cell_alignment(CellAlignment::Right);
+    /// A table for people, as wide as the terminal at most.
+    pub(super) fn table(&self, title: &str, columns: &[Column<'_>], rows: &[Vec<String>]) {
+        let drawn = drawn(columns, rows, told_width().map(usize::from));
+        say(&format!("\n{title}\n{}", drawn.text));
+        if !drawn.left_out.is_empty() {
+            self.paragraph(&format!("{}: {}", self.words.columns_of_zeros, drawn.left_out.join(", ")));
         }
-        say(&format!("\n{title}\n{table}"));
-    }
-
-    /// A table of long rows: narrow where nobody says how wide the screen is.
-    pub(super) fn narrow_table(&self, title: &str, headers: &[&str], rows: Vec<Vec<String>>) {
-        let mut table = Table::new();
-        table.load_style(UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_width(told_width().unwrap_or(NARROW));
-        table.set_header(headers.iter().copied());
-        table.add_rows(rows);
-        say(&format!("\n{title}\n{table}"));
     }
 
     /// Lines that belong to a name, which stands before the first of them.
@@ -143,14 +128,10 @@ impl Output {
     }
 }
 
-/// The width of a narrow table, where nobody says another.
+/// The width of sentences, where nobody says another.
 const NARROW: u16 = 100;
 
-/// As wide as the terminal, or as `COLUMNS` says; 160 characters where nobody says.
-fn width() -> u16 {
-    told_width().unwrap_or(160)
-}
-
+/// As wide as the terminal, or as `COLUMNS` says; none in a pipe or a file.
 fn told_width() -> Option<u16> {
     let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|columns| *columns >= 40);
     let terminal = std::io::stdout().is_terminal().then(|| console::Term::stdout().size_checked()).flatten();
@@ -161,33 +142,4 @@ fn told_width() -> Option<u16> {
 fn say(line: &str) {
     use std::io::Write as _;
     let _ = writeln!(std::io::stdout(), "{line}");
-}
-
-/// The lines of a text that is broken between words; a word that is longer than a line stays whole.
-fn wrapped(text: &str, wide: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= wide => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_is_broken_between_words_and_nothing_of_it_is_lost() {
-        let text = "il sistema non è disponibile: rinuncia dopo 9 tentativi";
-        let lines = wrapped(text, 20);
-        assert!(lines.len() > 2 && lines.iter().all(|line| line.chars().count() <= 20), "{lines:?}");
-        assert_eq!(lines.join(" "), text);
-        assert_eq!(wrapped("una-chiave-lunga si", 4), ["una-chiave-lunga", "si"]);
-    }
 }

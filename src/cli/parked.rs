@@ -4,6 +4,7 @@
 //! chain: who, and why.
 
 mod change;
+mod document;
 pub(super) mod who;
 
 use std::collections::BTreeSet;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use super::Exit;
 use super::output::Output;
+use crate::config::Config;
 use crate::http::{italian, waiting};
 use crate::node::Node;
 use crate::storage::{ParkedFilter, ParkedId, ParkedItem, ParkedKind, StorageError, Store};
@@ -133,7 +135,12 @@ fn some_words(text: &str) -> Result<String, String> {
     if text.is_empty() { Err("write why, in a few words".to_owned()) } else { Ok(text.to_owned()) }
 }
 
-pub(super) async fn list(store: Arc<dyn Store>, arguments: &List, output: &Output) -> anyhow::Result<Exit> {
+pub(super) async fn list(
+    store: Arc<dyn Store>,
+    config: &Config,
+    arguments: &List,
+    output: &Output,
+) -> anyhow::Result<Exit> {
     let mut filter = ParkedFilter::from(&arguments.filter);
     filter.code = filter.code.or_else(|| arguments.reason.clone());
     // For machines all of them, one a line; for people the first, and how many there are.
@@ -158,26 +165,31 @@ pub(super) async fn list(store: Arc<dyn Store>, arguments: &List, output: &Outpu
     if count == 0 {
         output.note(output.words.nothing_waits);
     } else if !output.is_json() {
-        show(&shown, count, output);
+        show(&shown, count, config, output);
     }
     store.close().await;
     Ok(Exit::Done)
 }
 
 /// Two lines for each, or more where the reason is long: a table has no room for reasons.
-fn show(items: &[ParkedItem], count: usize, output: &Output) {
+fn show(items: &[ParkedItem], count: usize, config: &Config, output: &Output) {
     let words = output.words;
     output.line(&format!("\n{} ({} / {count}, {})\n", words.waits_for_a_person, items.len(), words.italian_time));
     let widest = items.iter().map(|item| item.id.to_string().len()).max().unwrap_or_default();
     for item in items {
-        let waiting = waiting(item);
+        let waiting = waiting(item, words.language());
         let head = [what(item, output), &item.system, &item.key, &format!("{} {}", words.since, italian(item.since))];
-        let reason = if words.are_italian() { waiting.reason } else { format!("[{}] {}", item.code, item.message) };
-        let lines = [head.join(" · "), format!("{reason} → {}", waiting.verbs)];
+        let lines = match item.kind {
+            ParkedKind::Document => {
+                let remedy = document::remedy(config, item, words);
+                vec![head.join(" · "), waiting.reason, format!("→ {remedy}")]
+            }
+            _ => vec![head.join(" · "), format!("{} → {}", waiting.reason, waiting.verbs)],
+        };
         output.item(&item.id.to_string(), widest, &lines);
     }
     output.line("");
-    let remedies: BTreeSet<_> = items.iter().map(|item| waiting(item).remedy).collect();
+    let remedies: BTreeSet<_> = items.iter().map(|item| waiting(item, words.language()).remedy).collect();
     for remedy in remedies {
         output.paragraph(remedy);
     }
@@ -196,7 +208,7 @@ fn what(item: &ParkedItem, output: &Output) -> &'static str {
 }
 
 pub(super) async fn replay(node: Node, arguments: &Replay, output: &Output) -> anyhow::Result<Exit> {
-    let exit = change::replay(&node.flow, arguments, output).await;
+    let exit = change::replay(&node.flow, &node.config, arguments, output).await;
     node.close().await;
     exit
 }

@@ -62,6 +62,10 @@ pub(super) async fn run(
     };
     let Some((name, connection)) = found else {
         let names: Vec<_> = clients.keys().map(String::as_str).collect();
+        if names.is_empty() {
+            output.note(output.words.no_pdnd_client);
+            return Ok(Exit::Configuration);
+        }
         output.note(&format!("error: name one of the clients of the configuration: {}", names.join(", ")));
         return Ok(Exit::Usage);
     };

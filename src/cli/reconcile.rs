@@ -1,17 +1,15 @@
 //! `raccordo reconcile`: compares with what the targets hold, and the sources with each other, now.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+mod expected;
 
-use anyhow::Context as _;
+use std::path::PathBuf;
+
 use canonical::values::UtcInstant;
 
 use super::output::Output;
 use super::{Exit, cycle, discrepancies};
 use crate::flow::reconcile::comparisons;
-use crate::flow::reconcile::listing::{Expected, Listing, Said};
+use crate::flow::reconcile::listing::{Listing, Said};
 use crate::node::Node;
 use crate::storage::{Reconciliation, Verdict};
 
@@ -35,7 +33,8 @@ pub(super) struct Arguments {
     /// How many rows the list must have
     #[arg(long, value_name = "NUMBER", requires = "inventory")]
     rows: Option<u64>,
-    /// Write such a list of what the target should hold by what is known here, and compare nothing
+    /// Write such a list of what the target should hold by what is known here, and compare nothing: a table
+    /// where the name ends in .csv, one JSON object a line otherwise
     #[arg(long, value_name = "FILE", requires = "system", conflicts_with_all = ["repair", "inventory"])]
     expected: Option<PathBuf>,
 }
@@ -58,7 +57,7 @@ pub(super) async fn run(
     output: &Output,
 ) -> anyhow::Result<Exit> {
     if let (Some(file), Some(name)) = (&arguments.expected, &arguments.system) {
-        let written = write_expected(&node, name, file, output).await;
+        let written = expected::write(&node, name, file, output).await;
         node.close().await;
         return written;
     }
@@ -79,6 +78,7 @@ pub(super) async fn run(
         }
     } else {
         cycle::show_comparison(&results, output);
+        cycle::show_first(&results.iter().collect::<Vec<_>>(), output);
     }
     if let Some(notice) = listing.and_then(Listing::notice) {
         output.note(&notice);
@@ -88,28 +88,6 @@ pub(super) async fn run(
     }
     node.close().await;
     Ok(exit_of(&results))
-}
-
-/// Writes what a target should hold. What it holds may be personal: nobody else may read the file.
-async fn write_expected(node: &Node, name: &str, file: &Path, output: &Output) -> anyhow::Result<Exit> {
-    let mut expected = Expected::of(&node.flow, name)?;
-    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
-    let mut out =
-        opened.with_context(|| format!("cannot write {}: a file that is there is not replaced", file.display()))?;
-    while let Some(lines) = expected.next().await? {
-        out.write_all(lines.as_bytes())?;
-    }
-    out.sync_all()?;
-    let (rows, left_out) = expected.counts();
-    if output.is_json() {
-        output.json(&serde_json::json!({ "system": name, "rows": rows, "left_out": left_out }));
-    } else {
-        output.note(&format!("{rows} {}", output.words.rows_written));
-    }
-    if left_out > 0 {
-        output.note(&format!("{left_out} {}", output.words.units_left_out));
-    }
-    Ok(if left_out > 0 { Exit::Unavailable } else { Exit::Done })
 }
 
 /// What a machine must know of several comparisons: the gravest verdict wins.

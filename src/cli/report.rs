@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 
 use super::Exit;
+use super::exit::Misused;
 use super::output::Output;
 use crate::clock::{Clock as _, SystemClock};
 use crate::flow::report::file::{Unfinished, private_folder};
@@ -111,7 +112,9 @@ async fn write(store: &dyn Store, arguments: &Arguments, output: &Output) -> any
 
     let unfinished = match &arguments.output {
         Some(path) => Some(Unfinished::begin(path, arguments.force)?),
-        None if format == Format::Xlsx => bail!("a spreadsheet is no text for a terminal: give --output FILE"),
+        None if format == Format::Xlsx => {
+            return Err(Misused("a spreadsheet is no text for a terminal: give --output FILE".to_owned()).into());
+        }
         None => None,
     };
     let (mut file, folder) = match &unfinished {

@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, Error};
 use contract::SimulatorOptions;
 
 use super::Exit;
+use super::exit::Misused;
 use super::output::Output;
 use super::serve::stop_signal;
-use crate::node::Parts;
+use crate::node::{NodeError, Parts};
 
 /// Run the simulator of a system until stopped.
 #[derive(Debug, clap::Args)]
@@ -39,7 +40,11 @@ pub(super) async fn run(parts: &Parts, arguments: &Arguments, output: &Output) -
         }
     };
     let options = SimulatorOptions { listen: arguments.listen, state: arguments.state.clone(), faults };
-    let simulator = parts.simulate(&arguments.system, options)?;
+    // No configuration has a part in this: the name stands on the command line.
+    let simulator = parts.simulate(&arguments.system, options).map_err(|error| match error {
+        NodeError::UnknownAdapter { .. } | NodeError::NoSimulator { .. } => Error::from(Misused(error.to_string())),
+        error => error.into(),
+    })?;
     let facts = serde_json::json!({
         "system": arguments.system,
         "address": simulator.address.to_string(),

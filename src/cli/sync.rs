@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::cycle::Decisions;
+use super::exit::is_of_settings;
 use super::output::Output;
 use super::{Exit, cycle};
 use crate::flow::FlowError;
@@ -34,14 +35,15 @@ pub(super) async fn run(mut node: Node, arguments: &Arguments, output: &Output) 
     };
     node.start_work().await?;
     let mut totals = BTreeMap::new();
-    let (mut refused, mut unread) = (false, false);
+    let (mut refused, mut unread, mut misconfigured) = (false, false, false);
     for source in sources {
         let report = match cycle::read(&node, &source, RunKind::Sync, None, output).await {
             Ok(report) => report,
             // One source that cannot be read holds up neither the others nor the deliveries.
-            Err(error @ FlowError::Adapter(_)) => {
+            Err(FlowError::Adapter(error)) => {
+                let is_of_settings = is_of_settings(&error);
                 output.problem(&error.into());
-                unread = true;
+                *(if is_of_settings { &mut misconfigured } else { &mut unread }) = true;
                 continue;
             }
             // What holds this one holds the others too; to deliver is what makes it pass.
@@ -73,8 +75,9 @@ pub(super) async fn run(mut node: Node, arguments: &Arguments, output: &Output) 
     node.close().await;
     let stopped =
         facts.deliveries.values().any(|states| states.contains_key("refused") || states.contains_key("parked"));
-    if unread {
-        return Ok(Exit::Unavailable);
+    if unread || misconfigured {
+        // What passes by itself is worth another try, whatever else must be corrected.
+        return Ok(if unread { Exit::Unavailable } else { Exit::Configuration });
     }
     Ok(match (quiet, refused, stopped) {
         (false, ..) => Exit::Unavailable,

@@ -3,6 +3,7 @@
 use canonical::values::UtcInstant;
 
 use super::output::Output;
+use super::table::{name, number, sentence, value};
 use super::words::Words;
 use super::{Exit, cycle};
 use crate::delivery::DeliveryState;
@@ -40,7 +41,7 @@ pub(super) async fn run(node: Node, arguments: &Arguments, output: &Output) -> a
 
 fn show(trace: &Trace, output: &Output) {
     let words = output.words;
-    let rows = trace
+    let rows: Vec<_> = trace
         .versions
         .iter()
         .map(|version| {
@@ -57,8 +58,15 @@ fn show(trace: &Trace, output: &Output) {
             ]
         })
         .collect();
-    let headers = [words.kind, words.key, words.number, words.stored_at, words.origin, words.findings];
-    output.table(&format!("{} ({})", words.versions, words.italian_time), &headers, rows, 6);
+    let columns = [
+        name(words.kind),
+        name(words.key),
+        number(words.number),
+        name(words.stored_at),
+        sentence(words.origin),
+        sentence(words.findings),
+    ];
+    output.table(&format!("{} ({})", words.versions, words.italian_time), &columns, &rows);
 
     let mut rows = Vec::new();
     for delivery in &trace.deliveries {
@@ -87,11 +95,18 @@ fn show(trace: &Trace, output: &Output) {
             ]);
         }
     }
-    let headers = [words.target, words.unit, words.revision, words.outcome, words.started_at, words.receipt];
-    output.table(&format!("{} ({})", words.attempts, words.italian_time), &headers, rows, 6);
+    let columns = [
+        name(words.target),
+        name(words.unit),
+        name(words.revision),
+        sentence(words.outcome),
+        name(words.started_at),
+        value(words.receipt),
+    ];
+    output.table(&format!("{} ({})", words.attempts, words.italian_time), &columns, &rows);
 
     if !trace.quarantined.is_empty() {
-        let rows = trace
+        let rows: Vec<_> = trace
             .quarantined
             .iter()
             .map(|aside| {
@@ -102,7 +117,7 @@ fn show(trace: &Trace, output: &Output) {
                 ]
             })
             .collect();
-        output.table(words.aside, &[words.origin, words.rule, words.reason], rows, 3);
+        output.table(words.aside, &[name(words.origin), name(words.rule), sentence(words.reason)], &rows);
     }
 }
 

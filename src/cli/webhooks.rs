@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Exit;
 use super::output::Output;
 use super::parked::who;
+use super::table::{name, sentence};
 use crate::clock::{Clock as _, SystemClock};
 use crate::http::told;
 use crate::storage::webhooks::WebhookState;
@@ -54,7 +55,8 @@ async fn list(store: &dyn Store, output: &Output) -> anyhow::Result<Exit> {
         output.note(words.nobody_is_told);
     } else {
         let rows = states.iter().map(|state| vec![state.partner.clone(), told(state, words.language())]);
-        output.narrow_table(words.partners_told, &[words.partner, words.result], rows.collect());
+        let columns = [name(words.partner), sentence(words.result)];
+        output.table(words.partners_told, &columns, &rows.collect::<Vec<_>>());
     }
     Ok(Exit::Done)
 }

@@ -15,6 +15,10 @@ macro_rules! words {
 }
 
 words! {
+    no_pdnd_client: "La configurazione non ha alcun client della piattaforma nazionale: aggiungere a raccordo.toml una sezione \
+                     [pdnd.NOME] con environment, client_id, purpose_id e private_key_file (docs/guida/pdnd.md).",
+        "The configuration has no client of the national platform: add to raccordo.toml a section [pdnd.NAME] with \
+         environment, client_id, purpose_id and private_key_file (docs/guida/pdnd.md).";
     nobody_is_told: "Nessun partner riceve avvisi.", "No partner is told of changes.";
     partners_told: "Avvisi ai partner", "Partners told of changes";
     partner: "Partner", "Partner";
@@ -27,6 +31,20 @@ words! {
     mended: "Corrette con una nuova consegna: le due parti concordano di nuovo.",
         "Mended by a new delivery: both sides agree again.";
     not_mended: "Dopo la correzione le due parti non concordano ancora.", "After the repair the sides still disagree.";
+    columns_of_zeros: "Colonne di soli zeri, non mostrate", "Columns of zeros alone, not shown";
+    sources_agree: "Anche le fonti dicono tutte le stesse cose.", "The sources, too, all say the same.";
+    sources_differ: "Le fonti invece non dicono tutte le stesse cose: sono dati veri, pubblicati da enti diversi. Per questo \
+                     «raccordo reconcile» su questi dati esce con 5. Discordanze fra le fonti",
+        "The sources, however, do not all say the same: these are real data, published by different bodies. For that \
+         `raccordo reconcile` on these data ends with exit code 5. Discrepancies between the sources";
+    where_they_stand: "Si leggono con «raccordo discrepancies list», o sulla pagina.",
+        "Read them with `raccordo discrepancies list`, or on the page.";
+    not_in_time: "Le consegne non sono finite nel tempo concesso (--wait): la demo non è completa. «raccordo demo» o \
+                  «raccordo sync» sulla stessa cartella (--folder) le portano a termine.",
+        "The deliveries did not end in the time they were given (--wait): the demo is not complete. `raccordo demo` or \
+         `raccordo sync` on the same folder (--folder) finish them.";
+    fields_on_stderr: "Questa tabella non dice da sé di quando è né quante righe ha. Chi la confronta aggiunga",
+        "This table does not say of which moment it is, nor how many rows it has. Whoever compares it must add";
     withheld: "Che cosa non è stato dato, e perché", "What was not given, and why";
     code: "Codice", "Code";
     records: "Record", "Records";
@@ -70,7 +88,17 @@ words! {
     target: "Destinatario", "Target";
     state: "Stato", "State";
     deliveries: "Consegne", "Deliveries";
-    do_both_agree: "Le due parti concordano?", "Do both sides agree?";
+    do_both_agree: "Le due parti concordano? (righe)", "Do both sides agree? (rows)";
+    comparison: "Confronto", "Comparison";
+    rows_in_all: "In tutto", "In all";
+    rows_add_up: "In tutto = uguali + diverse + spiegate + mancano là + mancano qui + in viaggio + ferme.",
+        "In all = equal + different + explained + missing there + missing here + on their way + stopped.";
+    discrepancies: "Discordanze (una riga diversa può averne più d'una)",
+        "Discrepancies (a row that differs may have more than one)";
+    open: "Aperte", "Open";
+    explained: "Spiegate", "Explained";
+    accepted: "Accettate", "Accepted";
+    of_discrepancies: "Discordanze", "Discrepancies";
     expected: "Attese", "Expected";
     observed: "Presenti", "Observed";
     equal: "Uguali", "Equal";
@@ -165,8 +193,17 @@ words! {
         "nothing of this number waits for a person: see `raccordo parked list`";
     then_sync: "Le consegne partono con «raccordo sync» o con il servizio.",
         "Deliveries leave with `raccordo sync` or with the daemon.";
-    document_read_again: "il testo non è conservato: correggere il file e rileggerlo con «raccordo import»",
-        "its text is not kept: correct the file and read it again with `raccordo import`";
+    is_there: "il testo non è conservato, il file è", "its text is not kept, the file is";
+    then_read: "correggerlo, poi", "correct it, then";
+    is_elsewhere: "il testo non è conservato: correggere il file dove si trova, poi",
+        "its text is not kept: correct the file where it is, then";
+    is_asked_again: "il testo non è conservato, il documento viene dal sistema: si chiede di nuovo con",
+        "its text is not kept, the document comes from the system: it is asked for again by";
+    documents_left_out: "documenti rifiutati non sono fra questi: il loro testo non è conservato («raccordo parked list --kind \
+                         document» dice come rileggerli)",
+        "refused documents are not among them: their text is not kept (`raccordo parked list --kind document` says how to \
+         read them again)";
+    understood: "compresa con le mappature di oggi", "understood with today's mappings";
     not_configured: "la sua fonte non è nella configurazione di oggi", "its source is not in today's configuration";
     only_doubtful: "--sent e --not-sent valgono per le consegne in dubbio", "--sent and --not-sent are for deliveries in doubt";
     say_first: "si sta ancora chiedendo al destinatario: dire prima se è arrivata (replay --sent o --not-sent)",
@@ -179,6 +216,68 @@ words! {
     understood_new: "compresa: nuova versione", "understood: a new version";
     understood_same: "compresa: non dice nulla di nuovo", "understood: it says nothing new";
     still_aside: "resta in quarantena", "stays in quarantine";
+    unknown_format: "non riconosciuto", "not recognised";
+    roles_source: "fonte", "source";
+    roles_target: "destinatario", "target";
+    roles_observer: "si può interrogare", "observer";
+    no_discrepancies: "Nessuna discordanza: le parti concordano.", "No discrepancy: the sides agree.";
+    none_of_these: "Nessuna discordanza.", "No discrepancy.";
+    none_chosen: "Nessuna discordanza scelta.", "No discrepancy was chosen.";
+    no_such_item: "Nessuna discordanza ha il numero", "No discrepancy has the number";
+    by_cause: "Discordanze per causa", "Discrepancies by cause";
+    groups: "gruppi", "groups";
+    severity: "Gravità", "Severity";
+    shape: "Forma", "Shape";
+    against: "Contro", "Against";
+    cause: "Causa", "Cause";
+    how_many: "Quante", "Count";
+    how_many_new: "Nuove", "New";
+    amount: "Importo", "Amount";
+    from_day: "Dal", "Since";
+    working_days: "giorni lavorativi", "working days";
+    to_do: "Da fare", "To do";
+    open_for: "Aperta da", "Open for";
+    since_day: "dal", "since";
+    reopened: "Riaperta", "Reopened";
+    times: "volte", "times";
+    body: "Ente", "Body";
+    deadline: "Scadenza", "Deadline";
+    office: "Ufficio", "Office";
+    escalated: "Segnalata in alto", "Escalated";
+    discrepancy_number: "Discordanza n.", "Discrepancy no.";
+    what_sides_say: "Che cosa dicono le parti", "What the sides say";
+    owner: "Titolare", "Owner";
+    as_of: "Dati al", "As of";
+    when: "Quando", "When";
+    what: "Che cosa", "What";
+    who: "Chi", "Who";
+    why: "Perché", "Why";
+    of_comparison: "confronto", "comparison";
+    repairs: "Riparazioni", "Repairs";
+    unit_and_row: "Unità e riga", "Unit and row";
+    holds_today: "Oggi tiene", "Holds today";
+    would_hold: "Terrebbe", "Would hold";
+    sent_whole: "unità inviate, ognuna intera: cambiano tutti i campi elencati, anche quelli fuori dalla scelta («–»)",
+        "units sent, each as a whole: all listed fields change, also those outside the choice (`–`)";
+    outside_choice: "campi fuori dalla scelta", "fields outside the choice";
+    not_read_so_far: "Una destinazione non è stata letta fin lì: per le sue unità vale l'ultimo confronto.",
+        "A target was not read so far: for its units the last comparison holds.";
+    for_people: "solo per persone: niente da riparare da qui", "for people only: nothing to repair from here";
+    to_approve: "in attesa di approvazione da un'altra persona", "waiting for the approval of another person";
+    sent_again: "unità da inviare di nuovo", "units to be sent again";
+    sources_read_again: "fonti da rileggere dall'inizio", "sources to be read again from the beginning";
+    segnalazioni: "segnalazioni aperte", "Segnalazioni opened";
+    postponed: "decise e da completare quando la destinazione sarà leggibile",
+        "decided, to be finished when the target can be read";
+    not_done_because: "non fatte", "not done";
+    items_updated: "discordanze aggiornate", "discrepancies updated";
+    no_by_with_four_eyes: "Con four_eyes decide chi esegue il comando: --by non è ammesso, ognuno usa la propria utenza.",
+        "With four_eyes whoever runs the command decides: --by is not allowed, everybody uses their own login.";
+    halves_done: "Prima sono state completate le riparazioni decise e rimaste a metà.",
+        "Repairs that were decided and left half done were finished first.";
+    nobody_to_ask: "Nessuno a cui chiedere: aggiungere --yes, oppure --dry-run per vedere soltanto.",
+        "Nobody to ask: add --yes, or --dry-run to look only.";
+    proceed_with: "Procedere? Discordanze [s/N]:", "Go on? Discrepancies [y/N]:";
     discarded: "scartata, con il motivo; nulla è cancellato", "discarded, with the reason; nothing is deleted";
     not_done: "non fatto", "not done";
     chain_stands: "La catena di controllo è integra.", "The audit chain stands.";
@@ -187,8 +286,8 @@ words! {
         "Stop the daemon, delete nothing, compare with the last backup: what comes before stands.";
     entries: "Voci", "Entries";
     chain_head: "Testa", "Head";
-    clean: "Tutto quadra: nulla è andato perso e le due parti concordano.",
-        "All balances: nothing was lost and both sides agree.";
+    clean: "Tutto quadra: nulla è andato perso e ogni destinatario tiene ciò che deve.",
+        "All balances: nothing was lost and every target holds what it should.";
     not_clean: "Qualcosa non quadra: vedi le tabelle qui sopra.", "Something does not balance: see the tables above.";
 }
 

@@ -26,6 +26,23 @@ pub struct Replayed {
     pub set_aside: Option<SetAside>,
 }
 
+/// What today's mappings would make of raw records: why each still stands aside, or none where it is
+/// understood. Nothing is stored. Those that stand in quarantine no more are left out of the answer.
+pub async fn preview_records(flow: &Flow, numbers: &[i64]) -> Result<Vec<(i64, Option<SetAside>)>, FlowError> {
+    let mut previews = Vec::new();
+    for number in numbers {
+        let Some(KeptRecord { source: name, raw, .. }) = flow.store.kept_record(*number).await? else { continue };
+        let adapter = flow.system(name.as_str())?;
+        let source = adapter.source().ok_or_else(|| no_source(&name))?;
+        previews.push((*number, normalize::understand(source, &name, &raw, flow.clock.now()).set_aside));
+    }
+    Ok(previews)
+}
+
+fn no_source(name: &SourceName) -> FlowError {
+    FlowError::NoRole { system: name.to_string(), role: "source" }
+}
+
 /// Understands raw records again, in one run for each source. Those that stand in quarantine no
 /// more are left out of the answer. The sources must be configured.
 pub async fn replay_records(flow: &Flow, numbers: &[i64], by: &Person) -> Result<Vec<Replayed>, FlowError> {
@@ -53,7 +70,7 @@ async fn replay_source(
     by: &Person,
 ) -> Result<Vec<Replayed>, FlowError> {
     let adapter = Arc::clone(flow.system(name.as_str())?);
-    let source = adapter.source().ok_or_else(|| FlowError::NoRole { system: name.to_string(), role: "source" })?;
+    let source = adapter.source().ok_or_else(|| no_source(name))?;
     let now = flow.clock.now();
     let routes = route::Routes::of(flow, name, Arc::new(Members::load(flow).await?));
     let run = flow.store.begin_run(RunKind::Import, name, now).await?;

@@ -7,6 +7,7 @@
 
 pub mod explain;
 pub mod model;
+pub mod standing;
 pub mod gather;
 pub mod print;
 pub mod columns;
@@ -22,6 +23,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Flow, FlowError};
+use crate::discrepancy::SOURCES;
 use crate::storage::{Reconciliation, ReconciliationCounts, RunTotals, Verdict};
 
 /// One whole cycle: what was read, where it went, and whether both sides agree.
@@ -88,9 +90,11 @@ impl Cycle {
         self.reconciliation.insert(result.target.clone(), result.into());
     }
 
-    /// Whether nothing was dropped, everything was delivered, and every target agrees.
+    /// Whether nothing was dropped, everything was delivered, and every target agrees. What the sources
+    /// say of each other is told beside it: no delivery can mend that.
     pub fn is_clean(&self) -> bool {
         let delivered = self.deliveries.values().all(|states| states.keys().all(|state| state == "acknowledged"));
-        self.balanced && delivered && self.reconciliation.values().all(Agreement::is_clean)
+        let targets = self.reconciliation.iter().filter(|(name, _)| *name != SOURCES);
+        self.balanced && delivered && targets.into_iter().all(|(_, agreement)| agreement.is_clean())
     }
 }

@@ -1,14 +1,14 @@
-//! What the page of reconciliation and the printed report say alike: completeness first, the five
-//! numbers, the groups, the trend. Texts are ready; the templates only place them.
+//! What the page of reconciliation and the printed report say alike: completeness first, the rows
+//! by what came of them, the groups, the trend. Texts are ready; the templates only place them.
 
 use canonical::Severity;
 use canonical::values::Importo;
 
 use super::chart::{Chart, chart};
 use crate::clock::italian_day;
-use crate::discrepancy::{Group, Shape, State, WorkItem};
+use crate::discrepancy::{Group, State, WorkItem};
 use crate::flow::report::forms::{self, Cell, amount, day, instant, whole};
-use crate::flow::report::model::{About, FiveNumbers, RunFacts, plus};
+use crate::flow::report::model::{About, RowNumbers, RunFacts};
 use crate::flow::report::words::{self, Headings, Language, headings};
 
 /// The facts that stand above the discrepancies.
@@ -23,6 +23,8 @@ pub(super) struct Facts {
     /// Name, rows, amount, whether it calls for somebody.
     pub(super) numbers: Vec<(&'static str, String, Option<String>, bool)>,
     pub(super) skipped: Vec<(String, String)>,
+    /// How the rows add up.
+    pub(super) sum: String,
     pub(super) chart: Option<Chart>,
 }
 
@@ -107,7 +109,7 @@ pub(super) struct SideRow {
 }
 
 impl Facts {
-    pub(super) fn of(about: &About, five: &FiveNumbers) -> Self {
+    pub(super) fn of(about: &About, rows: &RowNumbers) -> Self {
         let language = about.language;
         let words = headings(language);
         let warning = match (about.runs.is_empty(), about.is_complete()) {
@@ -123,12 +125,10 @@ impl Facts {
                 rows > 0,
             )
         };
-        let mut different = number(words.different, five.different);
-        if let (Some(note), 1..) = (&different.2, five.different_explained) {
-            let explained = whole(five.different_explained, language);
-            different.2 = Some(format!("{note}; {}: {explained}", words.of_which_explained));
-        }
-        let skipped: u64 = five.skipped.values().sum();
+        // What is explained calls for nobody.
+        let (name, explained, amount, _) = number(words.explained, rows.explained);
+        let explained = (name, explained, amount, false);
+        let skipped: u64 = rows.skipped.values().sum();
         Self {
             words,
             here: language.of("qui", "here"),
@@ -136,13 +136,15 @@ impl Facts {
             warning,
             runs: about.runs.iter().map(|run| run_row(run, language)).collect(),
             numbers: vec![
-                (words.equal, whole(five.equal, language), None, false),
-                different,
-                number(words.only_here, five.only_here),
-                number(words.only_there, five.only_there),
+                (words.equal, whole(rows.equal, language), None, false),
+                number(words.different, rows.different),
+                explained,
+                number(words.only_here, rows.only_here),
+                number(words.only_there, rows.only_there),
                 (words.skipped, whole(skipped, language), None, false),
             ],
-            skipped: five
+            sum: sum_of(rows, words, language),
+            skipped: rows
                 .skipped
                 .iter()
                 .map(|(reason, count)| (words::skipped(reason, language).to_owned(), whole(*count, language)))
@@ -152,12 +154,18 @@ impl Facts {
     }
 }
 
-/// The five numbers where the discrepancies are known by their groups.
-pub(super) fn five_numbers(about: &About, groups: &[Group]) -> FiveNumbers {
-    FiveNumbers::of(&about.runs, |shape: Shape| {
-        let of_shape = groups.iter().filter(|group| group.shape == shape);
-        of_shape.fold(Importo::default(), |sum, group| plus(sum, Some(group.at_stake)))
-    })
+/// All rows, and the numbers that add up to them.
+fn sum_of(rows: &RowNumbers, words: &Headings, language: Language) -> String {
+    let parts = [
+        (rows.equal, words.equal),
+        (rows.different.0, words.different),
+        (rows.explained.0, words.explained),
+        (rows.only_here.0, words.only_here),
+        (rows.only_there.0, words.only_there),
+        (rows.skipped.values().sum(), words.skipped),
+    ];
+    let parts = parts.map(|(count, name)| format!("{} {}", whole(count, language), name.to_lowercase()));
+    format!("{}: {} = {}", words.rows_in_all, whole(rows.all(), language), parts.join(" + "))
 }
 
 fn run_row(run: &RunFacts, language: Language) -> RunRow {

@@ -14,14 +14,16 @@ mod notice;
 mod reasons;
 mod server;
 mod told;
+mod withheld;
 mod words;
 
-pub(crate) use overview::{italian, withheld_title};
+pub(crate) use overview::italian;
 pub(crate) use reasons::{aside, code, document, refused, set_aside, waiting};
 pub use reconciliation::reconciliation;
 pub use report_form::{Format, report_form};
 pub use server::Pages;
 pub(crate) use told::told;
+pub(crate) use withheld::withheld_title;
 pub(crate) use words::state;
 
 use std::sync::Arc;
@@ -36,11 +38,15 @@ use tokio::net::TcpListener;
 use self::api::Api;
 use self::server::ServerLimits;
 use crate::flow::Flow;
-use crate::storage::StorageError;
+use crate::flow::report::standing::standing;
+use crate::storage::{ItemFilter, ParkedFilter, ParkedItem, ParkedKind, StorageError, Store};
 
 /// Seconds after which it is worth asking again.
 const SOON: &str = "10";
 const LATER: &str = "60";
+/// Refused documents that the overview names, and that are counted at once.
+const REFUSED_SHOWN: usize = 50;
+const REFUSED_AT_ONCE: u32 = 1_000;
 
 /// What every answer carries: only our own styles, no scripts, no frames, no copies.
 const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
@@ -88,13 +94,34 @@ pub fn router(flow: Flow) -> Router {
 
 async fn overview_page(State(flow): State<Arc<Flow>>) -> Response {
     let facts = async {
-        let partners = flow.store.webhooks(None).await?;
-        Ok::<_, StorageError>((flow.store.overview().await?, partners, flow.hold().await?))
+        let store = flow.store.as_ref();
+        let beside = overview::Beside {
+            partners: store.webhooks(None).await?,
+            refused: refused_documents(store).await?,
+            standing: standing(store, &ItemFilter::default()).await?,
+            hold: flow.hold().await?,
+        };
+        Ok::<_, StorageError>((store.overview().await?, beside))
     };
-    match facts.await.map(|(facts, partners, hold)| overview::page(&facts, &partners, &flow, hold.as_ref())) {
+    match facts.await.map(|(facts, beside)| overview::page(&facts, &beside, &flow)) {
         Ok(Ok(page)) => Html(page).into_response(),
         Ok(Err(error)) => failed(&error),
         Err(error) => failed(&error),
+    }
+}
+
+/// Documents that were refused whole and wait for a person: the first of them, and how many there are.
+async fn refused_documents(store: &dyn Store) -> Result<(Vec<ParkedItem>, u64), StorageError> {
+    let filter = ParkedFilter { kind: Some(ParkedKind::Document), ..ParkedFilter::default() };
+    let (mut first, mut count, mut after) = (Vec::new(), 0, None);
+    loop {
+        let page = store.parked(&filter, after, REFUSED_AT_ONCE).await?;
+        let is_last = page.len() < REFUSED_AT_ONCE as usize;
+        (count, after) = (count + page.len() as u64, page.last().map(|last| last.id));
+        first.extend(page.into_iter().take(REFUSED_SHOWN - first.len()));
+        if is_last {
+            return Ok((first, count));
+        }
     }
 }
 

@@ -4,13 +4,15 @@ use askama::Template;
 use canonical::Rule;
 use contract::ContractStatus;
 
-use super::{notice, told, words};
+use super::{notice, told, waiting, withheld_title, words};
+use crate::discrepancy::SOURCES;
 use crate::flow::Flow;
 use crate::flow::deliver::gate::{HealthState, TargetHealth};
+use crate::flow::report::standing::Standing;
 use crate::flow::report::words::{self as sentences, Language};
 use crate::pressure::Hold;
 use crate::storage::webhooks::WebhookState;
-use crate::storage::{Overview, Verdict};
+use crate::storage::{Overview, ParkedItem, ReconciliationView, Verdict};
 
 #[derive(Template)]
 #[template(path = "overview.html", config = "src/http/ui/askama.toml")]
@@ -20,11 +22,23 @@ struct Page {
     tiles: Vec<Tile>,
     records: Vec<(&'static str, String)>,
     targets: Vec<Target>,
+    /// The comparison of the sources with each other.
+    between_sources: Option<Comparison>,
+    standing: String,
     runs: Vec<Run>,
+    refused: Vec<Refused>,
+    refused_in_all: String,
     findings: Vec<FindingRow>,
     withheld: Vec<(String, &'static str, String)>,
     aside: Vec<Aside>,
     partners: Vec<Partner>,
+}
+
+struct Refused {
+    id: String,
+    document: String,
+    reason: String,
+    since: String,
 }
 
 struct Partner {
@@ -64,10 +78,12 @@ struct Comparison {
     is_clean: bool,
     equal: String,
     different: String,
+    explained: String,
     missing_there: String,
     missing_here: String,
     on_its_way: String,
     stopped: String,
+    all: String,
 }
 
 struct Run {
@@ -87,13 +103,19 @@ struct FindingRow {
     count: String,
 }
 
+/// What the page shows beside the counts of the store.
+pub(super) struct Beside {
+    pub(super) partners: Vec<WebhookState>,
+    /// Documents that were refused whole and wait for a person: the first, and how many there are.
+    pub(super) refused: (Vec<ParkedItem>, u64),
+    /// Discrepancies that are not closed.
+    pub(super) standing: Standing,
+    pub(super) hold: Option<Hold>,
+}
+
 /// Renders the page.
-pub(super) fn page(
-    facts: &Overview,
-    partners: &[WebhookState],
-    flow: &Flow,
-    hold: Option<&Hold>,
-) -> Result<String, askama::Error> {
+pub(super) fn page(facts: &Overview, beside: &Beside, flow: &Flow) -> Result<String, askama::Error> {
+    let Beside { partners, refused: (refused, refused_in_all), standing, hold } = beside;
     let open: u64 = facts.deliveries.iter().filter(|count| is_open(&count.state)).map(|count| count.count).sum();
     let is_waiting = |state: &str| matches!(state, "submitted" | "held");
     let waiting: u64 = facts.deliveries.iter().filter(|count| is_waiting(&count.state)).map(|count| count.count).sum();
@@ -103,19 +125,15 @@ pub(super) fn page(
         .filter(|count| matches!(count.state.as_str(), "refused" | "parked"))
         .map(|count| count.count)
         .sum();
-    let disagreeing: u64 = facts
-        .reconciliations
-        .iter()
-        .map(|result| result.counts.different + result.counts.missing_here + result.counts.missing_there)
-        .sum();
+    let sum = standing.sentence(Language::Italian);
     let tiles = vec![
         tile(
-            "Discordanze",
-            disagreeing,
-            if facts.reconciliations.is_empty() {
-                "nessun confronto ancora"
+            "Discordanze aperte",
+            standing.open,
+            &if facts.reconciliations.is_empty() {
+                "nessun confronto ancora".to_owned()
             } else {
-                "righe diverse o mancanti all'ultimo confronto"
+                format!("in tutto {sum}")
             },
         ),
         Tile {
@@ -126,6 +144,7 @@ pub(super) fn page(
         },
         tile("Consegne ferme", stopped, "rifiutate o in attesa di una persona"),
         tile("In quarantena", facts.quarantined, "righe messe da parte, con il motivo"),
+        tile("Documenti rifiutati", *refused_in_all, "per intero: correggere il file e rileggerlo"),
         Tile {
             label: "In viaggio",
             value: number(open),
@@ -135,10 +154,14 @@ pub(super) fn page(
     ];
     let page = Page {
         generated_at: italian(flow.clock.now()),
-        notice: hold.map(notice::of),
+        notice: hold.as_ref().map(notice::of),
         tiles,
         records: facts.records.iter().map(|(kind, count)| (kind_title(kind), number(*count))).collect(),
         targets: targets(facts, flow),
+        between_sources: facts.reconciliations.iter().find(|result| result.target == SOURCES).map(comparison),
+        standing: sum,
+        refused: refused.iter().map(self::refused).collect(),
+        refused_in_all: number(*refused_in_all),
         runs: facts
             .runs
             .iter()
@@ -181,7 +204,9 @@ pub(super) fn page(
             .withheld
             .iter()
             .flat_map(|(target, codes)| {
-                codes.iter().map(move |(code, count)| (target.clone(), withheld_title(code), number(*count)))
+                codes
+                    .iter()
+                    .map(move |(code, count)| (target.clone(), withheld_title(code, Language::Italian), number(*count)))
             })
             .collect(),
     };
@@ -200,27 +225,40 @@ fn targets(facts: &Overview, flow: &Flow) -> Vec<Target> {
                 .filter(|count| count.target == *name)
                 .map(|count| (words::state(&count.state).many, number(count.count)))
                 .collect();
-            let comparison = facts.reconciliations.iter().find(|result| result.target == *name).map(|result| {
-                let counts = &result.counts;
-                let verdict = result.verdict();
-                Comparison {
-                    finished_at: italian(result.finished_at),
-                    verdict: verdict_title(verdict),
-                    is_clean: verdict == Verdict::Agree,
-                    equal: number(counts.equal),
-                    different: number(counts.different),
-                    missing_there: number(counts.missing_there),
-                    missing_here: number(counts.missing_here),
-                    on_its_way: number(counts.on_its_way),
-                    stopped: number(counts.stopped),
-                }
-            });
+            let comparison = facts.reconciliations.iter().find(|result| result.target == *name).map(comparison);
             let is_assumed = adapter.capability().status == ContractStatus::Assumed;
             let is_observed = adapter.observer().is_some();
             let stopped = health.iter().find(|health| health.target == *name).and_then(stopped);
             Target { name: name.clone(), is_assumed, is_observed, stopped, states, comparison }
         })
         .collect()
+}
+
+fn comparison(result: &ReconciliationView) -> Comparison {
+    let counts = &result.counts;
+    let verdict = result.verdict();
+    Comparison {
+        finished_at: italian(result.finished_at),
+        verdict: verdict_title(verdict),
+        is_clean: verdict == Verdict::Agree,
+        equal: number(counts.equal),
+        different: number(counts.different),
+        explained: number(counts.explained),
+        missing_there: number(counts.missing_there),
+        missing_here: number(counts.missing_here),
+        on_its_way: number(counts.on_its_way),
+        stopped: number(counts.stopped),
+        all: number(counts.all()),
+    }
+}
+
+fn refused(item: &ParkedItem) -> Refused {
+    Refused {
+        id: item.id.to_string(),
+        document: format!("{} – {}", item.system, item.key),
+        reason: waiting(item, Language::Italian).reason,
+        since: italian(item.since),
+    }
 }
 
 /// Why nothing is sent to a target, in one sentence.
@@ -285,26 +323,6 @@ fn kind_title(kind: &str) -> &'static str {
         "territorio" => "Territori",
         "codice" => "Codici di tabelle",
         _ => "Altro",
-    }
-}
-
-pub(crate) fn withheld_title(code: &str) -> &'static str {
-    match code {
-        "senza_adesione" => "ente senza adesione a Pi.Co. in vigore",
-        "owned_elsewhere" => "un'altra fonte è titolare del dato",
-        "smartcig" => "SmartCIG: non previsto dalle piattaforme di esecuzione (R09)",
-        "mapping_stopped" => "la mappatura si è fermata: serve uno sviluppatore",
-        "draft" => "evento ancora in bozza presso il suo titolare",
-        "no_plan" => "progetto senza piano PNRR, PNC o fondi europei",
-        "null_cig" => "CIG nullo",
-        "programme_unknown" => "programma non noto: manca l'identificativo",
-        "personal_key" | "chiave_non_valida" | "dato_personale" => "la chiave potrebbe contenere un dato personale",
-        "unusable_id" => "identificativo che non può stare in un indirizzo",
-        "rejected" => "evento scartato dal suo titolare",
-        "no_period" => "manca l'anno di riferimento",
-        "no_authority" => "manca il codice fiscale della stazione appaltante",
-        "not_a_body" => "il codice fiscale della stazione appaltante non è di un ente",
-        _ => "altro motivo",
     }
 }
 

@@ -1,7 +1,8 @@
-//! Why something waits for a person, and what that person can do: in Italian, for pages and tables.
+//! Why something waits for a person, and what that person can do, for pages and tables.
 
 use super::overview::rule_title;
 use super::words;
+use crate::flow::report::words::Language;
 use crate::storage::{ParkedItem, ParkedKind};
 
 /// The reason and the remedy of something that waits.
@@ -17,7 +18,11 @@ pub(crate) struct Waiting {
 
 /// Says why an item waits, and what can be done. What our own side said in English is told in
 /// Italian; what a target said, in its own words.
-pub(crate) fn waiting(item: &ParkedItem) -> Waiting {
+pub(crate) fn waiting(item: &ParkedItem, language: Language) -> Waiting {
+    let (verbs, remedy) = remedy(item, language);
+    if language == Language::English {
+        return Waiting { reason: format!("[{}] {}", item.code, item.message), verbs, remedy };
+    }
     let sentence = match (item.kind, item.state) {
         (ParkedKind::Record, _) => rule_title(&item.code).to_owned(),
         (ParkedKind::Document, _) => document(&item.code, &item.message),
@@ -25,7 +30,6 @@ pub(crate) fn waiting(item: &ParkedItem) -> Waiting {
         (ParkedKind::Delivery, _) => stopped(&item.code, &item.message),
     };
     let times = if item.times > 1 { format!(" ({} volte)", item.times) } else { String::new() };
-    let (verbs, remedy) = remedy(item);
     Waiting { reason: format!("[{}] {sentence}{times}", item.code), verbs, remedy }
 }
 
@@ -74,24 +78,47 @@ pub(crate) fn code(code: &str) -> &str {
 }
 
 /// The verbs of the commands, and what comes before them.
-fn remedy(item: &ParkedItem) -> (&'static str, &'static str) {
+fn remedy(item: &ParkedItem, language: Language) -> (&'static str, &'static str) {
     match (item.kind, item.state) {
         (ParkedKind::Delivery, _) if item.in_doubt => (
             "replay --sent, --not-sent",
-            "consegna in dubbio: guardare presso il destinatario, poi «replay --sent» se è arrivata, «replay \
-             --not-sent» se non è arrivata; «replay» da solo lo chiede al destinatario",
+            language.of(
+                "consegna in dubbio: guardare presso il destinatario, poi «replay --sent» se è arrivata, «replay \
+                 --not-sent» se non è arrivata; «replay» da solo lo chiede al destinatario",
+                "delivery in doubt: look at the target, then `replay --sent` if it arrived, `replay --not-sent` if it \
+                 did not; `replay` alone asks the target",
+            ),
         ),
         (ParkedKind::Delivery, Some("refused")) => (
             "replay, discard",
-            "consegna rifiutata: correggere il dato alla fonte, e riparte da sola; «replay» la ripete com'è",
+            language.of(
+                "consegna rifiutata: correggere il dato alla fonte, e riparte da sola; «replay» la ripete com'è",
+                "delivery refused: correct its data at the source, and it leaves by itself; `replay` repeats it as it is",
+            ),
         ),
-        (ParkedKind::Delivery, _) => ("replay, discard", "consegna ferma: rimuovere la causa, poi «replay»"),
-        (ParkedKind::Record, _) => {
-            ("replay, discard", "riga in quarantena: correggerla alla fonte, o correggere la mappatura e poi «replay»")
-        }
-        (ParkedKind::Document, _) => {
-            ("import, discard", "documento rifiutato: correggere il file e rileggerlo con «import»")
-        }
+        (ParkedKind::Delivery, _) => (
+            "replay, discard",
+            language.of(
+                "consegna ferma: rimuovere la causa, poi «replay»",
+                "delivery set aside: remove the cause, then `replay`",
+            ),
+        ),
+        (ParkedKind::Record, _) => (
+            "replay, discard",
+            language.of(
+                "riga in quarantena: correggerla alla fonte, o correggere la mappatura e poi «replay»",
+                "record in quarantine: correct it at the source, or correct the mapping and then `replay`",
+            ),
+        ),
+        (ParkedKind::Document, _) => (
+            "sync, import, discard",
+            language.of(
+                "documento rifiutato: il suo testo non è conservato. Correggere il file dov'è, o scaricarlo di nuovo, \
+                 e rileggerlo: quando è letto, esce da questo elenco; «discard» lo toglie con un motivo",
+                "document refused: its text is not kept. Correct the file where it is, or download it again, and read \
+                 it again: once it was read it leaves this list; `discard` takes it off with a reason",
+            ),
+        ),
     }
 }
 
@@ -124,7 +151,7 @@ mod tests {
 
     #[test]
     fn every_reason_begins_with_its_code_and_goes_on_in_italian() {
-        let check = |item: ParkedItem, expected: &str| assert_eq!(waiting(&item).reason, expected);
+        let check = |item: ParkedItem, expected: &str| assert_eq!(waiting(&item, Language::Italian).reason, expected);
         let parked = |code, message| item(ParkedKind::Delivery, Some("parked"), code, message);
         check(
             parked("unavailable", "given up after 9 attempts"),
@@ -155,7 +182,7 @@ mod tests {
     #[test]
     fn who_is_in_doubt_is_asked_whether_it_arrived() {
         let doubt = item(ParkedKind::Delivery, Some("in_doubt"), "timeout", "");
-        assert_eq!(waiting(&doubt).reason, "[timeout] il sistema non ha risposto in tempo");
-        assert!(waiting(&doubt).verbs.contains("--sent"));
+        assert_eq!(waiting(&doubt, Language::Italian).reason, "[timeout] il sistema non ha risposto in tempo");
+        assert!(waiting(&doubt, Language::Italian).verbs.contains("--sent"));
     }
 }

@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::discrepancy::WorkItem;
 use crate::flow::report::gather;
 use crate::flow::report::model::About;
+use crate::flow::report::standing::standing;
 use crate::flow::report::words::Language;
 use crate::storage::{AuditChain, ItemFilter, NotAFilter, StorageError, WorkItems};
 
@@ -110,8 +111,13 @@ async fn groups(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery) -> Res
             Err(error) => return not_understood(&error),
         },
     };
-    let read = async { Ok((desk.about(&filter).await?, desk.items.groups(&filter).await?)) };
-    answered(read.await.map(|(about, groups)| view::groups_page(&about, &filter, &groups)))
+    let read = async {
+        let (items, everything) = (desk.items.as_ref(), ItemFilter::default());
+        let all = standing(items, &everything).await?;
+        let filtered = if filter == everything { all } else { standing(items, &filter).await? };
+        Ok((desk.about(&filter).await?, desk.items.groups(&filter).await?, (filtered, all)))
+    };
+    answered(read.await.map(|(about, groups, sums)| view::groups_page(&about, &filter, &groups, sums)))
 }
 
 async fn items_page(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery) -> Response {
@@ -128,7 +134,7 @@ async fn items_page(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery) ->
 }
 
 async fn item(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Response {
-    let missing = || (StatusCode::NOT_FOUND, "discrepanza non trovata\n").into_response();
+    let missing = || (StatusCode::NOT_FOUND, "discordanza non trovata\n").into_response();
     let Ok(id) = id.parse() else { return missing() };
     let read = async {
         let Some(item) = desk.items.item(id).await? else { return Ok(None) };

@@ -100,10 +100,10 @@ fn head<'a>(about: &'a About, totals: &Totals, words: &'static Headings, has_ite
         made_at: instant(about.made_at, language),
         filter: if about.filter.is_empty() { words.no_filter } else { &about.filter },
         chain_head: &about.chain_head,
-        facts: Facts::of(about, &totals.five_numbers(&about.runs)),
+        facts: Facts::of(about, &totals.row_numbers(&about.runs)),
         groups: totals.groups().into_iter().map(|group| GroupRow::of(group, language, None)).collect(),
         tables: tables(totals, words, language),
-        total: whole(totals.all.count, language),
+        total: totals.standing().sentence(language),
         total_amount: amount(totals.all.at_stake, language),
         sign_offs: about
             .sign_offs

@@ -34,6 +34,9 @@ pub(super) struct Planted {
     pub(super) values: (&'static str, &'static str),
     /// What somebody did, for people.
     pub(super) story: &'static str,
+    /// The same in English.
+    #[serde(skip)]
+    pub(super) english: &'static str,
     /// Whether the comparison found it.
     pub(super) found: bool,
 }
@@ -49,6 +52,7 @@ const PLANTED: [Planted; 3] = [
         rule: Rule::R02,
         values: ("638000.00", "683000.00"),
         story: "un operatore ha ripubblicato il dataset con due cifre dell'importo scambiate",
+        english: "an operator published the dataset again with two digits of the amount swapped",
         found: false,
     },
     Planted {
@@ -59,6 +63,7 @@ const PLANTED: [Planted; 3] = [
         rule: Rule::R14,
         values: ("214", "241"),
         story: "il numero dei dipendenti è stato corretto a mano sull'HUB",
+        english: "the number of employees was corrected by hand on the HUB",
         found: false,
     },
     Planted {
@@ -69,6 +74,7 @@ const PLANTED: [Planted; 3] = [
         rule: Rule::R03,
         values: ("2026-05-20", "2026-05-21"),
         story: "il RUP ha spostato di un giorno la data del collaudo sulla piattaforma",
+        english: "the RUP moved the day of the final test by one on the platform",
         found: false,
     },
 ];

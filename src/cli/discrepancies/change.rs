@@ -25,7 +25,7 @@ pub(super) async fn decide(
     let about = arguments.chosen()?;
     let (items, count) = chosen(store, &about).await?;
     if count == 0 {
-        output.note("Nessuna discordanza scelta");
+        output.note(output.words.none_chosen);
         return Ok(if arguments.all { Exit::Done } else { Exit::Failed });
     }
     if arguments.dry_run || (arguments.all && !arguments.yes) {
@@ -47,7 +47,7 @@ pub(super) async fn decide(
     if output.is_json() {
         output.json(&decided);
     } else {
-        output.line(&format!("{} discordanze aggiornate", decided.changed.len()));
+        output.line(&format!("{} {}", decided.changed.len(), output.words.items_updated));
         show::refused(&decided.refused, output);
     }
     Ok(if decided.refused.is_empty() { Exit::Done } else { Exit::Failed })
@@ -74,7 +74,7 @@ async fn chosen(store: &dyn Store, about: &Chosen) -> anyhow::Result<(Vec<WorkIt
 /// Repairs, or approves repairs.
 pub(super) async fn repair(node: &Node, arguments: &Decide, approves: bool, output: &Output) -> anyhow::Result<Exit> {
     if node.flow.reconciliation.four_eyes && arguments.by.is_some() && !arguments.dry_run {
-        output.note("Con four_eyes decide chi esegue il comando: --by non è ammesso, ognuno usa la propria utenza");
+        output.note(output.words.no_by_with_four_eyes);
         return Ok(Exit::Usage);
     }
     let mut about = arguments.chosen()?;
@@ -99,7 +99,7 @@ pub(super) async fn repair(node: &Node, arguments: &Decide, approves: bool, outp
     // What somebody decided before, and a process that died did not do, comes first.
     let before = repair::resume(flow).await?;
     if before.sent_again + before.read_again + before.segnalazioni > 0 {
-        output.note("Prima sono state completate le riparazioni decise e rimaste a metà");
+        output.note(output.words.halves_done);
     }
     let repairs =
         if approves { repair::approve(flow, &about, &by).await? } else { repair::repair(flow, &about, &by).await? };
@@ -138,10 +138,10 @@ fn tell(repairs: &repair::Repairs, output: &Output) {
 /// Asks a person. None: go on; otherwise how the command ends.
 fn ask(count: u64, output: &Output) -> anyhow::Result<Option<Exit>> {
     if !std::io::stdin().is_terminal() {
-        output.note("Nessuno a cui chiedere: aggiungere --yes, oppure --dry-run per vedere soltanto");
+        output.note(output.words.nobody_to_ask);
         return Ok(Some(Exit::Usage));
     }
-    output.note(&format!("Procedere con {count} discordanze? [s/N]"));
+    output.note(&format!("{} {count}", output.words.proceed_with));
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
     let is_yes = matches!(answer.trim().to_lowercase().as_str(), "s" | "si" | "sì" | "y" | "yes");

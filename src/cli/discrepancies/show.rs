@@ -1,19 +1,23 @@
-//! Discrepancies as tables for people, in Italian.
+//! Discrepancies as tables for people.
 
 use canonical::values::{CalendarDate, Importo, UtcInstant};
 
 use crate::cli::output::Output;
+use crate::cli::table::{name, number, sentence, value};
 use crate::clock::italian_day;
 use crate::discrepancy::working_days::working_days;
 use crate::discrepancy::{Cause, Group, WorkItem};
 use crate::flow::reconcile::repair::{Change, Repairs};
+use crate::flow::report::forms::day;
+use crate::flow::report::standing::Standing;
 use crate::flow::report::words::{self, Language};
 use crate::http::italian;
 use crate::storage::ItemEvent;
 
-pub(super) fn groups(groups: &[Group], limit: usize, output: &Output) {
+pub(super) fn groups(groups: &[Group], standing: Standing, limit: usize, output: &Output) {
+    let told = output.words;
     if groups.is_empty() {
-        output.line("Nessuna discordanza: le parti concordano.");
+        output.line(told.no_discrepancies);
         return;
     }
     let language = output.words.language();
@@ -30,28 +34,41 @@ pub(super) fn groups(groups: &[Group], limit: usize, output: &Output) {
             group.count.to_string(),
             group.new.to_string(),
             group.at_stake.to_string(),
-            italian(group.oldest),
+            day(italian_day(group.oldest), language),
         ]
     });
-    let headers =
-        ["Confronto", "Regola", "Gravità", "Forma", "Campo", "Contro", "Causa", "Quante", "Nuove", "Importo", "Dal"];
-    let title = format!("Discordanze per causa ({all} in {} gruppi)", groups.len());
-    output.table(&title, &headers, rows.collect(), 7);
+    let columns = [
+        name(told.comparison),
+        name(told.rule),
+        value(told.severity),
+        sentence(told.shape),
+        value(told.field),
+        name(told.against),
+        sentence(told.cause),
+        number(told.how_many),
+        number(told.how_many_new),
+        number(told.amount),
+        number(told.from_day),
+    ];
+    let title = format!("{} ({all} / {} {})", told.by_cause, groups.len(), told.groups);
+    output.table(&title, &columns, &rows.collect::<Vec<_>>());
+    output.paragraph(&format!("{}: {}.", told.of_discrepancies, standing.sentence(language)));
 }
 
 pub(super) fn items(items: &[WorkItem], count: u64, now: UtcInstant, output: &Output) {
     if items.is_empty() {
-        output.line("Nessuna discordanza.");
+        output.line(output.words.none_of_these);
         return;
     }
     let language = output.words.language();
-    output.line(&format!("\nDiscordanze ({} / {count})\n", items.len()));
+    let told = output.words;
+    output.line(&format!("\n{} ({} / {count})\n", told.of_discrepancies, items.len()));
     let widest = items.iter().map(|item| item.id.to_string().len()).max().unwrap_or_default();
     for item in items {
         let found = &item.discrepancy;
         let field = found.field.as_deref().unwrap_or_else(|| words::shape(found.shape, language));
         let rule = format!("{} {}", found.rule.code(), words::rule(found.rule, language));
-        let state = format!("{}, {} giorni lavorativi", words::state(&item.state, language), age(item, now));
+        let state = format!("{}, {} {}", words::state(&item.state, language), age(item, now), told.working_days);
         let place =
             if found.unit.ends_with(&found.row) { found.unit.clone() } else { format!("{} {}", found.unit, found.row) };
         let lines = [
@@ -66,13 +83,14 @@ pub(super) fn items(items: &[WorkItem], count: u64, now: UtcInstant, output: &Ou
 pub(super) fn one(item: &WorkItem, history: &[ItemEvent], now: UtcInstant, output: &Output) {
     let found = &item.discrepancy;
     let language = output.words.language();
+    let told = output.words;
     let mut rows = vec![
-        ["Confronto".to_owned(), found.comparison.clone()],
-        ["Unità".to_owned(), found.unit.clone()],
-        ["Riga".to_owned(), found.row.clone()],
-        ["Campo".to_owned(), found.field.clone().unwrap_or_else(|| words::shape(found.shape, language).to_owned())],
+        [told.comparison.to_owned(), found.comparison.clone()],
+        [told.unit.to_owned(), found.unit.clone()],
+        [told.row.to_owned(), found.row.clone()],
+        [told.field.to_owned(), found.field.clone().unwrap_or_else(|| words::shape(found.shape, language).to_owned())],
         [
-            "Regola".to_owned(),
+            told.rule.to_owned(),
             format!(
                 "{} {} ({})",
                 found.rule.code(),
@@ -80,33 +98,41 @@ pub(super) fn one(item: &WorkItem, history: &[ItemEvent], now: UtcInstant, outpu
                 words::severity(found.severity, language)
             ),
         ],
-        ["Causa".to_owned(), cause(found.cause, language).to_owned()],
-        ["Stato".to_owned(), words::state_sentence(&item.state, language).to_owned()],
-        ["Da fare".to_owned(), words::act_sentence(found.act, language).to_owned()],
-        ["Aperta da".to_owned(), format!("{} giorni lavorativi, dal {}", age(item, now), italian(item.first_seen))],
-        ["Riaperta".to_owned(), format!("{} volte", item.reopened)],
+        [told.cause.to_owned(), cause(found.cause, language).to_owned()],
+        [told.state.to_owned(), words::state_sentence(&item.state, language).to_owned()],
+        [told.to_do.to_owned(), words::act_sentence(found.act, language).to_owned()],
+        [
+            told.open_for.to_owned(),
+            format!("{} {}, {} {}", age(item, now), told.working_days, told.since_day, italian(item.first_seen)),
+        ],
+        [told.reopened.to_owned(), format!("{} {}", item.reopened, told.times)],
     ];
     let more = [
-        ("Importo", found.at_stake.map(|amount: Importo| amount.to_string())),
-        ("Ente", found.body.clone()),
-        ("Scadenza", found.deadline.map(CalendarDate::italian)),
-        ("Ufficio", item.office.clone()),
-        ("Segnalata in alto", item.escalated_at.map(italian)),
+        (told.amount, found.at_stake.map(|amount: Importo| amount.to_string())),
+        (told.body, found.body.clone()),
+        (told.deadline, found.deadline.map(CalendarDate::italian)),
+        (told.office, item.office.clone()),
+        (told.escalated, item.escalated_at.map(italian)),
     ];
     rows.extend(more.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value?])));
-    let rows = rows.into_iter().map(Vec::from).collect();
-    output.table(&format!("Discordanza n. {}", item.id), &["", ""], rows, 2);
+    let rows: Vec<_> = rows.into_iter().map(Vec::from).collect();
+    output.table(&format!("{} {}", told.discrepancy_number, item.id), &[name(""), sentence("")], &rows);
     let rows = found.sides.iter().map(|side| {
         vec![
             side.system.clone(),
-            if side.is_owner { "sì" } else { "" }.to_owned(),
+            if side.is_owner { told.yes } else { "" }.to_owned(),
             side.value.clone().unwrap_or_else(|| "–".to_owned()),
             side.as_of.map_or_else(String::new, CalendarDate::italian),
         ]
     });
-    output.table("Che cosa dicono le parti", &["Sistema", "Titolare", "Valore", "Dati al"], rows.collect(), 4);
+    let columns = [name(told.system), name(told.owner), sentence(told.value), name(told.as_of)];
+    output.table(told.what_sides_say, &columns, &rows.collect::<Vec<_>>());
     let rows = history.iter().map(|event| {
-        let who = event.who.clone().or_else(|| event.run.map(|run| format!("confronto {run}"))).unwrap_or_default();
+        let who = event
+            .who
+            .clone()
+            .or_else(|| event.run.map(|run| format!("{} {run}", told.of_comparison)))
+            .unwrap_or_default();
         vec![
             italian(event.at),
             words::event(event.kind, language).to_owned(),
@@ -114,11 +140,13 @@ pub(super) fn one(item: &WorkItem, history: &[ItemEvent], now: UtcInstant, outpu
             event.reason.clone().unwrap_or_default(),
         ]
     });
-    output.table("Che cosa è successo", &["Quando", "Che cosa", "Chi", "Perché"], rows.collect(), 4);
+    let columns = [name(told.when), sentence(told.what), name(told.who), sentence(told.why)];
+    output.table(told.what_happened, &columns, &rows.collect::<Vec<_>>());
 }
 
 /// What a repair is about, or what came of it.
 pub(super) fn repairs(repairs: &Repairs, output: &Output) {
+    let told = output.words;
     if !repairs.changes.is_empty() {
         let rows = repairs.changes.iter().map(|change| {
             let Change { item, unit, row, field, act: what, holds, would_hold, .. } = change;
@@ -132,26 +160,31 @@ pub(super) fn repairs(repairs: &Repairs, output: &Output) {
                 text(would_hold),
             ]
         });
-        let title = format!("Riparazioni ({} / {})", repairs.changes.len(), repairs.changes_in_all);
-        let headers = ["N.", "Unità e riga", "Campo", "Che cosa", "Oggi tiene", "Terrebbe"];
-        output.narrow_table(&title, &headers, rows.collect());
+        let title = format!("{} ({} / {})", told.repairs, repairs.changes.len(), repairs.changes_in_all);
+        let columns = [
+            name(told.number),
+            sentence(told.unit_and_row),
+            name(told.field),
+            sentence(told.what),
+            sentence(told.holds_today),
+            sentence(told.would_hold),
+        ];
+        output.table(&title, &columns, &rows.collect::<Vec<_>>());
     }
     if repairs.units > 0 {
-        output.line(&format!(
-            "Ogni unità è inviata intera ({}): cambiano tutti i campi elencati, anche quelli fuori dalla scelta ({}, «–»)",
-            repairs.units, repairs.not_chosen
-        ));
+        let of = format!("{} {}; {} {}.", repairs.units, told.sent_whole, repairs.not_chosen, told.outside_choice);
+        output.paragraph(&of);
     }
     if repairs.changes.iter().any(|change| !change.seen_now && change.act == crate::discrepancy::Act::SendAgain) {
-        output.note("Una destinazione non è stata letta fin lì: per le sue unità vale l'ultimo confronto");
+        output.note(told.not_read_so_far);
     }
     let lines = [
-        (repairs.for_people, "solo per persone: niente da riparare da qui"),
-        (repairs.to_approve, "in attesa di approvazione da un'altra persona"),
-        (repairs.sent_again, "unità da inviare di nuovo"),
-        (repairs.read_again, "fonti da rileggere dall'inizio"),
-        (repairs.segnalazioni, "segnalazioni aperte"),
-        (repairs.postponed, "decise e da completare quando la destinazione sarà leggibile"),
+        (repairs.for_people, told.for_people),
+        (repairs.to_approve, told.to_approve),
+        (repairs.sent_again, told.sent_again),
+        (repairs.read_again, told.sources_read_again),
+        (repairs.segnalazioni, told.segnalazioni),
+        (repairs.postponed, told.postponed),
     ];
     for (count, words) in lines.into_iter().filter(|(count, _)| *count > 0) {
         output.line(&format!("{count} {words}"));
@@ -162,7 +195,7 @@ pub(super) fn repairs(repairs: &Repairs, output: &Output) {
 /// What could not be done.
 pub(super) fn refused(refused: &std::collections::BTreeMap<String, u64>, output: &Output) {
     for (why, count) in refused {
-        output.note(&format!("{count} non fatte: {why}"));
+        output.note(&format!("{count} {}: {why}", output.words.not_done_because));
     }
 }
 

@@ -25,7 +25,7 @@ pub enum FileError {
     #[error("{} is there already: give another name, or --force", .0.display())]
     Exists(PathBuf),
     /// The disk.
-    #[error("report not written to {}", .path.display())]
+    #[error("not written to {}", .path.display())]
     Io {
         /// The file.
         path: PathBuf,

@@ -160,16 +160,17 @@ fn sum(of: Option<String>, sum: Sum) -> ReportSum {
 }
 
 fn totals(about: &About, totals: &Totals) -> ReportTotals {
-    let five = totals.five_numbers(&about.runs);
+    let rows = totals.row_numbers(&about.runs);
     let number = |(rows, at_stake)| ReportNumber { rows, at_stake };
     let ages = totals.by_age.iter().enumerate();
     ReportTotals {
-        equal: five.equal,
-        different: number(five.different),
-        different_explained: five.different_explained,
-        only_here: number(five.only_here),
-        only_there: number(five.only_there),
-        skipped: five.skipped,
+        equal: rows.equal,
+        // For programs these rows include the explained ones, which are counted once more beside them.
+        different: number((rows.different.0 + rows.explained.0, model::plus(rows.different.1, Some(rows.explained.1)))),
+        different_explained: rows.explained.0,
+        only_here: number(rows.only_here),
+        only_there: number(rows.only_there),
+        skipped: rows.skipped,
         all: sum(None, totals.all),
         groups: totals.groups().into_iter().map(group).collect(),
         by_body: totals.by_body.iter().map(|(of, found)| sum(of.clone(), *found)).collect(),

@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 use canonical::Rule;
 use canonical::values::{CalendarDate, Importo, UtcInstant};
 
+use super::standing::Standing;
 use super::words::Language;
 use crate::clock::italian_day;
 use crate::discrepancy::working_days::working_days;
-use crate::discrepancy::{Cause, Group, Shape, State, WorkItem};
+use crate::discrepancy::{Cause, Group, SOURCES, Shape, State, WorkItem};
 
 /// What is known before the first page.
 #[derive(Debug, Clone)]
@@ -111,15 +112,16 @@ pub struct Sum {
     pub at_stake: Importo,
 }
 
-/// The five numbers, in rows, with the amounts of the discrepancies in the report.
+/// The rows of the comparisons by what came of them, each in one place, with the amounts of the
+/// discrepancies in the report.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FiveNumbers {
+pub struct RowNumbers {
     /// Rows equal in every field.
     pub equal: u64,
-    /// Rows that differ, and their amounts.
+    /// Rows that differ for no known cause, and their amounts.
     pub different: (u64, Importo),
-    /// Of these rows, the ones that known causes account for.
-    pub different_explained: u64,
+    /// Rows that differ, and known causes account for all of it, and their amounts.
+    pub explained: (u64, Importo),
     /// Rows that only we have, and their amounts.
     pub only_here: (u64, Importo),
     /// Rows that only the other side has, and their amounts.
@@ -273,34 +275,55 @@ impl Totals {
         groups
     }
 
-    /// The five numbers of the runs, with the amounts of these discrepancies.
-    pub fn five_numbers(&self, runs: &[RunFacts]) -> FiveNumbers {
-        FiveNumbers::of(runs, |shape| self.by_shape.get(&shape).map_or_else(Importo::default, |sum| sum.at_stake))
+    /// The rows of the runs, with the amounts of these discrepancies.
+    pub fn row_numbers(&self, runs: &[RunFacts]) -> RowNumbers {
+        RowNumbers::of(runs, self.groups.values())
+    }
+
+    /// These discrepancies by state.
+    pub fn standing(&self) -> Standing {
+        let of = |state: &State| self.by_state.get(state.name()).map_or(0, |sum| sum.count);
+        Standing {
+            open: of(&State::Open),
+            explained: of(&State::Explained),
+            accepted: of(&State::Accepted { until: None }),
+            closed: of(&State::Closed),
+        }
     }
 }
 
-impl FiveNumbers {
-    /// The numbers of the runs, with the amount of each shape.
-    pub fn of(runs: &[RunFacts], amount: impl Fn(Shape) -> Importo) -> Self {
-        let mut five = Self {
-            equal: 0,
-            different: (0, plus(amount(Shape::Differs), Some(amount(Shape::Breaks)))),
-            different_explained: 0,
-            only_here: (0, amount(Shape::MissingThere)),
-            only_there: (0, amount(Shape::MissingHere)),
-            skipped: BTreeMap::new(),
-        };
+impl RowNumbers {
+    /// The rows of the runs, with the amounts of the groups.
+    pub fn of<'a>(runs: &[RunFacts], groups: impl Iterator<Item = &'a Group>) -> Self {
+        let mut rows = Self::default();
+        for group in groups {
+            // Between sources a row is all that is said of one thing: it differs where one says nothing of it.
+            let is_of_sources = group.comparison == SOURCES;
+            let (_, amount) = match (group.shape, group.cause) {
+                (Shape::MissingThere, _) if !is_of_sources => &mut rows.only_here,
+                (Shape::MissingHere, _) if !is_of_sources => &mut rows.only_there,
+                (_, None) => &mut rows.different,
+                (_, Some(_)) => &mut rows.explained,
+            };
+            *amount = plus(*amount, Some(group.at_stake));
+        }
         for run in runs {
-            five.equal += run.equal;
-            five.different.0 += run.different;
-            five.different_explained += run.different_explained;
-            five.only_here.0 += run.only_here;
-            five.only_there.0 += run.only_there;
+            rows.equal += run.equal;
+            rows.different.0 += run.different.saturating_sub(run.different_explained);
+            rows.explained.0 += run.different_explained;
+            rows.only_here.0 += run.only_here;
+            rows.only_there.0 += run.only_there;
             for (reason, count) in run.skipped.iter().filter(|(_, count)| **count > 0) {
-                *five.skipped.entry(reason.clone()).or_default() += count;
+                *rows.skipped.entry(reason.clone()).or_default() += count;
             }
         }
-        five
+        rows
+    }
+
+    /// All rows: each stands in one of the numbers.
+    pub fn all(&self) -> u64 {
+        let skipped: u64 = self.skipped.values().sum();
+        self.equal + self.different.0 + self.explained.0 + self.only_here.0 + self.only_there.0 + skipped
     }
 }
 

@@ -2,11 +2,12 @@
 
 use askama::Template;
 
-use super::super::facts::{Facts, GroupRow, ItemRow, five_numbers};
+use super::super::facts::{Facts, GroupRow, ItemRow};
 use super::PAGE;
 use crate::discrepancy::{Group, SOURCES, Side, WorkItem};
 use crate::flow::report::forms::{self, instant, visible, whole};
-use crate::flow::report::model::About;
+use crate::flow::report::model::{About, RowNumbers};
+use crate::flow::report::standing::Standing;
 use crate::flow::report::words::{self, Headings, Language, headings};
 use crate::storage::{CauseFilter, FieldFilter, ItemEvent, ItemFilter, NewIn, StateFilter};
 
@@ -21,6 +22,10 @@ struct GroupsPage {
     bar: Bar,
     groups: Vec<GroupRow>,
     count: String,
+    /// How the discrepancies of the filter add up, where there is one.
+    filtered: Option<String>,
+    /// How all of them do.
+    standing: String,
     sign_offs: Vec<[String; 5]>,
 }
 
@@ -168,15 +173,22 @@ fn of_group(filter: &ItemFilter, group: &Group) -> ItemFilter {
     }
 }
 
-pub(super) fn groups_page(about: &About, filter: &ItemFilter, groups: &[Group]) -> Result<String, askama::Error> {
+pub(super) fn groups_page(
+    about: &About,
+    filter: &ItemFilter,
+    groups: &[Group],
+    (filtered, standing): (Standing, Standing),
+) -> Result<String, askama::Error> {
     let items_link = |group: &Group| format!("/reconciliation/items?{}", query(&of_group(filter, group)));
     let page = GroupsPage {
         generated_at: instant(about.made_at, LANGUAGE),
         words: headings(LANGUAGE),
-        facts: Facts::of(about, &five_numbers(about, groups)),
+        facts: Facts::of(about, &RowNumbers::of(&about.runs, groups.iter())),
         bar: bar(about, filter, "/reconciliation"),
         groups: groups.iter().map(|group| GroupRow::of(group, LANGUAGE, Some(items_link(group)))).collect(),
         count: whole(groups.iter().map(|group| group.count).sum(), LANGUAGE),
+        filtered: (*filter != ItemFilter::default()).then(|| filtered.sentence(LANGUAGE)),
+        standing: standing.sentence(LANGUAGE),
         sign_offs: about
             .sign_offs
             .iter()

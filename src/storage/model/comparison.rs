@@ -83,6 +83,12 @@ impl ReconciliationCounts {
         }
     }
 
+    /// All rows: each stands in one of the counts, beside what is expected and observed.
+    pub fn all(&self) -> u64 {
+        let compared = self.equal + self.different + self.explained;
+        compared + self.missing_there + self.missing_here + self.on_its_way + self.stopped
+    }
+
     /// What these counts say where so many work items are open: what was accepted is no difference.
     pub fn verdict_beside(mut self, open: u64, complete: bool) -> Verdict {
         if open == 0 {

@@ -44,12 +44,13 @@ headings! {
     no_runs: "Nessun confronto ancora.", "No comparison yet.";
     incomplete: "Il confronto non è completo: ciò che non è stato letto non può dirsi mancante.",
         "The comparison is not complete: what was not read cannot be called missing.";
-    five_numbers: "Cinque numeri", "Five numbers";
+    row_numbers: "Righe confrontate", "Rows compared";
+    rows_in_all: "Righe in tutto", "Rows in all";
     equal: "Uguali", "Equal";
     different: "Diverse", "Different";
-    of_which_explained: "di cui spiegate", "of which explained";
-    only_here: "Solo qui", "Only here";
-    only_there: "Solo là", "Only there";
+    explained: "Spiegate", "Explained";
+    only_here: "Mancano là", "Missing there";
+    only_there: "Mancano qui", "Missing here";
     skipped: "Non confrontate", "Not compared";
     reason: "Motivo", "Reason";
     rows: "Righe", "Rows";

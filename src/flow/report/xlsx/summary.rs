@@ -101,21 +101,23 @@ pub(super) fn write(sheet: &mut Worksheet, formats: &Formats, about: &About, tot
         ])?;
     }
 
-    let five = totals.five_numbers(&about.runs);
-    pen.section(headings.five_numbers)?;
+    let numbers = totals.row_numbers(&about.runs);
+    pen.section(headings.row_numbers)?;
     pen.head(&["", headings.rows, headings.at_stake])?;
-    pen.line([text(headings.equal), Cell::Whole(five.equal)])?;
-    for (name, (rows, amount)) in
-        [(headings.different, five.different), (only_here, five.only_here), (only_there, five.only_there)]
-    {
+    pen.line([text(headings.equal), Cell::Whole(numbers.equal)])?;
+    for (name, (rows, amount)) in [
+        (headings.different, numbers.different),
+        (headings.explained, numbers.explained),
+        (only_here, numbers.only_here),
+        (only_there, numbers.only_there),
+    ] {
         pen.line([text(name), Cell::Whole(rows), Cell::Amount(amount)])?;
     }
-    let explained = format!("{} – {}", headings.different, headings.of_which_explained);
-    pen.line([Cell::Text(explained), Cell::Whole(five.different_explained)])?;
-    pen.line([text(headings.skipped), Cell::Whole(five.skipped.values().sum())])?;
-    for (reason, rows) in &five.skipped {
+    pen.line([text(headings.skipped), Cell::Whole(numbers.skipped.values().sum())])?;
+    for (reason, rows) in &numbers.skipped {
         pen.line([Cell::Text(format!("   {}", skipped(reason, language))), Cell::Whole(*rows)])?;
     }
+    pen.line([text(headings.rows_in_all), Cell::Whole(numbers.all())])?;
 
     groups(&mut pen, about, totals)?;
     let named = |of: &Option<String>, nobody: &str| of.as_deref().unwrap_or(nobody).to_owned();
@@ -173,6 +175,7 @@ fn groups(pen: &mut Pen<'_>, about: &About, totals: &Totals) -> Result<(), XlsxE
             group.deadline.map_or(Cell::Empty, Cell::Day),
         ])?;
     }
+    pen.line([Cell::Text(format!("{}: {}", headings.items, totals.standing().sentence(language)))])?;
     pen.line([text(headings.total)].into_iter().chain((0..5).map(|_| Cell::Empty)).chain([
         Cell::Whole(totals.all.count),
         Cell::Empty,
