@@ -21,7 +21,7 @@ use crate::clock::{Clock as _, SystemClock};
 /// Send the daily files of calls to the platform, and ask what it says of them.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// The client api interop that sends, as named in `[pdnd.NAME]`; not needed when one alone has a tracing_url
+    /// The client api interop that sends, as named in `[pdnd.NAME]`; not needed when one alone has a `tracing_url`
     #[arg(long, value_name = "NAME", global = true)]
     by: Option<String>,
     #[command(subcommand)]
@@ -60,7 +60,8 @@ struct File {
     /// The day, YYYY-MM-DD
     day: CalendarDate,
     /// The file
-    file: PathBuf,
+    #[arg(value_name = "FILE")]
+    path: PathBuf,
     /// Only check the file; nothing is sent
     #[arg(long)]
     dry_run: bool,
@@ -89,7 +90,7 @@ pub(super) async fn run(
     let bytes = match file {
         None => Vec::new(),
         Some(file) => {
-            let bytes = read(&file.file)?;
+            let bytes = read(&file.path)?;
             if let Some(exit) = checked(&bytes, file, language, output) {
                 return Ok(exit);
             }
@@ -111,7 +112,7 @@ pub(super) async fn run(
         }
     };
     let now = || SystemClock.now();
-    match &arguments.command {
+    Ok(match &arguments.command {
         Command::Submit(file) => told_taken(api.send(Sending::Submit(file.day), &bytes, now).await, output),
         Command::Recover(again) => told_taken(api.send(Sending::Recover(&again.id), &bytes, now).await, output),
         Command::Replace(again) => told_taken(api.send(Sending::Replace(&again.id), &bytes, now).await, output),
@@ -127,7 +128,7 @@ pub(super) async fn run(
                 true,
             )
         }),
-    }
+    })
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
@@ -155,17 +156,17 @@ fn checked(bytes: &[u8], file: &File, language: Language, output: &Output) -> Op
     }
 }
 
-fn told_taken(taken: Result<Taken, AdapterError>, output: &Output) -> anyhow::Result<Exit> {
+fn told_taken(taken: Result<Taken, AdapterError>, output: &Output) -> Exit {
     let taken = match taken {
         Ok(taken) => taken,
-        Err(error) => return Ok(failed(error, output)),
+        Err(error) => return failed(error, output),
     };
     if output.is_json() {
         output.json(&taken);
     } else {
-        output.line(&taken.id);
+        output.line(&taken.id.replace(char::is_control, " "));
     }
-    Ok(if taken.has_errors { Exit::Differences } else { Exit::Done })
+    if taken.has_errors { Exit::Differences } else { Exit::Done }
 }
 
 /// Rows, and whether one of them is something wrong.
@@ -173,10 +174,10 @@ fn told_rows<T: Serialize>(
     rows: Result<Rows<T>, AdapterError>,
     output: &Output,
     line: impl Fn(&T) -> (String, bool),
-) -> anyhow::Result<Exit> {
+) -> Exit {
     let rows = match rows {
         Ok(rows) => rows,
-        Err(error) => return Ok(failed(error, output)),
+        Err(error) => return failed(error, output),
     };
     if output.is_json() {
         output.json(&serde_json::json!({ "total": rows.total, "rows": rows.results }));
@@ -188,10 +189,11 @@ fn told_rows<T: Serialize>(
             exit = Exit::Differences;
         }
         if !output.is_json() {
-            output.line(&line);
+            // What others wrote moves no cursor of ours.
+            output.line(&line.replace(char::is_control, " "));
         }
     }
-    Ok(exit)
+    exit
 }
 
 fn failed(error: AdapterError, output: &Output) -> Exit {

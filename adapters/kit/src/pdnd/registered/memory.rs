@@ -78,7 +78,7 @@ impl Remembered {
                 return Look::Known(found.clone());
             }
         }
-        if !self.silent_at.is_some_and(|at| now.saturating_sub(at) < PAUSE_SECONDS) {
+        if self.silent_at.is_none_or(|at| now.saturating_sub(at) >= PAUSE_SECONDS) {
             return Look::Ask;
         }
         self.in_silence(keeping, now).map_or(Look::Silent, |key| Look::Known(Some(key.clone())))
@@ -154,24 +154,24 @@ mod tests {
         UtcInstant::from_unix_micros(seconds * 1_000_000).unwrap()
     }
 
-    fn key(owner: &str) -> Option<RegisteredKey> {
+    fn key(owner: &str) -> RegisteredKey {
         let key = Arc::new(PublicKey::rsa(&[3; 256], &[1, 0, 1]));
-        Some(RegisteredKey { owner: owner.to_owned(), key })
+        RegisteredKey { owner: owner.to_owned(), key }
     }
 
     #[test]
     fn a_key_is_believed_for_its_time_and_a_day_while_the_platform_is_silent() {
         let memory = Memory::new(KEEPING);
         assert_eq!(memory.look(CLIENTS, "k", at(0)), Look::Ask);
-        memory.said(CLIENTS, "k", key("c"), at(0));
-        assert_eq!(memory.look(CLIENTS, "k", at(3_599)), Look::Known(key("c")));
+        memory.said(CLIENTS, "k", Some(key("c")), at(0));
+        assert_eq!(memory.look(CLIENTS, "k", at(3_599)), Look::Known(Some(key("c"))));
         assert_eq!(memory.look(CLIENTS, "k", at(3_600)), Look::Ask);
         assert_eq!(memory.look(Register::Keychains, "k", at(1)), Look::Ask, "each register has its own names");
         memory.was_silent(CLIENTS, "k", at(3_600));
-        assert_eq!(memory.look(CLIENTS, "k", at(3_609)), Look::Known(key("c")));
+        assert_eq!(memory.look(CLIENTS, "k", at(3_609)), Look::Known(Some(key("c"))));
         assert_eq!(memory.look(CLIENTS, "k", at(3_610)), Look::Ask, "the platform is asked again");
         memory.was_silent(CLIENTS, "k", at(86_399));
-        assert_eq!(memory.look(CLIENTS, "k", at(86_399)), Look::Known(key("c")));
+        assert_eq!(memory.look(CLIENTS, "k", at(86_399)), Look::Known(Some(key("c"))));
         assert_eq!(memory.look(CLIENTS, "k", at(86_400)), Look::Silent, "no longer than a day");
     }
 
@@ -183,35 +183,35 @@ mod tests {
         assert_eq!(memory.look(CLIENTS, "k", at(60)), Look::Ask);
         memory.was_silent(CLIENTS, "k", at(60));
         assert_eq!(memory.look(CLIENTS, "k", at(60)), Look::Silent);
-        memory.said(CLIENTS, "k", key("c"), at(61));
-        assert_eq!(memory.look(CLIENTS, "k", at(62)), Look::Known(key("c")), "silence ends with an answer");
+        memory.said(CLIENTS, "k", Some(key("c")), at(61));
+        assert_eq!(memory.look(CLIENTS, "k", at(62)), Look::Known(Some(key("c"))), "silence ends with an answer");
     }
 
     #[test]
     fn a_full_memory_forgets_absent_names_first_and_never_grows() {
         let memory = Memory::new(KEEPING);
-        memory.said(CLIENTS, "mine", key("c"), at(0));
+        memory.said(CLIENTS, "mine", Some(key("c")), at(0));
         memory.said(CLIENTS, "a", None, at(0));
         memory.was_silent(CLIENTS, "b", at(0));
-        memory.said(CLIENTS, "mine", key("c"), at(1));
+        memory.said(CLIENTS, "mine", Some(key("c")), at(1));
         assert_eq!(memory.look(CLIENTS, "a", at(1)), Look::Known(None), "nothing was pushed out by itself");
         memory.said(CLIENTS, "d", None, at(1));
-        assert_eq!(memory.look(CLIENTS, "mine", at(1)), Look::Known(key("c")));
+        assert_eq!(memory.look(CLIENTS, "mine", at(1)), Look::Known(Some(key("c"))));
         assert_eq!(
             (memory.look(CLIENTS, "a", at(1)), memory.look(CLIENTS, "d", at(1))),
             (Look::Ask, Look::Known(None))
         );
         for name in ["e", "f", "g"] {
-            memory.said(CLIENTS, name, key("c"), at(2));
+            memory.said(CLIENTS, name, Some(key("c")), at(2));
             assert!(memory.names().len() <= KEEPING.most);
         }
-        assert_eq!(memory.look(CLIENTS, "g", at(2)), Look::Known(key("c")));
+        assert_eq!(memory.look(CLIENTS, "g", at(2)), Look::Known(Some(key("c"))));
     }
 
     #[test]
     fn a_key_that_is_forgotten_is_asked_for_again() {
         let memory = Memory::new(KEEPING);
-        memory.said(CLIENTS, "k", key("c"), at(0));
+        memory.said(CLIENTS, "k", Some(key("c")), at(0));
         memory.said(CLIENTS, "l", None, at(0));
         assert_eq!(
             [memory.forget(CLIENTS, "k"), memory.forget(CLIENTS, "l"), memory.forget(CLIENTS, "k")],
