@@ -252,6 +252,10 @@ impl WorkItems for Standing {
         unreachable!("pages and reports only read")
     }
 
+    async fn rest_on(&self, _: &ComparisonRun, _: &str, _: UtcInstant) -> Result<(), StorageError> {
+        unreachable!("pages and reports only read")
+    }
+
     async fn keep_units(&self, _: &ComparisonRun, _: &[String], _: UtcInstant) -> Result<(), StorageError> {
         unreachable!("pages and reports only read")
     }

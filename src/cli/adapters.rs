@@ -35,9 +35,9 @@ pub(super) fn run(parts: &Parts, arguments: &Arguments, output: &Output) -> Exit
             vec![
                 capability.system.to_owned(),
                 roles_in(capability, words),
-                contract(capability, words),
+                capability.contract.to_owned(),
                 status(capability.status).to_owned(),
-                title(capability, words).to_owned(),
+                capability.title.to_owned(),
             ]
         })
         .collect();
@@ -81,46 +81,6 @@ fn roles(capability: &Capability) -> String {
 fn roles_in(capability: &Capability, words: &Words) -> String {
     let named = [("source", words.roles_source), ("target", words.roles_target), ("observer", words.roles_observer)];
     named.iter().fold(roles(capability), |roles, (role, word)| roles.replace(role, word))
-}
-
-/// What a system is: each says it in Italian itself.
-fn title(capability: &Capability, words: &Words) -> &'static str {
-    if words.are_italian() { capability.title } else { english_title(capability.system).unwrap_or(capability.title) }
-}
-
-fn english_title(system: &str) -> Option<&'static str> {
-    Some(match system {
-        "file-drop" => "Exchange folder: datasets of Law 190/2012 and canonical records",
-        "pad-file" => "Tables exported by procurement platforms (CSV and XLSX with a mapping file)",
-        "pad-maggioli" => "Appalti & Contratti, platform of a Province: procedures, awards, contracts",
-        "contabilita" => "Accounting of the body: commitments and payment orders by CIG and CUP",
-        "scp-programmi" => "SCP of the Ministry: publication of three-year programmes of works, supplies and services",
-        "scp-tabelle" => "Context tables of SCP: the codes that the portal of the Ministry takes",
-        "scp-opendata" => "Open data of SCP: notices published on the portal of the Ministry",
-        "scp-esecuzione" => "SCP Esecuzione, platform of the Ministry for the execution of contracts",
-        "pico" => "Pi.Co., shared platform of the Provinces (UPI)",
-        "hub" => "HUB Contratti Pubblici (MIT), support for the qualification of authorities",
-        "osservatorio" => "Regional observatory of public contracts",
-        "anac-opendata" => "ANAC: open data (BDNCP), OCDS releases and legal notices",
-        "mop-regis" => "Open data of works: OpenCUP, OpenBDAP, MOP, PNC and ReGiS",
-        "registri" => "Public registries: territories (ISTAT) and bodies (IPA)",
-        _ => return None,
-    })
-}
-
-/// The contract, with its few words in the language of the reader.
-fn contract(capability: &Capability, words: &Words) -> String {
-    let english = [
-        ("canonical NDJSON v1", "NDJSON canonico v1"),
-        ("CSV and XLSX by mapping file v1", "CSV e XLSX con file di mappatura v1"),
-    ];
-    let italian = [
-        ("(pubblico); pacchetti v0 (assunto)", "(public); packages v0 (assumed)"),
-        ("(61 colonne), JSON per CIG", "(61 columns), JSON by CIG"),
-        ("avvisi PVL", "PVL notices"),
-    ];
-    let others: &[_] = if words.are_italian() { &english } else { &italian };
-    others.iter().fold(capability.contract.to_owned(), |told, (from, to)| told.replace(from, to))
 }
 
 fn status(status: ContractStatus) -> &'static str {

@@ -7,6 +7,7 @@ mod data;
 mod planted;
 
 use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,8 +62,7 @@ pub(super) async fn run(
         output.note(&format!("{}: {}", folder.display(), output.words.not_a_demo));
         return Ok(Exit::Configuration);
     }
-    // The folder stands on the command line.
-    data::prepare(folder).map_err(|error| Misused(format!("preparing the folder {}: {error}", folder.display())))?;
+    data::prepare(folder).map_err(|error| unprepared(folder, error))?;
     let mut node = Node::open(parts, Config::load(folder)?).await?;
     node.start_work().await?;
     let exit = work(&node, arguments, output).await?;
@@ -71,6 +71,14 @@ pub(super) async fn run(
     }
     node.close().await;
     Ok(exit)
+}
+
+/// The folder stands on the command line: that it cannot be there is a mistake there, and a full disk is none.
+fn unprepared(folder: &Path, error: io::Error) -> anyhow::Error {
+    let told = format!("preparing the folder {}", folder.display());
+    let is_misnamed =
+        matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied);
+    if is_misnamed { Misused(format!("{told}: {error}")).into() } else { anyhow::Error::new(error).context(told) }
 }
 
 /// Reads, delivers and compares; then lets somebody else change three things, finds them and

@@ -10,6 +10,7 @@ mod tracing;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use kit::pdnd::access::Access;
 use kit::pdnd::assertion::{Asked, LIFE_SECONDS, mint};
 use kit::pdnd::client::random_name;
 use kit::pdnd::preflight::{self, Mistake};
@@ -69,6 +70,13 @@ pub(super) async fn run(
         output.note(&format!("error: name one of the clients of the configuration: {}", names.join(", ")));
         return Ok(Exit::Usage);
     };
+    // What stops the start of a system that is an e-service is told here too.
+    if config.systems.get(name).is_some_and(|system| system.pdnd.is_some())
+        && let Err(error) = Access::open(connection)
+    {
+        output.problem(&anyhow::Error::new(error).context(format!("systems.{name}.pdnd")));
+        return Ok(Exit::Configuration);
+    }
     assertion(name, connection, arguments.digest.as_deref(), language, output)
 }
 

@@ -12,7 +12,12 @@ pub(super) fn be_relative(config: &mut Config, folder: &Path) {
 }
 
 /// What is wrong with a system as an e-service: the key, and what to write instead.
-pub(super) fn problem<'a>(name: &'a str, system: &SystemConfig) -> Option<(Vec<&'a str>, String)> {
+pub(super) fn problem<'a>(config: &Config, name: &'a str, system: &SystemConfig) -> Option<(Vec<&'a str>, String)> {
+    if system.pdnd.is_some() && config.pdnd.contains_key(name) {
+        let problem =
+            format!("pdnd.{name} together with systems.{name}.pdnd: commands know clients by name; give one another");
+        return Some((vec!["pdnd", name], problem));
+    }
     if system.simulated && system.pdnd.is_some() {
         let problem = format!(
             "systems.{name}.simulated together with systems.{name}.pdnd: a simulator is no e-service; take one of them away"
@@ -43,6 +48,11 @@ mod tests {
         let pdnd = config.systems["hub"].pdnd.as_ref().expect("a client");
         assert_eq!(pdnd.private_key_file, Path::new("/srv/raccordo/c.pem"));
         assert_eq!(pdnd.client_certificate_file.as_deref(), Some(Path::new("/srv/raccordo/tls.pem")));
+        let twice = text.replace("true", "false")
+            + "[pdnd.hub]\nenvironment = \"uat\"\nclient_id = \"d\"\n\
+                    private_key_file = \"d.pem\"\n";
+        let problem = parse(&twice).expect_err("one name for two");
+        assert!(problem.starts_with("line 8: ") && problem.contains("give one another"), "{problem}");
         let misplaced = parse("[systems.hub.settings.pdnd]\nx = 1").expect_err("misplaced");
         assert!(misplaced.contains("[systems.hub.pdnd]"), "{misplaced}");
         let misspelt = parse(&text.replace("true", "false").replace("client_id", "cliente_id")).expect_err("misspelt");

@@ -273,7 +273,7 @@ impl Config {
                 );
                 return Err(lines.at(&["systems", name, "limits", "parallel_requests"], &problem));
             }
-            if let Some((keys, problem)) = eservice::problem(name, system) {
+            if let Some((keys, problem)) = eservice::problem(self, name, system) {
                 return Err(lines.at(&keys, &problem));
             }
             if system.simulated && storage.url.is_some() {

@@ -257,6 +257,9 @@ async fn compare_with(
         let (mut notebook, place) = Notebook::open::<Place>(flow, &run);
         notebook.evidence = listing.map(Listing::evidence);
         if run.progress.is_none() {
+            if let Some(evidence) = &notebook.evidence {
+                flow.store.rest_on(&run, evidence, flow.clock.now()).await?;
+            }
             notebook.begin(listing.is_some()).await?;
         }
         let mut walk = Walk::begin(flow, name, target, side, place).await?;

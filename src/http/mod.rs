@@ -44,9 +44,8 @@ use crate::storage::{ItemFilter, ParkedFilter, ParkedItem, ParkedKind, StorageEr
 /// Seconds after which it is worth asking again.
 const SOON: &str = "10";
 const LATER: &str = "60";
-/// Refused documents that the overview names, and that are counted at once.
-const REFUSED_SHOWN: usize = 50;
-const REFUSED_AT_ONCE: u32 = 1_000;
+/// Refused documents that the overview names.
+const REFUSED_SHOWN: u32 = 50;
 
 /// What every answer carries: only our own styles, no scripts, no frames, no copies.
 const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
@@ -113,16 +112,8 @@ async fn overview_page(State(flow): State<Arc<Flow>>) -> Response {
 /// Documents that were refused whole and wait for a person: the first of them, and how many there are.
 async fn refused_documents(store: &dyn Store) -> Result<(Vec<ParkedItem>, u64), StorageError> {
     let filter = ParkedFilter { kind: Some(ParkedKind::Document), ..ParkedFilter::default() };
-    let (mut first, mut count, mut after) = (Vec::new(), 0, None);
-    loop {
-        let page = store.parked(&filter, after, REFUSED_AT_ONCE).await?;
-        let is_last = page.len() < REFUSED_AT_ONCE as usize;
-        (count, after) = (count + page.len() as u64, page.last().map(|last| last.id));
-        first.extend(page.into_iter().take(REFUSED_SHOWN - first.len()));
-        if is_last {
-            return Ok((first, count));
-        }
-    }
+    let first = store.parked(&filter, None, REFUSED_SHOWN).await?;
+    Ok((first, store.count_parked(&filter).await?))
 }
 
 /// Ready means: what is brought is taken. A target that is down is no reason not to be.

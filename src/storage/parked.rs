@@ -200,6 +200,9 @@ pub trait Decisions: Send + Sync {
         limit: u32,
     ) -> Result<Vec<ParkedItem>, StorageError>;
 
+    /// How many things wait.
+    async fn count_parked(&self, filter: &ParkedFilter) -> Result<u64, StorageError>;
+
     /// One thing that waits; none when nothing of this name waits any more.
     async fn parked_item(&self, id: ParkedId) -> Result<Option<ParkedItem>, StorageError>;
 

@@ -229,6 +229,9 @@ pub trait WorkItems: Send + Sync {
     /// of the run does not close them.
     async fn keep_units(&self, run: &ComparisonRun, units: &[String], at: UtcInstant) -> Result<(), StorageError>;
 
+    /// Says on which list a run rests, before it looks at anything: killed, it is known by it.
+    async fn rest_on(&self, run: &ComparisonRun, evidence: &str, at: UtcInstant) -> Result<(), StorageError>;
+
     /// Ends a run. When both sides were read completely, what it did not see again is closed.
     async fn finish_comparison(
         &self,

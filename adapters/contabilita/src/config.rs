@@ -98,6 +98,9 @@ impl Config {
         } else {
             let http = HttpSettings::deserialize(Settings::Object(written.http));
             let http = http.map_err(|error| unusable(error.to_string()))?;
+            if matches!(access, Access::Basic(..)) {
+                http.refuse_voucher(SYSTEM)?;
+            }
             Some(Client::new(HttpClient::new(SYSTEM, &http)?, access))
         };
         Ok(Self {

@@ -102,6 +102,12 @@ impl HttpSettings {
         Self { base_url: address.to_owned(), pdnd, ..self.clone() }
     }
 
+    /// Refuses a voucher where a system asks for credentials of its own in the header in which it stands.
+    pub fn refuse_voucher(&self, system: &'static str) -> Result<(), SettingsError> {
+        let problem = "pdnd: its requests carry credentials of its own where a voucher would stand; take pdnd away";
+        if self.pdnd.is_none() { Ok(()) } else { Err(SettingsError { system, problem: problem.to_owned() }) }
+    }
+
     /// What is wrong with an address that somebody else told us, as far as it says itself.
     pub fn check_address_of_others(&self) -> Result<(), String> {
         let allowed = Allowed { private: self.allow_private, as_named: false };
@@ -243,7 +249,7 @@ impl HttpClient {
         let (answer, mut response) = self.send(request).await?;
         let headers = std::mem::take(response.headers_mut());
         let body = self.body(response, &answer.attempted).await?;
-        Ok(Answer { headers, body, ..answer })
+        self.of_the_service(Answer { headers, body, ..answer })
     }
 
     /// Sends a request once and reads of the answer only its head: its body says nothing to us.

@@ -26,7 +26,7 @@ use kit::pdnd::voucher::evidence_digest;
 use samples::{at_seconds, json, registered, text};
 use tempfile::TempDir;
 use wiremock::matchers::{method, path, path_regex};
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use wiremock::{Mock, MockServer, Respond, ResponseTemplate};
 
 use platform::{Mode, PURPOSE};
 
@@ -177,6 +177,9 @@ async fn without_a_voucher_nothing_is_sent_to_the_system() {
     for (mode, kind, advice) in [
         (Mode::Refuses, ErrorKind::Authentication, Advice::FixConfiguration),
         (Mode::Fails(503), ErrorKind::Unavailable, Advice::Retry { after: None }),
+        // A page for people in place of an answer says nothing of the record for which a voucher was wanted.
+        (Mode::Page(200), ErrorKind::NotUnderstood, Advice::FixConfiguration),
+        (Mode::Page(404), ErrorKind::NotUnderstood, Advice::FixConfiguration),
     ] {
         let (server, _platform) = platform::start(mode).await;
         answers(&server, &[200]).await;
@@ -186,6 +189,57 @@ async fn without_a_voucher_nothing_is_sent_to_the_system() {
         assert_eq!((error.kind, error.advice, error.phase), (kind, advice, Phase::BeforeSending));
         assert!(seen(&server).await.0.is_empty());
     }
+}
+
+#[tokio::test]
+async fn what_a_gateway_says_in_place_of_the_service_is_no_answer_of_the_service() {
+    for (status, word, kind, advice) in [
+        (400, "InteroperabilityInvalidRequest", ErrorKind::Authentication, Some(Advice::FixConfiguration)),
+        (503, "APISuspended", ErrorKind::Unavailable, None),
+    ] {
+        let (server, _platform) = platform::start(Mode::Gives { expires_in: 600 }).await;
+        let said = serde_json::json!({ "type": "about:blank", "title": word, "status": status, "detail": "no" });
+        let answer = ResponseTemplate::new(status).set_body_raw(said.to_string(), "application/problem+json");
+        Mock::given(path_regex("^/rest/appalti/v1/pratiche")).respond_with(answer).mount(&server).await;
+        let files = files();
+        let client = client(&server, connection(&server, &files));
+        let error = client.exchange(request(&client, 1)).await.expect_err("the service was not reached");
+        assert_eq!((error.kind, error.phase), (kind, Phase::Refused), "{word}: nothing is in doubt");
+        assert!(advice.is_none_or(|advice| error.advice == advice), "{word}: {error:?}");
+        let plain = HttpSettings::new(format!("{}/rest/appalti/v1", server.uri()));
+        let plain = HttpClient::new("another", &plain).expect("a client");
+        let answer = plain.exchange(request(&plain, 1)).await.expect("read by its adapter");
+        assert_eq!(answer.status, status, "a system that is no e-service has no gateway");
+    }
+}
+
+/// The platform, after three seconds.
+struct Late(platform::Platform);
+
+impl Respond for Late {
+    fn respond(&self, request: &wiremock::Request) -> ResponseTemplate {
+        self.0.respond(request).set_delay(Duration::from_secs(3))
+    }
+}
+
+#[tokio::test]
+async fn what_is_signed_is_signed_after_the_wait_for_the_voucher() {
+    let (server, platform) = platform::start(Mode::GivesBound { expires_in: 600 }).await;
+    let late = Mock::given(path("/token.oauth2")).respond_with(Late(platform)).with_priority(1);
+    late.mount(&server).await;
+    answers(&server, &[200]).await;
+    let files = files();
+    let client = client(&server, strict(&server, &files));
+    client.exchange(request(&client, 1)).await.expect("an answer");
+    let all = server.received_requests().await.expect("recorded");
+    let asked = all.iter().find_map(platform::assertion_of).expect("a voucher was asked for");
+    let asked = platform::claims(&asked)["iat"].as_i64().expect("an instant");
+    let (calls, _) = seen(&server).await;
+    let seconds = |at: UtcInstant| at.unix_micros() / 1_000_000;
+    let signature = calls[0].headers["agid-jwt-signature"].to_str().expect("a text");
+    let signed = platform::claims(signature)["iat"].as_i64().expect("an instant");
+    assert!(seconds(instant(&calls[0])) >= asked + 2, "the proof is as new as the request");
+    assert!(signed >= asked + 2, "and so is the signature");
 }
 
 #[tokio::test]

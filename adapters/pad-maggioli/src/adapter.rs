@@ -77,6 +77,7 @@ impl PadMaggioli {
             client_key: secret(&config.client_key_file)?,
             client_id: secret(&config.client_id_file)?,
         };
+        config.http.refuse_voucher(SYSTEM)?;
         let http = HttpClient::new(SYSTEM, &config.http)?;
         Ok(Self { client: Client::new(http, credentials), config })
     }

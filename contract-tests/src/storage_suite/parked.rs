@@ -25,7 +25,9 @@ fn parked(in_doubt: bool) -> DeliveryState {
 }
 
 async fn list(scene: &Scene, filter: &ParkedFilter) -> Vec<ParkedItem> {
-    scene.store.parked(filter, None, 100).await.expect("a list")
+    let items = scene.store.parked(filter, None, 100).await.expect("a list");
+    assert_eq!(scene.store.count_parked(filter).await.expect("a count"), items.len() as u64, "{filter:?}");
+    items
 }
 
 async fn names(scene: &Scene) -> Vec<String> {

@@ -13,6 +13,7 @@ use contract_tests::records::cig;
 use raccordo::clock::Clock as _;
 use raccordo::flow::reconcile::listing::{Listing, Said};
 use raccordo::flow::{FlowError, reconcile};
+use raccordo::storage::work_items::SILENCE;
 use raccordo::storage::{Changes, ItemFilter, Reconciliation, StateFilter, Verdict};
 
 use crate::bench::{TestFlow, lotto, unit};
@@ -133,6 +134,25 @@ async fn the_same_list_once_more_says_the_same_and_changes_nothing() {
     test.work().await;
     let later = compare(&test, &listing).await.expect("compared again");
     assert_eq!((later.changes.opened, later.changes.closed, later.standing.open), (0, 0, 2));
+}
+
+#[tokio::test]
+async fn the_same_list_goes_on_after_a_run_of_it_that_was_killed() {
+    let test = delivered(10).await;
+    tamper(&test, 3);
+    let listing = read(&test, &table(&test, &[])).await;
+    let first = compare(&test, &listing).await.expect("compared");
+    test.clock.advance(Duration::from_hours(1));
+    let store = &test.flow.store;
+    let evidence = store.runs(Some("target"), 1).await.expect("runs").remove(0).evidence.expect("a list");
+    let killed = store.begin_comparison("target", test.clock.now()).await.expect("it begins");
+    store.rest_on(&killed, &evidence, test.clock.now()).await.expect("it rests on the same list");
+    let progress = r#"{"is_listed":true,"place":{"after":null,"page":null},"counts":{"expected":0,"observed":0,"equal":0,"different":0,"explained":0,"missing_there":0,"missing_here":0,"on_its_way":0,"stopped":0},"rules":{}}"#;
+    store.note_discrepancies(&killed, &[], progress, test.clock.now()).await.expect("noted");
+    test.clock.advance(SILENCE);
+    let again = compare(&test, &listing).await.expect("compared once more");
+    assert_eq!((again.verdict(), again.counts), (first.verdict(), first.counts));
+    assert_eq!((again.changes.opened, again.changes.closed), (0, 0));
 }
 
 #[tokio::test]

@@ -116,10 +116,10 @@ pub(super) async fn run(
         Command::Submit(file) => told_taken(api.send(Sending::Submit(file.day), &bytes, now).await, output),
         Command::Recover(again) => told_taken(api.send(Sending::Recover(&again.id), &bytes, now).await, output),
         Command::Replace(again) => told_taken(api.send(Sending::Replace(&again.id), &bytes, now).await, output),
-        Command::Days { state, offset } => told_rows(api.days(state, *offset, now).await, output, |day| {
+        Command::Days { state, offset } => told_rows(api.days(state, *offset, now).await, *offset, output, |day| {
             (format!("{}  {:<9}  {}", day.date, day.state, day.id), false)
         }),
-        Command::Errors { id, offset } => told_rows(api.errors(id, *offset, now).await, output, |error| {
+        Command::Errors { id, offset } => told_rows(api.errors(id, *offset, now).await, *offset, output, |error| {
             (
                 format!(
                     "{:>6}  {:<7}  {}  {}  {}",
@@ -172,6 +172,7 @@ fn told_taken(taken: Result<Taken, AdapterError>, output: &Output) -> Exit {
 /// Rows, and whether one of them is something wrong.
 fn told_rows<T: Serialize>(
     rows: Result<Rows<T>, AdapterError>,
+    offset: u32,
     output: &Output,
     line: impl Fn(&T) -> (String, bool),
 ) -> Exit {
@@ -181,6 +182,10 @@ fn told_rows<T: Serialize>(
     };
     if output.is_json() {
         output.json(&serde_json::json!({ "total": rows.total, "rows": rows.results }));
+    }
+    let shown = u64::from(offset) + rows.results.len() as u64;
+    if shown < rows.total {
+        output.note(&format!("{}–{shown} / {}: --offset {shown}", offset + 1, rows.total));
     }
     let mut exit = Exit::Done;
     for row in &rows.results {

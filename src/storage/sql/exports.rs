@@ -41,7 +41,7 @@ const END_DAMAGED: &str = "
     update export_task set state = 'failed', ended_at = $2, failed_code = $4, after_version = 0, after_anchor = $3,
                            bytes = 0, reply_attempts = 0, reply_due_at = null,
                            made_at = case when made_at between 0 and $2 then made_at else $2 end
-     where id = $1 returning partner";
+     where id = $1 and (state = 'processing' or reply_due_at is not null) returning partner";
 const BYTES: &str =
     "select begins, bytes from export_piece where task = $1 and begins <= $2 order by begins desc limit 1";
 

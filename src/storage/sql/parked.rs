@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 
 use super::SqlStore;
 use super::audit::Entry;
-use super::connection::{Connection, Row, query};
+use super::connection::{Connection, Query, Row, Text, query};
 use super::deliveries::decided;
 use super::desk::Desk;
 use super::rows::{count, instant, json, state};
@@ -83,6 +83,11 @@ impl Decisions for SqlStore {
         parked.await.map_err(|trouble: Trouble| trouble.during("list what waits for a person"))
     }
 
+    async fn count_parked(&self, filter: &ParkedFilter) -> Result<u64, StorageError> {
+        let counted = async { count_parked(&mut self.snapshot().await?, filter).await };
+        counted.await.map_err(|trouble: Trouble| trouble.during("count what waits for a person"))
+    }
+
     async fn parked_item(&self, id: ParkedId) -> Result<Option<ParkedItem>, StorageError> {
         let item = async { Ok(item(&mut self.readers.acquire().await?, id).await?.map(|(item, _)| item)) };
         item.await.map_err(|trouble: Trouble| trouble.during("look for what waits for a person"))
@@ -142,6 +147,37 @@ async fn parked(
     Ok(items)
 }
 
+async fn count_parked(connection: &mut Connection, filter: &ParkedFilter) -> Result<u64, Trouble> {
+    let mut all = 0;
+    for kind in ParkedKind::ALL {
+        if filter.kind.is_none_or(|wanted| wanted == kind) {
+            let counting = Text::Made(format!("select count(*) from ({}) as counted", statement(kind)).into());
+            let row = asked(counting, 0, filter, 0, i64::MAX).fetch_one(connection).await?;
+            all += count(row.try_get::<i64>(0)?);
+        }
+    }
+    Ok(all)
+}
+
+fn statement(kind: ParkedKind) -> &'static str {
+    match kind {
+        ParkedKind::Delivery => DELIVERIES,
+        ParkedKind::Record => RECORDS,
+        ParkedKind::Document => DOCUMENTS,
+    }
+}
+
+/// Asks for what waits after a number; for one of them where its own number is not 0.
+fn asked(text: impl Into<Text>, after: i64, filter: &ParkedFilter, number: i64, limit: i64) -> Query<'_> {
+    query(text)
+        .bind(after)
+        .bind(filter.system.as_deref().unwrap_or_default())
+        .bind(filter.code.as_deref().unwrap_or_default())
+        .bind(filter.key.as_deref().unwrap_or_default())
+        .bind(number)
+        .bind(limit)
+}
+
 /// One thing that waits, with its revision.
 async fn item(connection: &mut Connection, id: ParkedId) -> Result<Option<(ParkedItem, i64)>, Trouble> {
     Ok(rows(connection, id.kind, 0, &ParkedFilter::default(), id.number, 1).await?.pop())
@@ -155,20 +191,7 @@ async fn rows(
     number: i64,
     limit: i64,
 ) -> Result<Vec<(ParkedItem, i64)>, Trouble> {
-    let sql = match kind {
-        ParkedKind::Delivery => DELIVERIES,
-        ParkedKind::Record => RECORDS,
-        ParkedKind::Document => DOCUMENTS,
-    };
-    let rows = query(sql)
-        .bind(after)
-        .bind(filter.system.as_deref().unwrap_or_default())
-        .bind(filter.code.as_deref().unwrap_or_default())
-        .bind(filter.key.as_deref().unwrap_or_default())
-        .bind(number)
-        .bind(limit)
-        .fetch_all(connection)
-        .await?;
+    let rows = asked(statement(kind), after, filter, number, limit).fetch_all(connection).await?;
     let read = match kind {
         ParkedKind::Delivery => delivery,
         ParkedKind::Record => record,

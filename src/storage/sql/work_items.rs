@@ -76,6 +76,14 @@ impl WorkItems for SqlStore {
         self.write("keep what is known of units", move |desk| notes::keep(desk, run, units).boxed()).await
     }
 
+    async fn rest_on(&self, run: &ComparisonRun, evidence: &str, at: UtcInstant) -> Result<(), StorageError> {
+        if !self.hold_turn(&run.turn, at, after(at, SILENCE)).await? {
+            return Err(lost(run));
+        }
+        let (run, evidence) = (run.clone(), evidence.to_owned());
+        self.write("say on which list a run rests", move |desk| notes::rest_on(desk, run, evidence).boxed()).await
+    }
+
     async fn finish_comparison(
         &self,
         run: &ComparisonRun,

@@ -7,13 +7,14 @@
 use std::time::{Duration, SystemTime};
 
 use canonical::values::UtcInstant;
-use contract::{AdapterError, ErrorKind, Phase};
+use contract::{AdapterError, Advice, ErrorKind, Phase};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use reqwest::Response;
 use tokio::time::{Instant, timeout};
 
-use super::{HttpClient, HttpSettings, Request, transport_error};
+use super::{Answer, HttpClient, HttpSettings, Request, transport_error};
+use crate::modi::gateway;
 use crate::pdnd::access::Access;
 
 impl HttpClient {
@@ -35,14 +36,15 @@ impl HttpClient {
         let entitled = async move {
             let deadline = Instant::now() + self.total;
             let (attempted, again) = (request.attempted.clone(), request.again());
-            let entitled = access.entitle(request, None, None, self.instant(&attempted)?);
+            let now = || self.instant(&attempted);
+            let entitled = access.entitle(request, None, None, now);
             let (request, held) = before_sending(deadline, &attempted, entitled).await?;
             let response = self.execute_once(request.until(deadline)).await?;
             let (voucher, status) = (held.token_id(), response.status().as_u16());
             tracing::debug!(attempted, voucher, status, "e-service called");
             let Some(request) = again.filter(|_| status == 401) else { return Ok(response) };
             drop(response);
-            let entitled = access.entitle(request, None, Some(&held), self.instant(&attempted)?);
+            let entitled = access.entitle(request, None, Some(&held), now);
             let (request, held) = before_sending(deadline, &attempted, entitled).await?;
             let response = self.execute_once(request.until(deadline)).await?;
             let (voucher, status) = (held.token_id(), response.status().as_u16());
@@ -50,6 +52,16 @@ impl HttpClient {
             Ok(response)
         };
         entitled.boxed()
+    }
+
+    /// An answer of the service itself: what a gateway before an e-service says in its place is an error.
+    pub(super) fn of_the_service(&self, answer: Answer) -> Result<Answer, AdapterError> {
+        match self.access.as_ref().and_then(|_| gateway::error_of(&answer)) {
+            // It is of the connection, and no record waits for a person because of it.
+            Some(error) if error.kind == ErrorKind::Authentication => Err(error.advice(Advice::FixConfiguration)),
+            Some(error) => Err(error),
+            None => Ok(answer),
+        }
     }
 
     async fn execute_once(&self, request: Request) -> Result<Response, AdapterError> {

@@ -101,19 +101,22 @@ impl Access {
         request: Request,
         user: Option<&User>,
         refused: Option<&Held>,
-        now: UtcInstant,
+        now: impl Fn() -> Result<UtcInstant, AdapterError>,
     ) -> Result<(Request, Held), AdapterError> {
-        let evidence = self.evidence(user.or(self.user.as_ref()), now)?;
+        let user = user.or(self.user.as_ref());
+        let at = now()?;
+        // The voucher is bound to an evidence that stands before it.
         let is_bound = self.vouchers.connection().audit == AuditPattern::Rest02;
-        let wanted = Wanted {
-            evidence_digest: evidence.as_deref().filter(|_| is_bound).map(evidence_digest),
-            ..Wanted::default()
-        };
+        let bound = if is_bound { self.evidence(user, at)? } else { None };
+        let wanted = Wanted { evidence_digest: bound.as_deref().map(evidence_digest), ..Wanted::default() };
         let held = match refused {
-            None => self.vouchers.voucher(&wanted, now).await?,
-            Some(refused) => self.vouchers.renewed(&wanted, refused, now).await?,
+            None => self.vouchers.voucher(&wanted, at).await?,
+            Some(refused) => self.vouchers.renewed(&wanted, refused, at).await?,
         };
-        Ok((self.dressed(request, &held, evidence.as_deref(), now)?, held))
+        // It may have taken long: who reads what follows may refuse what is older than some seconds.
+        let at = now()?;
+        let evidence = if is_bound { bound } else { self.evidence(user, at)? };
+        Ok((self.dressed(request, &held, evidence.as_deref(), at)?, held))
     }
 
     fn dressed(

@@ -84,12 +84,12 @@ impl Caller {
 
     /// Sends a call, and once more with another voucher when the first is refused.
     pub async fn send(&self, outgoing: &Outgoing<'_>, now: impl Fn() -> UtcInstant) -> Result<Called, AdapterError> {
-        let (request, held) = self.access.entitle(self.request(outgoing), outgoing.user, None, now()).await?;
+        let (request, held) = self.access.entitle(self.request(outgoing), outgoing.user, None, || Ok(now())).await?;
         let answer = self.target.exchange(request).await?;
         if answer.status != 401 {
             return Ok(called(answer, &held));
         }
-        let again = self.access.entitle(self.request(outgoing), outgoing.user, Some(&held), now());
+        let again = self.access.entitle(self.request(outgoing), outgoing.user, Some(&held), || Ok(now()));
         let (request, held) = again.await?;
         let answer = self.target.exchange(request).await?;
         Ok(called(answer, &held))

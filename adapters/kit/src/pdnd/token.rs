@@ -133,8 +133,9 @@ impl From<VoucherError> for AdapterError {
             }
             VoucherError::RateLimited { after } => (ErrorKind::RateLimited, Advice::Retry { after: *after }),
             VoucherError::Unavailable { kind, after, .. } => (*kind, Advice::Retry { after: *after }),
-            VoucherError::Unusable(_) => (ErrorKind::NotUnderstood, Advice::AskPerson),
-            VoucherError::NotSigned => (ErrorKind::Local, Advice::AskPerson),
+            // It says nothing of the record for which a voucher was wanted: the connection stops, not the record.
+            VoucherError::Unusable(_) => (ErrorKind::NotUnderstood, Advice::FixConfiguration),
+            VoucherError::NotSigned => (ErrorKind::Local, Advice::FixConfiguration),
         };
         let made = Self::new(kind, "pdnd POST token").phase(Phase::BeforeSending).advice(advice);
         let made = match &error {

@@ -203,6 +203,17 @@ pub(super) async fn note_held_back(desk: &mut Desk, run: ComparisonRun, at: UtcI
     Ok(Some(()))
 }
 
+/// Writes down on which list a run rests.
+pub(super) async fn rest_on(desk: &mut Desk, run: ComparisonRun, evidence: String) -> Result<(), Trouble> {
+    holds_its_turn(&mut desk.connection, &run).await?;
+    query("update comparison_run set evidence = $2 where id = $1 and finished_at is null")
+        .bind(run.id.0)
+        .bind(evidence)
+        .execute(&mut desk.connection)
+        .await?;
+    Ok(())
+}
+
 /// Leaves what is known of units as it is: nothing can be said of them now.
 pub(super) async fn keep(desk: &mut Desk, run: ComparisonRun, units: Vec<String>) -> Result<(), Trouble> {
     holds_its_turn(&mut desk.connection, &run).await?;
