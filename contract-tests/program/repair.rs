@@ -27,7 +27,7 @@ fn a_repair_beside_a_comparison_is_a_decision_of_somebody() {
     let folder = folder.path();
     let shown = raccordo(folder, &["reconcile", "scp-esecuzione", "--repair", "--dry-run"]);
     let text = String::from_utf8_lossy(&shown.stdout).into_owned();
-    assert!(text.contains("Ogni unità è inviata intera"), "{text}");
+    assert!(text.contains("10 unità da inviare, ognuna intera"), "{text}");
     assert_eq!(number(folder, "select count(*) from audit where kind = 'decided'"), 0, "a preview decides nothing");
 
     let repaired = raccordo(folder, &["reconcile", "scp-esecuzione", "--repair"]);

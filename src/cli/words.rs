@@ -257,8 +257,8 @@ words! {
     unit_and_row: "Unità e riga", "Unit and row";
     holds_today: "Oggi tiene", "Holds today";
     would_hold: "Terrebbe", "Would hold";
-    sent_whole: "unità inviate, ognuna intera: cambiano tutti i campi elencati, anche quelli fuori dalla scelta («–»)",
-        "units sent, each as a whole: all listed fields change, also those outside the choice (`–`)";
+    sent_whole: "unità da inviare, ognuna intera: cambiano tutti i campi elencati, anche quelli fuori dalla scelta («–»)",
+        "units to send, each as a whole: all listed fields change, also those outside the choice (`–`)";
     outside_choice: "campi fuori dalla scelta", "fields outside the choice";
     not_read_so_far: "Una destinazione non è stata letta fin lì: per le sue unità vale l'ultimo confronto.",
         "A target was not read so far: for its units the last comparison holds.";
