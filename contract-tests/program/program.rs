@@ -218,7 +218,6 @@ fn killed_in_the_middle_the_work_is_finished_by_sync_without_a_second_effect() {
         assert_one_effect_per_revision(folder);
         // The demo waits for what the platforms decide, and compares.
         let end = raccordo(folder, &["demo", "--once", "--json"]);
-        let expected = i32::from(asks_a_person);
         assert_eq!(code(&end), expected, "{moment}: {}", String::from_utf8_lossy(&end.stdout));
         assert_one_effect_per_revision(folder);
         let after = effect_count(folder, "scp-esecuzione") + effect_count(folder, "pico");
