@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::limits::Daemon;
-use super::{code, get, json, raccordo};
+use super::{after_demo, code, get, json, raccordo};
 
 /// What was printed, with one blank wherever a line was broken.
 fn said(output: &std::process::Output) -> String {
@@ -21,11 +21,9 @@ fn number(value: &Value) -> u64 {
 
 #[test]
 fn the_table_the_pages_and_the_report_of_one_ledger_give_the_same_sums() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let (folder, demo) = after_demo();
     let folder = folder.path();
-    let demo = raccordo(folder, &["demo", "--once"]);
-    assert_eq!(code(&demo), 0, "{}", String::from_utf8_lossy(&demo.stderr));
-    let demo = said(&demo);
+    let demo = said(demo);
     assert!(demo.contains("fonti 19") && demo.contains("«raccordo reconcile» su questi dati esce con 5"), "{demo}");
 
     let open = raccordo(folder, &["discrepancies", "list", "--items", "--state", "open", "--json"]);

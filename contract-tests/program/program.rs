@@ -24,11 +24,41 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_raccordo");
+
+/// A folder of one's own as a demo leaves it, and what the demo said: it is run once for all tests.
+fn after_demo() -> (tempfile::TempDir, &'static Output) {
+    static DEMO: OnceLock<(PathBuf, Output)> = OnceLock::new();
+    let (left, demo) = DEMO.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("after-demo");
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let demo = raccordo(&folder, &["demo", "--once"]);
+        assert_eq!(code(&demo), 0, "{}", String::from_utf8_lossy(&demo.stderr));
+        (folder, demo)
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    copy_all(left, folder.path());
+    (folder, demo)
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let copy = to.join(entry.file_name());
+        if entry.file_type().expect("a type").is_dir() {
+            std::fs::create_dir(&copy).expect("a folder");
+            copy_all(&entry.path(), &copy);
+        } else {
+            std::fs::copy(entry.path(), copy).expect("copied");
+        }
+    }
+}
 
 fn raccordo(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(PROGRAM)
@@ -286,8 +316,7 @@ fn errors_have_the_documented_exit_codes() {
 
 #[test]
 fn a_target_that_cannot_be_read_is_incomplete_and_never_missing() {
-    let folder = tempfile::tempdir().expect("a folder");
-    assert_eq!(code(&raccordo(folder.path(), &["demo", "--once"])), 0);
+    let (folder, _) = after_demo();
     // The same records, and a Pi.Co. that does not answer.
     let key = folder.path().join("key");
     std::fs::write(&key, "secret").expect("written");
@@ -305,8 +334,7 @@ fn a_target_that_cannot_be_read_is_incomplete_and_never_missing() {
 
 #[test]
 fn the_trace_of_a_cig_shows_versions_and_receipts() {
-    let folder = tempfile::tempdir().expect("a folder");
-    assert_eq!(code(&raccordo(folder.path(), &["demo", "--once"])), 0);
+    let (folder, _) = after_demo();
     let output = raccordo(folder.path(), &["trace", "5044003AF1", "--json"]);
     assert_eq!(code(&output), 0);
     let facts = json(&output);
@@ -344,8 +372,7 @@ fn the_readme_shows_the_capability_table_of_the_program() {
 
 #[test]
 fn the_daemon_serves_its_page_and_stops_when_told() {
-    let folder = tempfile::tempdir().expect("a folder");
-    assert_eq!(code(&raccordo(folder.path(), &["demo", "--once"])), 0);
+    let (folder, _) = after_demo();
     let mut daemon = Command::new(PROGRAM)
         .args(["serve", "--json", "--folder"])
         .arg(folder.path())

@@ -1,7 +1,7 @@
 //! What people read: the same words in tables and on the page, the time of Italy, reasons in Italian.
 
 use super::limits::Daemon;
-use super::{code, get, json, raccordo};
+use super::{after_demo, code, get, json, raccordo};
 
 fn text(output: &std::process::Output) -> String {
     assert_eq!(code(output), 0, "{}", String::from_utf8_lossy(&output.stderr));
@@ -10,9 +10,9 @@ fn text(output: &std::process::Output) -> String {
 
 #[test]
 fn tables_and_page_use_the_same_words_and_the_time_of_italy() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let (folder, demo) = after_demo();
     let folder = folder.path();
-    let demo = text(&raccordo(folder, &["demo", "--once"]));
+    let demo = text(demo);
     let trace = text(&raccordo(folder, &["trace", "5044003AF1"]));
     let facts = json(&raccordo(folder, &["trace", "5044003AF1", "--json"]));
     let stored = facts["versions"][0]["stored_at"].as_str().expect("an instant");
