@@ -25,6 +25,8 @@ use crate::modi::tokens::KeyName;
 /// An evidence is used again for this long: less than its life, by the time that a call may take.
 const EVIDENCE_REUSE_SECONDS: i64 = 240;
 
+const EVIDENCE: &str = "pdnd evidence of a call";
+
 /// Name, place and assurance of a user.
 type UserKey = (String, String, Option<String>);
 
@@ -104,9 +106,12 @@ impl Access {
         now: impl Fn() -> Result<UtcInstant, AdapterError>,
     ) -> Result<(Request, Held), AdapterError> {
         let user = user.or(self.user.as_ref());
-        let at = now()?;
+        let (at, audit) = (now()?, self.vouchers.connection().audit);
+        if audit != AuditPattern::None && user.is_none() {
+            return Err(local(EVIDENCE, KeyError::Member("user")));
+        }
         // The voucher is bound to an evidence that stands before it.
-        let is_bound = self.vouchers.connection().audit == AuditPattern::Rest02;
+        let is_bound = audit == AuditPattern::Rest02;
         let bound = if is_bound { self.evidence(user, at)? } else { None };
         let wanted = Wanted { evidence_digest: bound.as_deref().map(evidence_digest), ..Wanted::default() };
         let held = match refused {
@@ -165,8 +170,7 @@ impl Access {
         if connection.audit == AuditPattern::None {
             return Ok(None);
         }
-        let attempted = "pdnd evidence of a call";
-        let user = user.ok_or_else(|| local(attempted, KeyError::Member("user")))?;
+        let user = user.ok_or_else(|| local(EVIDENCE, KeyError::Member("user")))?;
         let is_bound = connection.audit == AuditPattern::Rest02;
         let key = (user.id.clone(), user.location.clone(), user.assurance.clone());
         let mut evidences = self.evidences.lock().unwrap_or_else(PoisonError::into_inner);
@@ -183,7 +187,7 @@ impl Access {
             nonce: is_bound.then(|| audit::nonce((self.random)())),
         };
         let made = audit::make(&keys.assertion, &KeyName::Registered, &asked, &random_name(), now);
-        let text = made.map_err(|error| local(attempted, error))?;
+        let text = made.map_err(|error| local(EVIDENCE, error))?;
         if is_bound {
             evidences.retain(|_, evidence| is_fresh(evidence));
             evidences.insert(key, Evidence { text: text.clone(), made_at: seconds(now) });
