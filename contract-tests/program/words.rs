@@ -92,7 +92,9 @@ fn who_asks_for_english_is_told_nothing_in_italian_and_ids_stay_whole_on_a_narro
     for whole in ["rilevazioni/80098765433/personale/2025", "80098765433/appalti/2025", "B4A19C3958/1/5/1"] {
         assert!(demo.contains(whole), "`{whole}` was cut: {demo}");
     }
-    english(&["adapters"]);
+    // What a system is, it says itself.
+    let systems = raccordo(folder, &["adapters", "--lang", "en"]);
+    assert!(text(&systems).contains("What it is"), "{}", text(&systems));
     english(&["reconcile", "pico"]);
     english(&["parked", "list", "--limit", "3"]);
     english(&["parked", "replay", "--all", "--dry-run"]);
