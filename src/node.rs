@@ -17,6 +17,8 @@ use serde::Serialize;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, StorageConfig, SystemConfig};
 use crate::flow::deliver::doubt::Resend;
+use crate::flow::reconcile::nodes::Nodes;
+use crate::flow::reconcile::nodes::remote::RemoteNode;
 use crate::flow::route::ownership::{Order, Ownership};
 use crate::flow::{Flow, FlowError, Systems, route};
 use crate::jobs::sweeper::{self, Sweeper, SweeperSettings};
@@ -101,6 +103,15 @@ pub enum NodeError {
         /// Why.
         #[source]
         source: contract::SettingsError,
+    },
+    /// The settings of another node do not work.
+    #[error("node {node} not built")]
+    OtherNode {
+        /// The node.
+        node: String,
+        /// Why.
+        #[source]
+        source: SettingsError,
     },
     /// The configuration names a source that is none.
     #[error("{place} names `{name}`, which is neither a configured system nor an adapter; known are: {known}")]
@@ -209,6 +220,7 @@ impl Node {
             check_resend(&config, name, adapter.as_ref())?;
             systems.insert(name.clone(), Arc::from(adapter));
         }
+        let nodes = other_nodes(&config)?;
         let collapse = config.work.collapse_seconds.map(|seconds| Duration::from_secs(seconds.into()));
         let ownership = Arc::new(Ownership::of(parts.ownership).with(config.ownership.clone()));
         let systems = Arc::new(systems);
@@ -222,6 +234,7 @@ impl Node {
         let flow = Flow {
             store,
             systems,
+            nodes: Arc::new(nodes),
             gates: Arc::new(jobs::gate::Gates::new(Arc::clone(&clock), limits)),
             clock,
             patience: Arc::new(jobs::Backoff),
@@ -314,6 +327,19 @@ fn check_resend(config: &Config, name: &str, adapter: &dyn Adapter) -> Result<()
         at_least: Resend::at_least(longest).as_secs(),
     };
     Err(problem.at(config.lines.place(&["work", "resend_after_seconds"])))
+}
+
+/// The other nodes, with which this one compares what both hold.
+fn other_nodes(config: &Config) -> Result<Nodes, NodeError> {
+    let built = config.nodes.iter().map(|(name, node)| {
+        let grace = Duration::from_secs(u64::from(node.grace_hours) * 3_600);
+        let remote = RemoteNode::new(&node.http(), node.bodies.clone(), grace).map_err(|source| {
+            let key = if source.problem.starts_with("pdnd: ") { "pdnd" } else { "address" };
+            NodeError::OtherNode { node: name.clone(), source }.at(config.lines.place(&["nodes", name, key]))
+        })?;
+        Ok((name.clone(), remote))
+    });
+    built.collect()
 }
 
 fn build(

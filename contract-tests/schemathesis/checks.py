@@ -15,6 +15,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 LINES = "application/x-ndjson"
 SUBMISSIONS = "/submissions"
 EXPORTS = "/export-tasks"
+COMPARISONS = "/comparisons"
 PROOFS = ("digest", "agid-jwt-signature", "agid-jwt-trackingevidence")
 
 
@@ -50,6 +51,15 @@ def is_no_export(body, response):
     )
 
 
+def is_no_comparison(body, response):
+    """Whether a comparison was refused although its description allows it, and rightly: a code names
+    nobody, or there are as many comparisons as there may be."""
+    if response.status_code == 503:
+        return response.json()["code"] == "servizio_non_disponibile"
+    bodies = body.get("bodies", []) if isinstance(body, dict) else []
+    return response.status_code == 400 and any(set(str(code)) == {"0"} for code in bodies)
+
+
 def is_beyond_any_schema(case, response):
     """Whether a refusal is about what no schema can say."""
     if case.operation.path == SUBMISSIONS:
@@ -61,6 +71,8 @@ def is_beyond_any_schema(case, response):
     query = case.query or {}
     if case.operation.path == EXPORTS:
         return is_no_export(case.body, response)
+    if case.operation.path == COMPARISONS:
+        return is_no_comparison(case.body, response)
     places = {error["place"] for error in response.json().get("errors", [])}
     if response.status_code != 400 or len(places) != 1:
         return False

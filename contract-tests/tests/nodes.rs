@@ -1,7 +1,6 @@
 //! Two nodes that compare what they hold over a socket, as they will speak: one request a message.
 //!
-//! Who may ask is not the subject here: no endpoint of the daemon serves this yet, because keys of
-//! records leave the node and the one that serves them must know to whom.
+//! Who may ask is not the subject here, nor what is done about differences: `exchange/nodes.rs` says that.
 #![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test, in its helpers too")]
 
 use std::sync::{Arc, Mutex};
@@ -35,14 +34,13 @@ fn names(keys: &[u128], salt: Salt) -> Vec<usize> {
 /// The side that is asked: it takes its salt from the opening message.
 #[derive(Default)]
 struct Served {
-    session: Option<Reconciler<'static>>,
+    session: Option<Reconciler<Arc<Index>>>,
 }
 
 impl Served {
     fn answer(&mut self, message: &[u8]) -> (StatusCode, Vec<u8>) {
         if let Ok(salt) = salt_of_opening(message) {
-            // For the life of the test.
-            let index = Box::leak(Box::new(Index::new(salt, records(true)).unwrap()));
+            let index = Arc::new(Index::new(salt, records(true)).unwrap());
             self.session = Some(Reconciler::new(index, &Completeness::Complete, SessionLimits::default()));
         }
         let Some(session) = &mut self.session else { return (StatusCode::CONFLICT, Vec::new()) };

@@ -142,6 +142,7 @@ fn exit_of_opening(error: &NodeError) -> Exit {
         | NodeError::UnknownAdapter { .. }
         | NodeError::UnknownName { .. }
         | NodeError::Settings { .. }
+        | NodeError::OtherNode { .. }
         | NodeError::Resend { .. }
         | NodeError::NoSimulator { .. } => Exit::Configuration,
     }

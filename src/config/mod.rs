@@ -6,10 +6,10 @@
 
 mod eservice;
 mod lines;
+mod storage;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -50,10 +50,13 @@ pub enum ConfigError {
 }
 
 pub mod exchange;
+pub mod nodes;
 pub mod reconciliation;
 
 pub use exchange::ExchangeConfig;
+pub use nodes::NodeConfig;
 pub use reconciliation::ReconciliationConfig;
+pub use storage::StorageConfig;
 
 /// The whole configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -84,6 +87,9 @@ pub struct Config {
     /// The systems, by name. The name is that of the source in every record it gives.
     #[serde(default)]
     pub systems: BTreeMap<String, SystemConfig>,
+    /// Other nodes, by a name of ours, with which this one compares what both hold.
+    #[serde(default)]
+    pub nodes: BTreeMap<String, NodeConfig>,
     /// The clients of the national platform, by name.
     #[serde(default)]
     pub pdnd: BTreeMap<String, kit::pdnd::settings::Connection>,
@@ -93,41 +99,6 @@ pub struct Config {
     /// Where its keys stand.
     #[serde(skip)]
     pub lines: Lines,
-}
-
-/// Where the records are kept.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct StorageConfig {
-    /// The SQLite database file, used by one process. There is this or a `url`, never both.
-    pub path: PathBuf,
-    /// The PostgreSQL database, which several processes may share: `postgres://user@host:5432/name`,
-    /// without a password.
-    pub url: Option<String>,
-    /// The file that holds the password of the PostgreSQL user.
-    pub password_file: Option<PathBuf>,
-    /// Sources are not read while fewer mebibytes than this are free on its disk. What is left is
-    /// the reserve in which deliveries write their outcomes; below a quarter of it none is begun.
-    pub hold_below_mebibytes: u32,
-    /// They are read again when at least so many are free.
-    pub resume_above_mebibytes: u32,
-    /// Seconds for which the daemon still shows its page after the database could no longer be
-    /// written, or did not answer any more. Then it ends with exit code 4, to be started again: only
-    /// a start finds out what reached the disk.
-    pub exit_after_failure_seconds: u16,
-}
-
-impl Default for StorageConfig {
-    fn default() -> Self {
-        Self {
-            path: PathBuf::from("raccordo.db"),
-            url: None,
-            password_file: None,
-            hold_below_mebibytes: 256,
-            resume_above_mebibytes: 512,
-            exit_after_failure_seconds: 60,
-        }
-    }
 }
 
 /// Where the pages are served.
@@ -233,7 +204,7 @@ impl Config {
         let folder = file.parent().map(Path::to_owned).unwrap_or_default();
         let invalid = |problem| ConfigError::Invalid { path: file.clone(), problem };
         let mut config = Self::parse(&text, &folder).map_err(invalid)?;
-        check_files(&config.storage, &config.lines).map_err(invalid)?;
+        storage::check_files(&config.storage, &config.lines).map_err(invalid)?;
         config.lines = config.lines.in_file(&file);
         Ok(config)
     }
@@ -246,10 +217,14 @@ impl Config {
         config.storage.path = folder.join(&config.storage.path);
         config.storage.password_file = config.storage.password_file.map(|file| folder.join(file));
         eservice::be_relative(&mut config, folder);
-        check_storage(&config.storage, &config.lines)?;
+        storage::check(&config.storage, &config.lines)?;
         config.check_systems()?;
         config.check_numbers()?;
         config.exchange.in_folder(folder);
+        config.nodes.values_mut().for_each(|node| node.in_folder(folder));
+        if let Some((keys, problem)) = nodes::problem(&config) {
+            return Err(config.lines.at(&keys, &problem));
+        }
         let systems: Vec<&str> = config.systems.keys().map(String::as_str).collect();
         if let Some((keys, problem)) = config.exchange.problem(&systems, &config.pdnd) {
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
@@ -340,49 +315,6 @@ impl Config {
     }
 }
 
-/// A password in the address would stand in a file that is shown and copied.
-fn check_storage(storage: &StorageConfig, lines: &Lines) -> Result<(), String> {
-    let Some(url) = &storage.url else {
-        if storage.password_file.is_some() {
-            let problem = "storage.password_file without storage.url: an SQLite file has no password";
-            return Err(lines.at(&["storage", "password_file"], problem));
-        }
-        return Ok(());
-    };
-    let wrong = |problem: &str| Err(lines.at(&["storage", "url"], problem));
-    if lines.has(&["storage", "path"]) {
-        let problem = "storage.path and storage.url name two databases: keep `path` for an SQLite file, or `url` for \
-                       PostgreSQL, and take the other away";
-        return Err(lines.at(&["storage", "path"], problem));
-    }
-    let Some(rest) = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://")) else {
-        return wrong("storage.url is not of the form postgres://user@host:5432/name");
-    };
-    let user = rest.split('/').next().unwrap_or_default().rsplit_once('@').map_or("", |(user, _)| user);
-    if user.contains(':') || rest.contains("password=") {
-        return wrong("storage.url holds a password: write it into a file and name that in storage.password_file");
-    }
-    Ok(())
-}
-
-/// What the files that the configuration names must be, before a database is looked for.
-fn check_files(storage: &StorageConfig, lines: &Lines) -> Result<(), String> {
-    if storage.url.is_none() && storage.path.is_dir() {
-        let problem = format!("{} is a folder: name a file in it", storage.path.display());
-        return Err(lines.at(&["storage", "path"], &problem));
-    }
-    let Some(file) = &storage.password_file else { return Ok(()) };
-    let wrong = |problem: String| Err(lines.at(&["storage", "password_file"], &problem));
-    match std::fs::metadata(file) {
-        Err(error) => wrong(format!("the password file {} cannot be read: {error}", file.display())),
-        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => wrong(format!(
-            "the password file {} is open to others than its owner: set its mode to 0600",
-            file.display()
-        )),
-        Ok(_) => Ok(()),
-    }
-}
-
 impl SystemConfig {
     /// The settings as the adapter takes them, with paths made relative to `folder`.
     pub fn settings(&self, folder: &Path) -> Settings {
@@ -401,6 +333,8 @@ impl SystemConfig {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn parse(text: &str) -> Result<Config, String> {

@@ -39,6 +39,8 @@ pub struct Flow {
     pub store: Arc<dyn Store>,
     /// The systems.
     pub systems: Arc<Systems>,
+    /// Other nodes, with which this one compares what both hold.
+    pub nodes: Arc<reconcile::nodes::Nodes>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// How long to wait before trying again.

@@ -14,6 +14,7 @@ pub mod rows;
 pub mod repair;
 pub mod sources;
 pub mod listing;
+pub mod nodes;
 mod lines;
 mod walk;
 mod why;
@@ -206,19 +207,22 @@ fn result_of(
     result
 }
 
-/// The names of the comparisons that can be made: the targets that can be observed, then the sources.
+/// The names of the comparisons that can be made: the targets that can be observed, other nodes, then the
+/// sources.
 pub fn comparisons(flow: &Flow) -> Vec<String> {
     let can = |adapter: &dyn contract::Adapter| adapter.target().is_some() && adapter.observer().is_some();
     let targets = flow.systems.iter().filter(|(_, adapter)| can(adapter.as_ref())).map(|(name, _)| name.clone());
-    targets.chain([SOURCES.to_owned()]).collect()
+    targets.chain(flow.nodes.keys().cloned()).chain([SOURCES.to_owned()]).collect()
 }
 
 /// Makes one comparison, by its name. Only what targets hold is repaired in passing.
 pub async fn compare(flow: &Flow, comparison: &str, repair: bool) -> Result<Reconciliation, FlowError> {
     if comparison == SOURCES {
-        sources::reconcile_sources(flow).await
-    } else {
-        reconcile(flow, comparison, repair).await
+        return sources::reconcile_sources(flow).await;
+    }
+    match flow.nodes.get(comparison) {
+        Some(node) => nodes::reconcile_node(flow, comparison, node).await,
+        None => reconcile(flow, comparison, repair).await,
     }
 }
 

@@ -13,6 +13,7 @@ pub mod occurrences;
 pub mod handover;
 pub mod shown;
 pub mod secret;
+pub mod random;
 pub mod jose;
 pub mod pdnd;
 pub mod modi;

@@ -124,18 +124,16 @@ impl Bench {
 
     /// Reads lines of canonical records as a source.
     pub(crate) async fn read(&self, lines: &[Value]) {
-        let folder = TempDir::new().expect("a folder");
-        let file = folder.path().join("prova.ndjson");
-        let text: Vec<String> = lines.iter().map(ToString::to_string).collect();
-        std::fs::write(&file, text.join("\n")).expect("a file");
-        let source = SourceName::parse("file-drop").expect("a name");
-        let read = intake::read_source(&self.node.flow, &source, RunKind::Import, Some(vec![file]), &|_| ()).await;
-        let totals = read.expect("it is read").totals;
-        assert_eq!((totals.quarantined, totals.refused), (0, 0), "{totals:?}");
+        read(&self.node, lines).await;
     }
 
-    /// The usual records: two lots of ours with their awards and contracts, one foreign.
+    /// The usual records.
     pub(crate) async fn fill(&self) {
+        self.read(&Self::usual()).await;
+    }
+
+    /// Two lots of ours with their awards and contracts, one foreign.
+    pub(crate) fn usual() -> Vec<Value> {
         let mut lines = vec![
             line(
                 "ente",
@@ -170,7 +168,7 @@ impl Bench {
                 ),
             ]);
         }
-        self.read(&lines).await;
+        lines
     }
 
     /// A request of a partner.
@@ -196,6 +194,8 @@ impl Bench {
             let lot = line("lotto", json!({ "cig": cig(9), "stazione_appaltante": OURS })).to_string();
             let (media_type, body) = if path.ends_with("export-tasks") {
                 ("application/json", json!({ "format": "ndjson" }).to_string())
+            } else if path.ends_with("comparisons") {
+                ("application/json", json!({ "form": 1, "salt": "0123456789abcdef0123456789abcdef" }).to_string())
             } else {
                 ("application/x-ndjson", lot)
             };
@@ -211,9 +211,7 @@ impl Bench {
 
     /// What an access token of a client says.
     pub(crate) fn claims(&self, client: &str) -> Value {
-        let now = now();
-        json!({ "iss": self.issuer, "aud": AUDIENCE, "client_id": client, "sub": client, "iat": now, "nbf": now,
-                "exp": now + 300, "jti": "j" })
+        claims(&self.issuer, client)
     }
 
     /// A token of a client.
@@ -225,6 +223,13 @@ impl Bench {
 /// Seconds since 1970.
 pub(crate) fn now() -> i64 {
     SystemClock.now().unix_micros() / 1_000_000
+}
+
+/// What an access token of a client says.
+fn claims(issuer: &str, client: &str) -> Value {
+    let now = now();
+    json!({ "iss": issuer, "aud": AUDIENCE, "client_id": client, "sub": client, "iat": now, "nbf": now,
+            "exp": now + 300, "jti": "j" })
 }
 
 pub(crate) fn header(typ: &str) -> BTreeMap<&'static str, String> {
@@ -263,8 +268,19 @@ async fn issuer() -> String {
             async move { axum::Json(value) }
         })
     };
+    let (of, client) = (issuer.clone(), |headers: &axum::http::HeaderMap| {
+        let proof = headers["authorization"].to_str().expect("text").trim_start_matches("Basic ").to_owned();
+        let proof = String::from_utf8(STANDARD.decode(proof).expect("base64")).expect("text");
+        proof.split(':').next().expect("a client").to_owned()
+    });
+    // Whoever says a name is believed here: what a token opens is what the tests are about.
+    let token = axum::routing::post(move |headers: axum::http::HeaderMap| {
+        let token = sign(&keys()[0], &header("at+jwt"), &claims(&of, &client(&headers))).expect("a token");
+        async move { axum::Json(json!({ "access_token": token, "token_type": "Bearer", "expires_in": 300 })) }
+    });
     let router = Router::new()
         .route("/.well-known/openid-configuration", answer(about))
+        .route("/token", token)
         .route("/jwks", answer(set.clone()))
         .route("/pdnd", answer(set));
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -276,4 +292,16 @@ pub(crate) async fn served(router: Router) -> String {
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     tokio::spawn(async move { axum::serve(listener, router).await });
     url
+}
+
+/// Reads lines of canonical records as a source of a node.
+pub(crate) async fn read(node: &Node, lines: &[Value]) {
+    let folder = TempDir::new().expect("a folder");
+    let file = folder.path().join("prova.ndjson");
+    let text: Vec<String> = lines.iter().map(ToString::to_string).collect();
+    std::fs::write(&file, text.join("\n")).expect("a file");
+    let source = SourceName::parse("file-drop").expect("a name");
+    let read = intake::read_source(&node.flow, &source, RunKind::Import, Some(vec![file]), &|_| ()).await;
+    let totals = read.expect("it is read").totals;
+    assert_eq!((totals.quarantined, totals.refused), (0, 0), "{totals:?}");
 }

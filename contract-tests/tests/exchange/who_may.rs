@@ -11,6 +11,7 @@ use crate::bench::{Bench, FOREIGN, OURS, PARTNERS, line};
 /// A path that can be asked for.
 fn concrete(path: &str, record: i64) -> String {
     let path = path.replace("{record_id}", &record.to_string()).replace("{task_id}", "nessuna");
+    let path = path.replace("{comparison_id}", "nessuno");
     if path.ends_with("records.csv") { format!("{path}?kind=lotto") } else { path }
 }
 
@@ -38,12 +39,13 @@ async fn every_operation_is_refused_to_who_may_not_and_never_gives_a_record_of_a
             };
             let may = roles.contains(name);
             let answer = bench.ask(partner, method, &concrete(path, own)).await;
-            let expected = match (may, path.contains("export-tasks"), path.contains("{task_id}")) {
-                (false, ..) => StatusCode::FORBIDDEN,
-                (true, false, _) => StatusCode::OK,
-                (true, true, false) => StatusCode::ACCEPTED,
+            let is_begun = path.ends_with("export-tasks") || path.ends_with("comparisons");
+            let expected = match (may, is_begun) {
+                (false, _) => StatusCode::FORBIDDEN,
+                (true, true) => StatusCode::ACCEPTED,
                 // Nobody has one of this name.
-                (true, true, true) => StatusCode::NOT_FOUND,
+                (true, false) if path.contains("_id}") && !path.contains("{record_id}") => StatusCode::NOT_FOUND,
+                (true, false) => StatusCode::OK,
             };
             assert_eq!(answer.status(), expected, "{method} {path} to {partner}");
             let text = answer.text().await.unwrap();

@@ -61,6 +61,7 @@ impl TestFlow {
         let flow = Flow {
             store,
             systems: Arc::new(systems),
+            nodes: Arc::default(),
             clock: clock.clone(),
             gates: Arc::new(Gates::new(clock.clone(), BTreeMap::new())),
             patience: Arc::new(Simple),

@@ -189,6 +189,7 @@ async fn race(lotti: u32, is_beside_a_dead_one: bool) -> Duration {
         reconciliation: raccordo::flow::reconcile::Policy::default(),
         store,
         systems: Arc::new(systems),
+        nodes: Arc::default(),
         gates: Arc::new(Gates::new(Arc::clone(&clock), BTreeMap::new())),
         clock,
         patience: Arc::new(Simple),

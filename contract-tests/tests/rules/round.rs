@@ -146,6 +146,7 @@ fn flow_of(case: &Schede, store: Arc<dyn Store>) -> Flow {
     Flow {
         store,
         systems: Arc::new(systems),
+        nodes: Arc::default(),
         clock: clock.clone(),
         gates: Arc::new(Gates::new(clock, BTreeMap::new())),
         patience: Arc::new(Simple),

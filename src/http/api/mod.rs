@@ -1,11 +1,12 @@
 //! The exchange API under `/api/v1`: what partners read of the ledger, and what they send.
 //!
 //! Read in this order: `caller` (who), `credentials` (how he proves it), `guard` and `limits` (what
-//! stands before every operation), `messages` (what proves what is sent), `records`, `export`, `intake` (the
-//! operations), `problem`.
+//! stands before every operation), `messages` (what proves what is sent), `records`, `export`, `intake`,
+//! `comparisons` (the operations), `problem`.
 //! [`OPERATIONS`] is the one list of them; the published description is compared with it.
 
 pub mod caller;
+mod comparisons;
 pub mod credentials;
 mod export;
 mod guard;
@@ -26,6 +27,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
 use self::caller::{Credentials, Role};
+use self::comparisons::Comparisons;
 use self::guard::Needs;
 use self::limits::Limits;
 use self::messages::Messages;
@@ -59,6 +61,10 @@ pub const OPERATIONS: &[(&str, &str, Option<Role>)] = &[
     ("get", "/api/v1/export-tasks/{task_id}", Some(Role::Export)),
     ("get", "/api/v1/export-tasks/{task_id}/result", Some(Role::Export)),
     ("post", "/api/v1/submissions", Some(Role::Contribute)),
+    ("post", "/api/v1/comparisons", Some(Role::Read)),
+    ("get", "/api/v1/comparisons/{comparison_id}", Some(Role::Read)),
+    ("post", "/api/v1/comparisons/{comparison_id}/messages", Some(Role::Read)),
+    ("post", "/api/v1/comparisons/{comparison_id}/records", Some(Role::Read)),
 ];
 
 /// What the operations work with.
@@ -68,6 +74,7 @@ pub struct Api {
     clock: Arc<dyn Clock>,
     credentials: Arc<dyn Credentials>,
     limits: Limits,
+    comparisons: Comparisons,
     messages: Messages,
     publication: Option<Publication>,
     /// Where each partner may ask to be told, by name.
@@ -92,6 +99,7 @@ impl Api {
             clock: flow.clock.clone(),
             credentials,
             limits: Limits::default(),
+            comparisons: Comparisons::default(),
             messages: Messages::none(flow.store.clone(), flow.clock.clone()),
             publication: publication
                 .map(|ocds| Publication { prefix: ocds.prefix.clone(), publisher: ocds.publisher.clone() }),
@@ -153,6 +161,10 @@ fn operation(path: &str) -> MethodRouter<Arc<Api>> {
         "/api/v1/export-tasks/{task_id}" => on(get, tasks::status),
         "/api/v1/export-tasks/{task_id}/result" => on(get, tasks::result),
         "/api/v1/submissions" => on(MethodFilter::POST, intake::submit),
+        "/api/v1/comparisons" => on(MethodFilter::POST, comparisons::open),
+        "/api/v1/comparisons/{comparison_id}" => on(get, comparisons::status),
+        "/api/v1/comparisons/{comparison_id}/messages" => on(MethodFilter::POST, comparisons::message),
+        "/api/v1/comparisons/{comparison_id}/records" => on(MethodFilter::POST, comparisons::records),
         _ => on(get, records::status),
     }
 }

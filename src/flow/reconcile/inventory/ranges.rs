@@ -16,7 +16,7 @@ pub mod index;
 mod wire;
 
 use std::collections::BTreeSet;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 pub use index::{Index, IndexError, Salt};
 pub use wire::{Refused, salt_of_opening};
@@ -101,10 +101,10 @@ enum Known {
     Different,
 }
 
-/// One side of a session.
+/// One side of a session, with an index that it borrows or shares.
 #[derive(Debug)]
-pub struct Reconciler<'a> {
-    index: &'a Index,
+pub struct Reconciler<I> {
+    index: I,
     limits: SessionLimits,
     is_complete: bool,
     is_peer_complete: bool,
@@ -113,17 +113,18 @@ pub struct Reconciler<'a> {
     only_theirs: BTreeSet<u128>,
 }
 
-impl<'a> Reconciler<'a> {
+impl<I: Deref<Target = Index>> Reconciler<I> {
     /// A side that holds what the index says.
-    pub fn new(index: &'a Index, completeness: &Completeness, limits: SessionLimits) -> Self {
+    pub fn new(index: I, completeness: &Completeness, limits: SessionLimits) -> Self {
         let message_bytes = limits.message_bytes.max(SessionLimits::LEAST_BYTES);
+        let known = vec![Known::Nothing; index.len()];
         Self {
             index,
             limits: SessionLimits { message_bytes, ..limits },
             is_complete: completeness.proof().is_some(),
             is_peer_complete: false,
             answered: 0,
-            known: vec![Known::Nothing; index.len()],
+            known,
             only_theirs: BTreeSet::new(),
         }
     }

@@ -21,6 +21,17 @@ impl Salt {
     pub fn key(self, key: &str) -> u128 {
         RunKey::new(self.0).hash(key.as_bytes())
     }
+
+    /// A record: its key, and the digest of its content.
+    pub fn pair(self, key: &str, digest: &Digest) -> Pair {
+        let run = RunKey::new(self.0);
+        // With the key in it, a content that moves to another key is another item.
+        let mut content = [0; 48];
+        let key = run.hash(key.as_bytes());
+        content[..16].copy_from_slice(&key.to_le_bytes());
+        content[16..].copy_from_slice(digest.as_bytes());
+        Pair { key, row: run.hash(&content) }
+    }
 }
 
 /// Why there is no index.
@@ -44,19 +55,12 @@ impl Index {
     /// An index of records: key, and digest of the canonical content. The digest is cryptographic
     /// and kept by the node; hashing 32 bytes more for each session costs little.
     pub fn new(salt: Salt, records: impl IntoIterator<Item = (impl AsRef<str>, Digest)>) -> Result<Self, IndexError> {
-        let key = RunKey::new(salt.0);
-        let pairs = records.into_iter().map(|(name, digest)| {
-            // With the key in it, a content that moves to another key is another item.
-            let mut content = [0; 48];
-            let name = key.hash(name.as_ref().as_bytes());
-            content[..16].copy_from_slice(&name.to_le_bytes());
-            content[16..].copy_from_slice(digest.as_bytes());
-            Pair { key: name, row: key.hash(&content) }
-        });
+        let pairs = records.into_iter().map(|(name, digest)| salt.pair(name.as_ref(), &digest));
         Self::of_pairs(salt, pairs.collect())
     }
 
-    pub(super) fn of_pairs(salt: Salt, mut items: Vec<Pair>) -> Result<Self, IndexError> {
+    /// An index of records that were hashed under this salt.
+    pub fn of_pairs(salt: Salt, mut items: Vec<Pair>) -> Result<Self, IndexError> {
         items.sort_unstable();
         if items.windows(2).any(|pair| pair[0].key == pair[1].key) {
             return Err(IndexError::Repeated);
