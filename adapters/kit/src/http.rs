@@ -20,14 +20,15 @@ use serde::Deserialize;
 
 use crate::Secret;
 pub use crate::answer::Answer;
+use crate::oauth::settings::Registration;
 use crate::pause::asked_pause;
-use crate::pdnd::access::Access;
 use crate::pdnd::settings::Connection;
 
 mod entitled;
 mod guard;
 mod head;
 
+use entitled::Access;
 pub use guard::NotAllowed;
 use guard::{Allowed, GuardedResolver, LookUp, check_host, of_the_machine, refusal_under};
 
@@ -60,6 +61,10 @@ pub struct HttpSettings {
     /// comes from `[systems.NAME.pdnd]`.
     #[serde(default)]
     pub pdnd: Option<Box<Connection>>,
+    /// How we are registered with the authorization server that gives tokens for the system; absent
+    /// where there is none. It comes from `[systems.NAME.oauth]`, and never stands beside `pdnd`.
+    #[serde(default)]
+    pub oauth: Option<Box<Registration>>,
 }
 
 fn connect_seconds() -> u64 {
@@ -90,22 +95,31 @@ impl HttpSettings {
             ca_file: None,
             allow_private: false,
             pdnd: None,
+            oauth: None,
         }
     }
 
     /// The same settings for another address of the system. What gives access stays with the host that
-    /// it is for: nobody else is shown a voucher.
+    /// it is for: nobody else is shown a voucher or a token.
     #[must_use]
     pub fn at(&self, address: &str) -> Self {
         let is_same = base_url(address).and_then(|other| Ok(base_url(&self.base_url)?.origin() == other.origin()));
-        let pdnd = self.pdnd.clone().filter(|_| is_same.unwrap_or(false));
-        Self { base_url: address.to_owned(), pdnd, ..self.clone() }
+        let is_same = is_same.unwrap_or(false);
+        let (pdnd, oauth) = (self.pdnd.clone().filter(|_| is_same), self.oauth.clone().filter(|_| is_same));
+        Self { base_url: address.to_owned(), pdnd, oauth, ..self.clone() }
     }
 
-    /// Refuses a voucher where a system asks for credentials of its own in the header in which it stands.
+    /// Refuses a voucher, or a token, where a system asks for credentials of its own in the header in which
+    /// it stands.
     pub fn refuse_voucher(&self, system: &'static str) -> Result<(), SettingsError> {
-        let problem = "pdnd: its requests carry credentials of its own where a voucher would stand; take pdnd away";
-        if self.pdnd.is_none() { Ok(()) } else { Err(SettingsError { system, problem: problem.to_owned() }) }
+        let (key, what) = match (&self.pdnd, &self.oauth) {
+            (None, None) => return Ok(()),
+            (Some(_), _) => ("pdnd", "voucher"),
+            (None, Some(_)) => ("oauth", "token"),
+        };
+        let problem =
+            format!("{key}: its requests carry credentials of its own where a {what} would stand; take {key} away");
+        Err(SettingsError { system, problem })
     }
 
     /// What is wrong with an address that somebody else told us, as far as it says itself.
@@ -134,7 +148,7 @@ pub struct HttpClient {
     max_answer_bytes: usize,
     /// The longest that an exchange may last.
     total: Duration,
-    /// What its requests carry, where it is an e-service; shared by all clones.
+    /// What its requests carry, where a voucher or a token opens it; shared by all clones.
     access: Option<Arc<Access>>,
     /// When an answer came that does not say it itself.
     now: fn() -> SystemTime,

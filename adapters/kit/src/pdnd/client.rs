@@ -18,6 +18,7 @@ use super::environment::Endpoints;
 use super::preflight::{self, Expected};
 use super::settings::{Connection, ConnectionKeys};
 use super::token::{Asked, For, Held, VoucherError, form, read};
+use crate::flight::Flight;
 use crate::http::HttpClient;
 use crate::jose::seconds;
 
@@ -88,14 +89,6 @@ impl Quota {
     }
 }
 
-/// One voucher's place: the flight, and what it brought.
-#[derive(Default)]
-struct Place {
-    held: Option<Held>,
-    /// Why the last flight brought nothing.
-    failed: Option<VoucherError>,
-}
-
 type Key = (String, Option<String>, Wanted);
 
 /// The vouchers of one connection.
@@ -106,7 +99,7 @@ pub struct VoucherClient {
     http: HttpClient,
     endpoint: String,
     quota: Quota,
-    places: Mutex<HashMap<Key, Arc<tokio::sync::Mutex<Place>>>>,
+    places: Mutex<HashMap<Key, Arc<Flight<Held, VoucherError>>>>,
     new_name: fn() -> String,
 }
 
@@ -186,41 +179,16 @@ impl VoucherClient {
 
     async fn held(&self, wanted: &Wanted, refused: Option<&Held>, now: UtcInstant) -> Result<Held, VoucherError> {
         let keys = self.keys();
-        let place = self.place(&keys, wanted, now);
-        let is_second = place.try_lock().is_err();
-        let mut place = place.lock().await;
-        if let Some(refused) = refused
-            && place.held.as_ref().is_some_and(|held| held.token_id() == refused.token_id())
-        {
-            place.held = None;
-        }
-        if let Some(held) = place.held.as_ref().filter(|held| held.is_fresh(now)) {
-            return Ok(held.clone());
-        }
-        // Who waited for a flight that failed shares its failure, instead of flying the same way.
-        if is_second && let Some(failed) = &place.failed {
-            return place.held.clone().filter(|held| held.is_valid(now)).ok_or_else(|| failed.clone());
-        }
-        let outcome = self.ask(&keys, wanted, now).await;
-        place.failed = outcome.as_ref().err().cloned();
-        match outcome {
-            Ok(held) => {
-                place.held = Some(held.clone());
-                Ok(held)
-            }
-            Err(error) => place.held.clone().filter(|held| held.is_valid(now)).ok_or(error),
-        }
+        let flight = self.flight(&keys, wanted, now);
+        flight.held(refused, now, self.ask(&keys, wanted, now)).await
     }
 
-    fn place(&self, keys: &ConnectionKeys, wanted: &Wanted, now: UtcInstant) -> Arc<tokio::sync::Mutex<Place>> {
+    fn flight(&self, keys: &ConnectionKeys, wanted: &Wanted, now: UtcInstant) -> Arc<Flight<Held, VoucherError>> {
         let dpop = self.proof_key(keys).map(|key| key.thumbprint().to_owned());
         let key = (keys.assertion.thumbprint().to_owned(), dpop, wanted.clone());
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         if places.len() >= MOST_PLACES {
-            places.retain(|_, place| {
-                let is_over = |place: &Place| !place.held.as_ref().is_some_and(|held| held.is_valid(now));
-                Arc::strong_count(place) > 1 || place.try_lock().is_ok_and(|place| !is_over(&place))
-            });
+            places.retain(|_, flight| Arc::strong_count(flight) > 1 || !flight.is_over(now));
         }
         places.entry(key).or_default().clone()
     }

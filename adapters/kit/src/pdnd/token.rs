@@ -14,7 +14,8 @@ use super::preflight::Mistake;
 use super::voucher::Scheme;
 use crate::Secret;
 use crate::answer::Answer;
-use crate::jose::{Compact, seconds};
+use crate::flight::{Lasting, Life};
+use crate::jose::Compact;
 use crate::problem::Problem;
 
 /// The form of a request.
@@ -34,15 +35,14 @@ pub struct Held {
     token_id: String,
     purpose_id: Option<String>,
     scheme: Scheme,
-    renew_at: i64,
-    expires_at: i64,
+    life: Life,
 }
 
 impl fmt::Debug for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Held")
             .field("token_id", &self.token_id)
-            .field("expires_at", &self.expires_at)
+            .field("expires_at", &self.life.expires_at())
             .finish_non_exhaustive()
     }
 }
@@ -70,12 +70,22 @@ impl Held {
 
     /// Whether it need not be renewed yet.
     pub fn is_fresh(&self, now: UtcInstant) -> bool {
-        seconds(now) < self.renew_at
+        self.life.is_fresh(now)
     }
 
     /// Whether it has not expired yet.
     pub fn is_valid(&self, now: UtcInstant) -> bool {
-        seconds(now) < self.expires_at
+        self.life.is_valid(now)
+    }
+}
+
+impl Lasting for Held {
+    fn life(&self) -> Life {
+        self.life
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.token_id == other.token_id
     }
 }
 
@@ -223,32 +233,11 @@ fn given(answer: &Answer, wanted: For<'_>, now: UtcInstant) -> Result<Held, &'st
     if given.expires_in <= 0 {
         return Err("the voucher has expired already");
     }
-    let life = given.expires_in.min(LONGEST_LIFE_SECONDS);
     Ok(Held {
         token_id,
         scheme,
         purpose_id: wanted.purpose_id.map(str::to_owned),
-        renew_at: seconds(now) + renewal(life),
-        expires_at: seconds(now) + life,
+        life: Life::of(given.expires_in, now),
         token: Secret::new(given.access_token),
     })
-}
-
-/// No voucher is believed to live longer than a day.
-const LONGEST_LIFE_SECONDS: i64 = 86_400;
-
-/// After how many seconds a voucher is renewed: at nine tenths of its life, or half a minute before
-/// its end, whichever is earlier; one shorter than a minute at half of it.
-fn renewal(life: i64) -> i64 {
-    (life * 9 / 10).min((life - 30).max(life / 2))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_voucher_is_renewed_before_its_end() {
-        assert_eq!([renewal(600), renewal(120), renewal(40), renewal(1)], [540, 90, 20, 0]);
-    }
 }
