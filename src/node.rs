@@ -370,24 +370,30 @@ fn build(
         }
         simulators.push(simulator);
     }
-    let about_pdnd = |source: SettingsError| {
-        let place = config.lines.place_named(&["systems", name, "pdnd"], &source.problem);
+    let about = |key: &str, source: SettingsError| {
+        let place = config.lines.place_named(&["systems", name, key], &source.problem);
         NodeError::Settings { system: name.to_owned(), source }.at(place)
     };
-    if let (Some(settings), Some(connection)) = (settings.as_object_mut(), &system.pdnd) {
-        let written = serde_json::to_value(connection).map_err(|error| {
-            about_pdnd(SettingsError { system: "pdnd", problem: format!("pdnd: not usable: {error}") })
-        })?;
-        settings.insert("pdnd".to_owned(), written);
+    let mut openings = Vec::new();
+    for (key, written) in system.openings() {
+        let not_usable = |error| SettingsError { system: key, problem: format!("{key}: not usable: {error}") };
+        let written = written.map_err(|error| about(key, not_usable(error)))?;
+        if let Some(settings) = settings.as_object_mut() {
+            settings.insert(key.to_owned(), written);
+        }
+        openings.push(key);
     }
     (factory.build)(settings).map_err(|source| {
-        if system.pdnd.is_some() && source.problem.contains("unknown field `pdnd`") {
-            let problem =
-                format!("{adapter} is reached in no way that a voucher opens: take [systems.{name}.pdnd] away");
-            return about_pdnd(SettingsError { problem, ..source });
-        }
-        if source.problem.starts_with("pdnd: ") {
-            return about_pdnd(source);
+        for key in openings {
+            if source.problem.contains(&format!("unknown field `{key}`")) {
+                let what = if key == "pdnd" { "voucher" } else { "token" };
+                let problem =
+                    format!("{adapter} is reached in no way that a {what} opens: take [systems.{name}.{key}] away");
+                return about(key, SettingsError { problem, ..source });
+            }
+            if source.problem.starts_with(&format!("{key}: ")) {
+                return about(key, source);
+            }
         }
         let place = config.lines.setting_place(name, &source.problem);
         NodeError::Settings { system: name.to_owned(), source }.at(place)

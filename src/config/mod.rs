@@ -4,9 +4,10 @@
 //! none. Secrets never stand here: a setting that ends in `_file` names the file that holds one.
 //! Relative paths are relative to the folder of the configuration file.
 
-mod eservice;
+mod access;
 mod lines;
 mod storage;
+mod system;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,15 +15,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use canonical::{Kind, SourceName};
-use contract::Settings;
 use serde::Deserialize;
 
 use crate::flow::deliver::doubt::Resend;
-use crate::flow::deliver::gate::Limits;
-use crate::flow::route::filter::Filter;
 use crate::pressure::PressureLimits;
 
 pub use lines::Lines;
+pub use system::SystemConfig;
 
 /// The name of the configuration file inside a folder.
 pub const FILE_NAME: &str = "raccordo.toml";
@@ -171,30 +170,6 @@ impl ScheduleConfig {
     }
 }
 
-/// One system.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SystemConfig {
-    /// The adapter that speaks with it; the name of the system when absent.
-    pub adapter: Option<String>,
-    /// Starts the simulator of the system in this process, instead of speaking with the real one.
-    /// What it receives is kept under `simulators/` beside the configuration.
-    pub simulated: bool,
-    /// Whether the system was shown to take what comes again under its `Idempotency-Key` once, also
-    /// while the first is under way. Then what may have arrived is sent again without waiting.
-    pub honours_keys: bool,
-    /// What is delivered to it, of all that it takes: everything, unless conditions are written.
-    pub deliver: Filter,
-    /// How much it is given at a time: `parallel_requests`, never more than its adapter declares,
-    /// and `requests_per_minute`. Without them what the adapter declares, and fewer when the system
-    /// shows that it is too much.
-    pub limits: Limits,
-    /// The client of the national platform through which it is reached, where it is an e-service.
-    pub pdnd: Option<kit::pdnd::settings::Connection>,
-    /// The settings of the adapter, in its own words.
-    pub settings: toml::Table,
-}
-
 impl Config {
     /// Reads the configuration: a file, or a folder that holds a `raccordo.toml`.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
@@ -216,7 +191,7 @@ impl Config {
         folder.clone_into(&mut config.folder);
         config.storage.path = folder.join(&config.storage.path);
         config.storage.password_file = config.storage.password_file.map(|file| folder.join(file));
-        eservice::be_relative(&mut config, folder);
+        access::be_relative(&mut config, folder);
         storage::check(&config.storage, &config.lines)?;
         config.check_systems()?;
         config.check_numbers()?;
@@ -248,7 +223,7 @@ impl Config {
                 );
                 return Err(lines.at(&["systems", name, "limits", "parallel_requests"], &problem));
             }
-            if let Some((keys, problem)) = eservice::problem(self, name, system) {
+            if let Some((keys, problem)) = access::problem(self, name, system) {
                 return Err(lines.at(&keys, &problem));
             }
             if system.simulated && storage.url.is_some() {
@@ -312,22 +287,6 @@ impl Config {
             hold_above_open: self.work.hold_above_open.into(),
             resume_below_open: self.work.resume_below_open.into(),
         }
-    }
-}
-
-impl SystemConfig {
-    /// The settings as the adapter takes them, with paths made relative to `folder`.
-    pub fn settings(&self, folder: &Path) -> Settings {
-        let mut settings = serde_json::to_value(&self.settings).unwrap_or_default();
-        if let Some(settings) = settings.as_object_mut() {
-            for (key, value) in settings {
-                let is_path = matches!(key.as_str(), "folder" | "mappings") || key.ends_with("_file");
-                if let (true, Some(path)) = (is_path, value.as_str()) {
-                    *value = folder.join(path).to_string_lossy().into_owned().into();
-                }
-            }
-        }
-        settings
     }
 }
 

@@ -70,11 +70,9 @@ impl Config {
         };
         let own = OWN.iter().filter_map(|name| http.remove_entry(*name)).collect();
         let mut own: Own = serde_json::from_value(Settings::Object(own)).map_err(unusable)?;
-        // The packages, and not the open data, are an e-service of the national platform.
-        if let Some(Settings::Object(packages)) = &mut own.packages
-            && let Some(pdnd) = http.remove("pdnd")
-        {
-            packages.insert("pdnd".to_owned(), pdnd);
+        // The packages, and not the open data, are what a voucher or a token opens.
+        if let Some(Settings::Object(packages)) = &mut own.packages {
+            packages.extend(["pdnd", "oauth"].into_iter().filter_map(|key| http.remove_entry(key)));
         }
         if own.platform.is_empty() || own.platform.contains('/') {
             return Err(unusable("platform is a name without slashes"));
