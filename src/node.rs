@@ -334,7 +334,8 @@ fn other_nodes(config: &Config) -> Result<Nodes, NodeError> {
     let built = config.nodes.iter().map(|(name, node)| {
         let grace = Duration::from_secs(u64::from(node.grace_hours) * 3_600);
         let remote = RemoteNode::new(&node.http(), node.bodies.clone(), grace).map_err(|source| {
-            let key = if source.problem.starts_with("pdnd: ") { "pdnd" } else { "address" };
+            let keys = ["pdnd", "oauth"].into_iter().find(|key| source.problem.starts_with(&format!("{key}: ")));
+            let key = keys.unwrap_or("address");
             NodeError::OtherNode { node: name.clone(), source }.at(config.lines.place(&["nodes", name, key]))
         })?;
         Ok((name.clone(), remote))

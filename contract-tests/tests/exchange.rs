@@ -13,6 +13,8 @@ mod description;
 mod exports;
 #[path = "exchange/messages.rs"]
 mod messages;
+#[path = "exchange/nodes.rs"]
+mod nodes;
 #[path = "exchange/problems.rs"]
 mod problems;
 #[path = "exchange/submissions.rs"]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use canonical::SourceName;
 use canonical::identifiers::CodiceFiscale;
 use kit::http::HttpSettings;
+use kit::oauth::settings::Registration;
 use kit::pdnd::settings::Connection;
 use serde::Deserialize;
 
@@ -35,6 +36,9 @@ pub struct NodeConfig {
     /// The client of the national platform through which it is reached, where its API is an e-service.
     #[serde(default)]
     pub pdnd: Option<Connection>,
+    /// How we are registered with the authorization server that gives tokens for it, in place of `pdnd`.
+    #[serde(default)]
+    pub oauth: Option<Registration>,
 }
 
 fn grace_hours() -> u16 {
@@ -48,6 +52,7 @@ impl NodeConfig {
             ca_file: self.ca_file.clone(),
             allow_private: self.allow_private,
             pdnd: self.pdnd.clone().map(Box::new),
+            oauth: self.oauth.clone().map(Box::new),
             ..HttpSettings::new(&self.address)
         }
     }
@@ -56,6 +61,9 @@ impl NodeConfig {
         self.ca_file = self.ca_file.take().map(|file| folder.join(file));
         if let Some(pdnd) = &mut self.pdnd {
             pdnd.be_relative_to(folder);
+        }
+        if let Some(oauth) = &mut self.oauth {
+            oauth.be_relative_to(folder);
         }
     }
 }
@@ -71,6 +79,8 @@ pub(super) fn problem(config: &Config) -> Option<(Vec<&str>, String)> {
             "this is the name of the comparison of the sources: give it another"
         } else if node.bodies.is_empty() != node.everything {
             "write the tax codes of the bodies whose records are compared, `bodies = [\"…\"]`, or `everything = true`"
+        } else if node.pdnd.is_some() == node.oauth.is_some() {
+            "say in [nodes.NAME.oauth] or in [nodes.NAME.pdnd], and not in both, how we prove there who we are"
         } else {
             return None;
         };
@@ -83,6 +93,9 @@ pub(super) fn problem(config: &Config) -> Option<(Vec<&str>, String)> {
 mod tests {
     use super::*;
 
+    const OAUTH: &str =
+        "oauth]\ntoken_url = \"https://a.example/token\"\nclient_id = \"c\"\nclient_secret_file = \"s\"\n";
+
     fn parse(text: &str) -> Result<Config, String> {
         Config::parse(text, Path::new("/srv/raccordo"))
     }
@@ -90,7 +103,7 @@ mod tests {
     #[test]
     fn a_node_has_an_address_and_a_name_of_its_own() {
         let config =
-            parse("[nodes.regione]\neverything = true\naddress = \"https://r.example\"\nca_file = \"ca.pem\"\n")
+            parse(&format!("[nodes.regione]\neverything = true\naddress = \"https://r.example\"\nca_file = \"ca.pem\"\n[nodes.regione.{OAUTH}"))
                 .expect("valid");
         let node = &config.nodes["regione"];
         assert_eq!((node.grace_hours, node.bodies.len()), (24, 0));
@@ -102,7 +115,9 @@ mod tests {
             ("x", "tax codes of the bodies"),
         ] {
             let everything = if name == "x" { "" } else { "everything = true\n" };
-            let text = format!("[systems.hub]\n[nodes.{name}]\naddress = \"https://r.example\"\n{everything}");
+            let text = format!(
+                "[systems.hub]\n[nodes.{name}]\naddress = \"https://r.example\"\n{everything}[nodes.{name}.{OAUTH}"
+            );
             let problem = parse(&text).expect_err(words);
             assert!(problem.starts_with("line 2: ") && problem.contains(words), "{problem}");
         }

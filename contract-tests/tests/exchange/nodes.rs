@@ -1,0 +1,224 @@
+//! Two nodes that compare what they hold: over the exchange API, as they do in service.
+
+use canonical::{Kind, Rule};
+use contract_tests::records::cig;
+use raccordo::config::Config;
+use raccordo::discrepancy::{Act, Shape};
+use raccordo::flow::reconcile::compare;
+use raccordo::flow::reconcile::inventory::ranges::Salt;
+use raccordo::flow::reconcile::nodes::holdings::name_of;
+use raccordo::flow::reconcile::nodes::wire::{hexadecimal, written};
+use raccordo::node::Node;
+use raccordo::registry::PARTS;
+use raccordo::storage::{Reconciliation, Verdict};
+use reqwest::{Method, Response, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::bench::{Bench, FOREIGN, NAME, OURS, PERSON, line, read};
+
+const SALT: Salt = Salt([7; 16]);
+
+/// A node that knows another one.
+async fn here(there: &Bench, more: &str) -> (Node, TempDir) {
+    let folder = TempDir::new().expect("a folder");
+    let secret = folder.path().join("segreto");
+    std::fs::write(&secret, "parola-di-prova-lunga-abbastanza").expect("written");
+    std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("set");
+    let text = format!(
+        "[systems.file-drop]\n[nodes.vicina]\naddress = \"{}\"\nbodies = [\"{OURS}\"]\n{more}\n[nodes.vicina.oauth]\n\
+         token_url = \"{}/token\"\nclient_id = \"legge\"\nclient_secret_file = \"segreto\"\n",
+        there.url, there.issuer
+    );
+    let config = Config::parse(&text, folder.path()).expect("a configuration");
+    (Node::open(&PARTS, config).await.expect("a node opens"), folder)
+}
+
+/// What this node holds of the usual: a lot otherwise, a contract not, a lot of its own, and one of a body
+/// that is nobody's affair there.
+fn ours() -> Vec<Value> {
+    let mut lines = Bench::usual();
+    for usual in &mut lines {
+        if usual["kind"] == "lotto" && usual["body"]["cig"] == cig(2).as_str() {
+            usual["body"]["importo_totale"] = "99000.00".into();
+        }
+    }
+    let is_second_contract = |line: &Value| line["kind"] == "contratto" && line["body"]["cig"] == cig(2).as_str();
+    lines.retain(|line| !is_second_contract(line));
+    lines.push(line("lotto", json!({ "cig": cig(7), "oggetto": "solo qui", "stazione_appaltante": OURS })));
+    lines.push(line("lotto", json!({ "cig": cig(8), "oggetto": "altrui", "stazione_appaltante": FOREIGN })));
+    lines
+}
+
+async fn compared(node: &Node) -> Reconciliation {
+    compare(&node.flow, "vicina", false).await.expect("compared")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_two_nodes_hold_otherwise_becomes_work_and_ends_when_they_agree() {
+    let there = Bench::open().await;
+    there.fill().await;
+    let (node, _folder) = here(&there, "grace_hours = 0").await;
+    read(&node, &ours()).await;
+    let first = compared(&node).await;
+    assert_eq!((first.complete, first.verdict()), (true, Verdict::Differ), "{first:?}");
+    let counts = first.counts;
+    assert_eq!((counts.missing_there, counts.missing_here, counts.different), (1, 1, 1), "{counts:?}");
+    // The body, two lots with an award and a contract each; of these one lot differs, and one contract is missing.
+    assert_eq!((counts.equal, counts.expected, counts.observed), (5, 7, 7), "{counts:?}");
+    let found: Vec<_> = first.discrepancies.iter().map(|one| (one.unit.as_str(), one.rule, one.shape)).collect();
+    let [contract, changed, alone] = [
+        (name_of(Kind::Contratto, &format!("{}/1", cig(2))), Rule::R01, Shape::MissingHere),
+        (name_of(Kind::Lotto, cig(2).as_str()), Rule::R02, Shape::Differs),
+        (name_of(Kind::Lotto, cig(7).as_str()), Rule::R01, Shape::MissingThere),
+    ];
+    let expected: Vec<_> =
+        [&contract, &changed, &alone].map(|(unit, rule, shape)| (unit.as_str(), *rule, *shape)).into();
+    assert_eq!(found, expected);
+    assert!(first.discrepancies.iter().all(|one| one.act == Act::AskPartner && one.body.as_deref() == Some(OURS)));
+    let said = serde_json::to_string(&first).expect("JSON");
+    assert!(![PERSON, NAME, FOREIGN, "altrui"].iter().any(|word| said.contains(word)), "{said}");
+
+    let again = compared(&node).await;
+    assert_eq!((again.counts, again.changes.opened, again.changes.closed), (first.counts, 0, 0));
+
+    read(&node, &Bench::usual()).await;
+    there.read(&[line("lotto", json!({ "cig": cig(7), "oggetto": "solo qui", "stazione_appaltante": OURS }))]).await;
+    let last = compared(&node).await;
+    assert_eq!((last.verdict(), last.changes.closed, last.standing.open), (Verdict::Agree, 3, 0), "{last:?}");
+    node.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_stored_just_now_is_not_expected_there_yet() {
+    let there = Bench::open().await;
+    there.fill().await;
+    let (node, _folder) = here(&there, "").await;
+    read(&node, &ours()).await;
+    let result = compared(&node).await;
+    assert_eq!((result.verdict(), result.counts.on_its_way), (Verdict::NotYet, 3), "{result:?}");
+    assert!(result.discrepancies.is_empty());
+    node.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_does_not_answer_closes_nothing() {
+    let there = Bench::open().await;
+    there.fill().await;
+    let (node, folder) = here(&there, "grace_hours = 0").await;
+    read(&node, &ours()).await;
+    assert_eq!(compared(&node).await.standing.open, 3);
+    let mut config = node.config.clone();
+    node.close().await;
+    // A port on which nobody listens.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    config.nodes.get_mut("vicina").expect("there").address = format!("http://{nobody}");
+    let node = Node::open(&PARTS, config).await.expect("a node opens");
+    let result = compared(&node).await;
+    assert_eq!((result.complete, result.standing.open, result.changes.closed), (false, 3, 0));
+    assert_eq!(result.incomplete_because.as_deref(), Some("il sistema non è raggiungibile"));
+    node.close().await;
+    drop(folder);
+}
+
+/// Asks with a body.
+async fn post(bench: &Bench, partner: &str, path: &str, media_type: &str, body: impl Into<reqwest::Body>) -> Response {
+    let request = bench.request(Method::POST, path).header("authorization", format!("Bearer {}", bench.token(partner)));
+    request.header("content-type", media_type).body(body).send().await.expect("an answer")
+}
+
+/// Opens a session, waits until it is ready, and gives its path and what it says of itself.
+async fn opened(bench: &Bench, partner: &str) -> (String, Value) {
+    let opening = json!({ "form": 1, "salt": written(SALT) }).to_string();
+    let answer = post(bench, partner, "/api/v1/comparisons", "application/json", opening).await;
+    assert_eq!(answer.status(), StatusCode::ACCEPTED);
+    let location = answer.headers()["location"].to_str().expect("text").to_owned();
+    let about: Value = answer.json().await.expect("JSON");
+    let path = format!("/api/v1/comparisons/{}", about["comparison_id"].as_str().expect("a name"));
+    assert!(location.ends_with(&path), "{location}");
+    for _ in 0..200 {
+        let about = bench.json(partner, &path).await;
+        if about["status"] != "building" {
+            return (path, about);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("it is never ready");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_of_one_caller_and_gives_only_what_he_may_see() {
+    let bench = Bench::open().await;
+    bench.fill().await;
+    let (path, about) = opened(&bench, "legge").await;
+    assert_eq!(about["scope"], json!({ "everything": false, "bodies": [OURS] }));
+    assert_eq!((about["status"].as_str(), about["records"].as_u64()), (Some("ready"), Some(7)), "{about}");
+    let keys = |numbers: [u32; 2]| {
+        let keys = numbers.map(|number| hexadecimal(SALT.key(&name_of(Kind::Lotto, cig(number).as_str()))));
+        json!({ "keys": keys }).to_string()
+    };
+    let records = format!("{path}/records");
+    let answer = post(&bench, "legge", &records, "application/json", keys([1, 3])).await;
+    let given: Value = answer.json().await.expect("JSON");
+    assert_eq!(given["items"].as_array().expect("items").len(), 1, "the other one is of another body: {given}");
+    assert_eq!(given["items"][0]["record"]["key"], cig(1).as_str());
+    assert!(!given.to_string().contains(PERSON));
+    for (path, media_type, body) in [
+        (path.clone(), "", String::new()),
+        (format!("{path}/messages"), "application/octet-stream", String::new()),
+        (records.clone(), "application/json", keys([1, 2])),
+    ] {
+        let method = if body.is_empty() && media_type.is_empty() { "get" } else { "post" };
+        let status = if method == "get" {
+            bench.ask("fa-tutto", method, &path).await.status()
+        } else {
+            post(&bench, "fa-tutto", &path, media_type, body).await.status()
+        };
+        assert_eq!(status, StatusCode::NOT_FOUND, "{path} of somebody else");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_message_is_refused_and_the_session_goes_on() {
+    let bench = Bench::open().await;
+    bench.fill().await;
+    let (path, _) = opened(&bench, "legge").await;
+    let messages = format!("{path}/messages");
+    let other_salt = [&[1_u8, 3][..], &[9; 16]].concat();
+    let endless = vec![1; 2 * 1024 * 1024];
+    for (message, status) in [
+        (b"x".to_vec(), StatusCode::BAD_REQUEST),
+        (vec![], StatusCode::BAD_REQUEST),
+        (other_salt, StatusCode::BAD_REQUEST),
+        (endless, StatusCode::PAYLOAD_TOO_LARGE),
+    ] {
+        let length = message.len();
+        let answer = post(&bench, "legge", &messages, "application/octet-stream", message).await;
+        assert!(
+            answer.status() == status || (length > 1 << 20 && answer.status() == StatusCode::BAD_REQUEST),
+            "{length}"
+        );
+    }
+    let answer = post(&bench, "legge", &messages, "application/json", "{}").await;
+    assert_eq!(answer.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    // Whoever has nothing to say learns nothing, and the session is there.
+    let nothing = [&[1_u8, 3][..], &SALT.0].concat();
+    let answer = post(&bench, "legge", &messages, "application/octet-stream", nothing).await;
+    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+    for wrong in [
+        json!({ "form": 2, "salt": written(SALT) }),
+        json!({ "form": 1, "salt": "x" }),
+        json!({ "form": 1, "salt": written(SALT), "bodies": [PERSON, "z"] }),
+        json!({ "form": 1, "salt": written(SALT), "tutto": true }),
+    ] {
+        let answer = post(&bench, "legge", "/api/v1/comparisons", "application/json", wrong.to_string()).await;
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{wrong}");
+    }
+    // The third one takes the place of the first.
+    let (second, _) = opened(&bench, "legge").await;
+    let (third, _) = opened(&bench, "legge").await;
+    let bench = &bench;
+    let status = |path: String| async move { bench.ask("legge", "get", &path).await.status() };
+    let gone = [status(path).await, status(second).await, status(third).await];
+    assert_eq!(gone, [StatusCode::NOT_FOUND, StatusCode::OK, StatusCode::OK]);
+}
