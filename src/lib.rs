@@ -4,6 +4,7 @@
 //! [`flow`], one file each; [`registry`] is the one place that names adapters and databases.
 
 pub mod clock;
+mod chain;
 pub mod delivery;
 pub mod discrepancy;
 pub mod storage;

@@ -314,8 +314,9 @@ pub(super) async fn reconcile_and_repair(
 ) -> anyhow::Result<Vec<crate::storage::Reconciliation>> {
     let results = cycle::compare(node, comparisons, false, output).await?;
     for result in &results {
-        // Half a view is no reason to send anything; between sources there is nothing to send.
-        if result.complete && result.target != SOURCES {
+        // Half a view is no reason to send anything; between sources, and to another node, nothing is sent.
+        let is_target = result.target != SOURCES && !node.flow.nodes.contains_key(&result.target);
+        if result.complete && is_target {
             change::of_target(node, &result.target, dry_run, output).await?;
         }
     }

@@ -15,6 +15,7 @@ use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::chain::chain;
 use crate::clock::{after, between, next_italian_time};
 use crate::config::reconciliation::DailyTime;
 use crate::config::{ReconciliationConfig, ScheduleConfig};
@@ -257,15 +258,4 @@ async fn reconcile_all(flow: Flow, names: Vec<String>) {
     }
     // The log is kept outside the database: what is cut off after this is noticed.
     log_head(flow.store.as_ref()).await;
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        line = format!("{line}: {next}");
-        cause = next.source();
-    }
-    line
 }

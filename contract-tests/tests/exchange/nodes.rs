@@ -1,5 +1,8 @@
 //! Two nodes that compare what they hold: over the exchange API, as they do in service.
 
+use axum::body::Bytes;
+use axum::http::{HeaderMap, Uri, header};
+use axum::response::Response;
 use canonical::{Kind, Rule};
 use contract_tests::records::cig;
 use raccordo::config::Config;
@@ -11,11 +14,11 @@ use raccordo::flow::reconcile::nodes::wire::{hexadecimal, written};
 use raccordo::node::Node;
 use raccordo::registry::PARTS;
 use raccordo::storage::{Reconciliation, Verdict};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::bench::{Bench, FOREIGN, NAME, OURS, PERSON, line, read};
+use crate::bench::{Bench, FOREIGN, NAME, OURS, PERSON, line, read, served};
 
 const SALT: Salt = Salt([7; 16]);
 
@@ -122,7 +125,13 @@ async fn a_node_that_does_not_answer_closes_nothing() {
 }
 
 /// Asks with a body.
-async fn post(bench: &Bench, partner: &str, path: &str, media_type: &str, body: impl Into<reqwest::Body>) -> Response {
+async fn post(
+    bench: &Bench,
+    partner: &str,
+    path: &str,
+    media_type: &str,
+    body: impl Into<reqwest::Body>,
+) -> reqwest::Response {
     let request = bench.request(Method::POST, path).header("authorization", format!("Bearer {}", bench.token(partner)));
     request.header("content-type", media_type).body(body).send().await.expect("an answer")
 }
@@ -214,11 +223,106 @@ async fn what_is_no_message_is_refused_and_the_session_goes_on() {
         let answer = post(&bench, "legge", "/api/v1/comparisons", "application/json", wrong.to_string()).await;
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{wrong}");
     }
-    // The third one takes the place of the first.
+    // One for each caller: the next one takes the place of the first, until it is closed.
     let (second, _) = opened(&bench, "legge").await;
-    let (third, _) = opened(&bench, "legge").await;
     let bench = &bench;
     let status = |path: String| async move { bench.ask("legge", "get", &path).await.status() };
-    let gone = [status(path).await, status(second).await, status(third).await];
-    assert_eq!(gone, [StatusCode::NOT_FOUND, StatusCode::OK, StatusCode::OK]);
+    assert_eq!([status(path).await, status(second.clone()).await], [StatusCode::NOT_FOUND, StatusCode::OK]);
+    assert_eq!(bench.ask("fa-tutto", "delete", &second).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(bench.ask("legge", "delete", &second).await.status(), StatusCode::NO_CONTENT);
+    assert_eq!(status(second).await, StatusCode::NOT_FOUND);
+}
+
+/// What stands between two nodes and may say something else: the path, then the answer.
+type Tamper = fn(&str, &mut Vec<u8>) -> Option<StatusCode>;
+
+/// A node as another one sees it through whoever stands between them.
+async fn between(there: &Bench, tamper: Tamper) -> String {
+    let (client, url) = (reqwest::Client::builder().no_proxy().build().unwrap(), there.url.clone());
+    let answer = move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| async move {
+        let request = client.request(method, format!("{url}{uri}")).headers(headers).body(body);
+        let answer = request.send().await.unwrap();
+        let (status, media_type) = (answer.status(), answer.headers().get("content-type").cloned());
+        let mut body = answer.bytes().await.unwrap().to_vec();
+        let status = tamper(uri.path(), &mut body).unwrap_or(status);
+        let mut response = Response::new(axum::body::Body::from(body));
+        *response.status_mut() = status;
+        response.headers_mut().extend(media_type.map(|media_type| (header::CONTENT_TYPE, media_type)));
+        response
+    };
+    served(axum::Router::new().fallback(answer)).await
+}
+
+/// Says something else in place of some words.
+fn instead(body: &mut Vec<u8>, words: &str, others: &str) {
+    let text = String::from_utf8(std::mem::take(body)).unwrap();
+    assert!(text.contains(words), "{text}");
+    *body = text.replace(words, others).into_bytes();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_says_less_than_it_holds_closes_nothing_and_lacks_nothing() {
+    let there = Bench::open().await;
+    there.fill().await;
+    let (node, _folder) = here(&there, "grace_hours = 0").await;
+    read(&node, &ours()).await;
+    assert_eq!(compared(&node).await.standing.open, 3);
+    let config = node.config.clone();
+    let cases: [(Tamper, &str); 5] = [
+        // All is well, says whoever never looked.
+        (|path, _| path.ends_with("/messages").then_some(StatusCode::NO_CONTENT), "non corrisponde al conteggio"),
+        // What was just listed is not given,
+        (
+            |path, body| {
+                if path.ends_with("/records") {
+                    *body = br#"{"items":[]}"#.to_vec();
+                }
+                None
+            },
+            "che poi non consegna",
+        ),
+        // or is of another body,
+        (
+            |path, body| {
+                if path.ends_with("/records") {
+                    instead(body, OURS, FOREIGN);
+                }
+                None
+            },
+            "che poi non consegna",
+        ),
+        // or nothing of what was asked may be read any more,
+        (
+            |path, body| {
+                if path.contains("/comparisons/") && !path.ends_with("s") && !body.is_empty() {
+                    instead(body, &format!("[\"{OURS}\"]"), "[]");
+                }
+                None
+            },
+            "non lascia leggere i record di 00246180590",
+        ),
+        // or it speaks of somebody else.
+        (
+            |path, body| {
+                if path.contains("/comparisons/") && !path.ends_with("s") && !body.is_empty() {
+                    instead(body, &format!("[\"{OURS}\"]"), &format!("[\"{FOREIGN}\"]"));
+                }
+                None
+            },
+            "non è quella prevista",
+        ),
+    ];
+    for (tamper, why) in cases {
+        let mut config = config.clone();
+        config.nodes.get_mut("vicina").unwrap().address = between(&there, tamper).await;
+        let told = Node::open(&PARTS, config).await.expect("a node opens");
+        let result = compared(&told).await;
+        assert_eq!((result.complete, result.changes.closed, result.standing.open), (false, 0, 3), "{why}: {result:?}");
+        assert_eq!(result.counts.missing_there, 0, "{why}");
+        let because = result.incomplete_because.unwrap_or_default();
+        assert!(because.contains(why), "{because} and not {why}");
+        told.close().await;
+    }
+    assert_eq!(compared(&node).await.standing.open, 3);
+    node.close().await;
 }

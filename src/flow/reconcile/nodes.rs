@@ -10,27 +10,39 @@ pub mod row;
 pub mod wire;
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
-use canonical::identifiers::CodiceFiscale;
+use canonical::Kind;
+use canonical::identifiers::{CodiceFiscale, holds_personal_code};
 use canonical::values::UtcInstant;
-use contract::{AdapterError, ErrorKind, UnitKey};
+use contract::{AdapterError, ErrorKind, Row, UnitKey};
+use serde_json::Value;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use self::holdings::{Holdings, HoldingsError, name_of};
 use self::remote::RemoteNode;
 use self::row::row_of;
-use self::wire::{MOST_KEYS, TheirRecord};
+use self::wire::{About, MOST_KEYS, TheirRecord};
 use super::inventory::Completeness;
-use super::inventory::ranges::{Reconciler, Salt, SessionLimits, Step};
+use super::inventory::ranges::{Outcome, Reconciler, Salt, SessionLimits, Step, Unmatched};
 use super::rows::{Around, compare_rows};
 use super::{Notebook, OTHER_EVIDENCE, alone, begin, why};
+use crate::chain::chain;
 use crate::discrepancy::{Act, Discrepancy};
 use crate::flow::exchange::item::item;
+use crate::flow::exchange::shape::leaving;
 use crate::flow::{Flow, FlowError};
-use crate::storage::exchange::{Scope, StoredVersion};
+use crate::storage::exchange::Scope;
 use crate::storage::{ComparisonRun, Reconciliation, ReconciliationCounts, StorageError};
 
 /// The other nodes, by a name of ours.
 pub type Nodes = BTreeMap<String, RemoteNode>;
+
+/// The longest that a comparison may last: no session of the other node lasts longer.
+const LONGEST: Duration = Duration::from_mins(55);
+/// Fields of a record of theirs, at most: no kind has nearly as many.
+const MOST_FIELDS: usize = 2_000;
 
 /// Why a comparison ended before its end.
 enum Ended {
@@ -74,16 +86,18 @@ pub async fn reconcile_node(flow: &Flow, name: &str, node: &RemoteNode) -> Resul
     alone(flow, &run, async {
         let (mut notebook, ()) = Notebook::open::<()>(flow, &run);
         notebook.note(()).await?;
-        let incomplete_because = match compare(flow, name, node, &mut notebook).await {
-            Ok(()) => None,
+        let too_long = || AdapterError::new(ErrorKind::Timeout, "compare with the other node");
+        let compared = timeout(LONGEST, compare(flow, name, node, &mut notebook)).await;
+        let incomplete_because = match compared.unwrap_or_else(|_| Err(too_long().into())) {
+            Ok(incomplete_because) => incomplete_because,
             Err(Ended::Here(error)) => return Err(error),
             Err(Ended::There(error)) => {
-                tracing::warn!(node = name, %error, "the other node was not compared to its end");
+                tracing::warn!(node = name, error = chain(&error), "the other node was not compared to its end");
                 Some(why::unread(&error))
             }
         };
         notebook.note(()).await?;
-        // They come in an order of the session; people read them in one that stays.
+        // They come in an order of the session; those that are named are shown in one of their own.
         notebook
             .named
             .sort_by(|one, other| (&one.unit, &one.row, &one.field).cmp(&(&other.unit, &other.row, &other.field)));
@@ -102,59 +116,153 @@ async fn begin_anew(flow: &Flow, name: &str) -> Result<ComparisonRun, FlowError>
     begin(flow, name).await
 }
 
-async fn compare(flow: &Flow, name: &str, node: &RemoteNode, notebook: &mut Notebook<'_>) -> Result<(), Ended> {
+/// Compares, and says why that was not all, where it was not.
+async fn compare(
+    flow: &Flow,
+    name: &str,
+    node: &RemoteNode,
+    notebook: &mut Notebook<'_>,
+) -> Result<Option<String>, Ended> {
+    // What is stored from now on may be in one index and not in the other.
+    let asked = flow.clock.now();
     let salt = Salt(kit::random::bytes()?);
     let about = node.open(salt).await?;
-    let scope = node.scope(&about.scope);
-    let ours = Holdings::of(flow.store.as_ref(), &scope, salt).await?;
-    let mut session = Reconciler::new(ours.index(), &Completeness::Complete, SessionLimits::default());
-    let mut message = session.initiate();
-    while let Some(answer) = node.tell(&about.comparison_id, &message).await? {
-        let not_understood =
-            |refused| AdapterError::new(ErrorKind::NotUnderstood, "compare with the other node").caused_by(refused);
-        match session.respond(&answer).map_err(not_understood)? {
-            Step::Send(next) => message = next,
-            Step::Done => break,
-        }
-    }
-    let found = session.outcome();
+    let compared = compare_in(flow, name, node, &about, Session { salt, asked }, notebook).await;
+    node.close(&about.comparison_id).await;
+    compared
+}
+
+/// What both sides know of a session.
+#[derive(Clone, Copy)]
+struct Session {
+    salt: Salt,
+    asked: UtcInstant,
+}
+
+async fn compare_in(
+    flow: &Flow,
+    name: &str,
+    node: &RemoteNode,
+    about: &About,
+    session: Session,
+    notebook: &mut Notebook<'_>,
+) -> Result<Option<String>, Ended> {
+    let not_understood = |problem: &str| {
+        AdapterError::new(ErrorKind::NotUnderstood, "compare with the other node").caused_by(problem.to_owned())
+    };
+    let mut incomplete_because = node.not_told(&about.scope)?;
+    let theirs = about.records.ok_or_else(|| not_understood("it does not say how many records it has"))?;
+    let scope = about.scope.scope();
+    let ours = Holdings::of(flow.store.as_ref(), &scope, session.salt).await?;
+    let found = tell_each_other(node, about, &ours).await?;
     let (only_ours, only_theirs) = (found.only_ours.keys(), found.only_theirs.keys());
     tracing::info!(
         node = name,
         ours = ours.len(),
-        theirs = about.records.unwrap_or_default(),
+        theirs,
         only_ours = only_ours.len(),
         only_theirs = only_theirs.len(),
         different = found.different.len(),
         "two nodes told each other what they hold"
     );
-    let same = ours.len().saturating_sub(only_ours.len() + found.different.len()) as u64;
+    let common = ours.len().saturating_sub(only_ours.len());
+    if (common + only_theirs.len()) as u64 != theirs {
+        incomplete_because.get_or_insert_with(|| why::NOT_WHOLE.to_owned());
+    } else if matches!(found.only_ours, Unmatched::NotSeen(_)) && !only_ours.is_empty() {
+        incomplete_because.get_or_insert_with(|| why::INTERRUPTED_THERE.to_owned());
+    }
+    let same = common.saturating_sub(found.different.len()) as u64;
     notebook.add(
         ReconciliationCounts { expected: same, observed: same, equal: same, ..ReconciliationCounts::default() },
         Vec::new(),
     );
-    let judge = Judge { flow, name, scope: &scope, ours: &ours, fresh_since: fresh_since(flow, node) };
+    let judge = Judge { flow, name, scope: &scope, ours: &ours, fresh_since: before(session.asked, node.grace()) };
+    let mut all_are_given = true;
     for keys in only_ours.chunks(MOST_KEYS) {
-        judge.note(keys, &HashMap::new(), notebook).await?;
+        for key in keys {
+            all_are_given &= judge.note(*key, None, notebook).await?;
+        }
     }
     for keys in found.different.chunks(MOST_KEYS).chain(only_theirs.chunks(MOST_KEYS)) {
-        let theirs = node.records(&about.comparison_id, keys).await?;
-        let theirs = theirs.into_iter().filter_map(|one| Some((wire::number(&one.hash)?, one.record)));
-        // Only what was asked for, and only under its own name: another answer would close what is open.
-        let is_asked = |hash: &u128, record: &TheirRecord| {
-            keys.contains(hash) && salt.key(&name_of(record.kind, &record.key)) == *hash
-        };
-        let theirs = theirs.filter(|(hash, record)| is_asked(hash, record)).collect();
-        judge.note(keys, &theirs, notebook).await?;
+        let given = node.records(&about.comparison_id, keys).await?.into_iter();
+        let given: HashMap<_, _> = given.filter_map(|one| Some((wire::number(&one.hash)?, one.record))).collect();
+        for key in keys {
+            let record = given.get(key).and_then(|record| TheirRow::read(record, &scope));
+            // What is not given, or under another name, is not missing: they have just listed it.
+            let record = record.filter(|record| session.salt.key(&record.unit) == *key);
+            all_are_given &= match record {
+                Some(record) => judge.note(*key, Some(&record), notebook).await?,
+                None => false,
+            };
+        }
     }
-    Ok(())
+    if !all_are_given {
+        incomplete_because.get_or_insert_with(|| why::NOT_GIVEN.to_owned());
+    }
+    Ok(incomplete_because)
+}
+
+/// Messages go to and fro until both sides know everything.
+async fn tell_each_other(node: &RemoteNode, about: &About, ours: &Holdings) -> Result<Outcome, Ended> {
+    let attempted = "compare with the other node";
+    let mut session = Reconciler::new(ours.index(), &Completeness::Complete, SessionLimits::default());
+    let mut message = session.initiate();
+    while let Some(answer) = node.tell(&about.comparison_id, &message).await? {
+        // Up to a mebibyte of questions: not on a thread that others wait for.
+        let answered = spawn_blocking(move || {
+            let step = session.respond(&answer);
+            (session, step)
+        });
+        let step;
+        (session, step) = answered.await.map_err(|_| FlowError::Interrupted { task: "a comparison of two nodes" })?;
+        let refused = |refused| AdapterError::new(ErrorKind::NotUnderstood, attempted).caused_by(refused);
+        match step.map_err(refused)? {
+            Step::Send(next) => message = next,
+            Step::Done => break,
+        }
+    }
+    Ok(session.outcome())
 }
 
 /// What was stored later is not expected on the other side yet.
-fn fresh_since(flow: &Flow, node: &RemoteNode) -> UtcInstant {
-    let now = flow.clock.now();
-    let grace = i64::try_from(node.grace().as_micros()).unwrap_or(i64::MAX);
-    UtcInstant::from_unix_micros(now.unix_micros().saturating_sub(grace)).unwrap_or(now)
+fn before(asked: UtcInstant, grace: Duration) -> UtcInstant {
+    let grace = i64::try_from(grace.as_micros()).unwrap_or(i64::MAX);
+    UtcInstant::from_unix_micros(asked.unix_micros().saturating_sub(grace)).unwrap_or(asked)
+}
+
+/// A record of theirs, without whatever it may say of persons, and only where it is of a body of which
+/// both sides speak.
+struct TheirRow {
+    unit: String,
+    row: Row,
+    body: Option<CodiceFiscale>,
+    stored_at: UtcInstant,
+}
+
+impl TheirRow {
+    fn read(record: &TheirRecord, scope: &Scope) -> Option<Self> {
+        let kind = Kind::from_name(&record.kind)?;
+        if holds_personal_code(&record.key) {
+            return None;
+        }
+        let (body, _) = leaving(kind, record.body.clone());
+        let ente = ente_of(kind, &body);
+        if !scope.everything && !ente.is_some_and(|ente| scope.bodies.contains(&ente)) {
+            return None;
+        }
+        let row = row_of(&record.key, &body);
+        let is_small = row.fields.len() <= MOST_FIELDS;
+        let unit = name_of(kind, &record.key);
+        is_small.then_some(Self { unit, row, body: ente, stored_at: record.stored_at })
+    }
+}
+
+/// The body that a record of theirs is about.
+fn ente_of(kind: Kind, body: &Value) -> Option<CodiceFiscale> {
+    let names: &[&str] =
+        if kind == Kind::Ente { &["codice_fiscale"] } else { &["stazione_appaltante", "ente", "ente_erogatore"] };
+    let text = names.iter().find_map(|name| body[*name].as_str())?;
+    CodiceFiscale::parse(text).ok().filter(|code| !code.is_person())
 }
 
 /// What keys that differ mean.
@@ -167,64 +275,44 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    async fn note(
-        &self,
-        keys: &[u128],
-        theirs: &HashMap<u128, TheirRecord>,
-        notebook: &mut Notebook<'_>,
-    ) -> Result<(), Ended> {
-        for key in keys {
-            let ours = match self.ours.record(*key) {
-                Some(record) => self.flow.store.standing_of(self.scope, record).await?,
-                None => None,
-            };
-            self.one(ours.as_ref(), self.ours.record(*key).is_some(), theirs.get(key), notebook);
-            if notebook.is_full() {
-                notebook.note(()).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// One key that differs, by what both sides hold under it now.
-    fn one(
-        &self,
-        ours: Option<&StoredVersion>,
-        is_ours: bool,
-        theirs: Option<&TheirRecord>,
-        notebook: &mut Notebook<'_>,
-    ) {
-        let mine = ours.and_then(|version| Some((version, item(version)?)));
-        let unit = match (&mine, theirs) {
-            (Some((_, item)), _) => name_of(item.kind, &item.key),
-            (None, Some(record)) => name_of(record.kind, &record.key),
-            (None, None) => return,
+    /// One key that differs, by what both sides hold under it now. False where ours is there no more: then
+    /// nobody knows what it was.
+    async fn note(&self, key: u128, theirs: Option<&TheirRow>, notebook: &mut Notebook<'_>) -> Result<bool, Ended> {
+        let record = self.ours.record(key);
+        let ours = match record {
+            Some(record) => self.flow.store.standing_of(self.scope, record).await?,
+            None => None,
         };
-        let rows = |is_there: bool| u64::from(is_there);
-        let is_fresh = |at: UtcInstant| at > self.fresh_since;
-        let moves = ours.is_some_and(|version| is_fresh(version.stored_at))
-            || theirs.is_some_and(|record| is_fresh(record.stored_at))
-            || (is_ours && mine.is_none());
-        if moves {
+        let mine = ours.as_ref().and_then(|version| Some((version, item(version)?)));
+        if record.is_some() && mine.is_none() {
+            return Ok(false);
+        }
+        let unit = mine.as_ref().map(|(_, item)| name_of(item.kind, &item.key));
+        let Some(unit) = unit.or_else(|| theirs.map(|record| record.unit.clone())) else { return Ok(false) };
+        let stored = mine.iter().map(|(version, _)| version.stored_at).chain(theirs.map(|record| record.stored_at));
+        if stored.max().is_some_and(|at| at > self.fresh_since) {
+            let (expected, observed) = (u64::from(mine.is_some()), u64::from(theirs.is_some()));
             notebook.add(
-                ReconciliationCounts {
-                    expected: rows(mine.is_some()),
-                    observed: rows(theirs.is_some()),
-                    on_its_way: 1,
-                    ..ReconciliationCounts::default()
-                },
+                ReconciliationCounts { expected, observed, on_its_way: 1, ..ReconciliationCounts::default() },
                 Vec::new(),
             );
-            return notebook.kept.push(unit);
+            notebook.kept.push(unit);
+        } else {
+            let owner = mine.as_ref().map(|(version, _)| version.content.provenance.source.as_str());
+            let body = mine.as_ref().and_then(|(version, _)| version.content.body.ente().copied());
+            let body = body.or(theirs.and_then(|record| record.body));
+            let around =
+                Around { target: self.name, owner, body: body.as_ref().map(CodiceFiscale::masked), has_desk: false };
+            let row_of_mine = mine.as_ref().map(|(_, item)| row_of(&item.key, &item.body));
+            let row_of_theirs = theirs.map(|record| record.row.clone());
+            let (counts, found) =
+                compare_rows(&UnitKey(unit), row_of_mine.as_slice(), row_of_theirs.as_slice(), &around);
+            notebook.add(counts, found.into_iter().map(of_partners).collect());
         }
-        let owner = mine.as_ref().map(|(version, _)| version.content.provenance.source.as_str());
-        let body = mine.as_ref().and_then(|(version, _)| version.content.body.ente()).map(CodiceFiscale::masked);
-        let body = body.or_else(|| theirs.and_then(body_of));
-        let around = Around { target: self.name, owner, body, has_desk: false };
-        let row_of_theirs = theirs.map(|record| row_of(&record.key, &record.body));
-        let row_of_mine = mine.as_ref().map(|(_, item)| row_of(&item.key, &item.body));
-        let (counts, found) = compare_rows(&UnitKey(unit), row_of_mine.as_slice(), row_of_theirs.as_slice(), &around);
-        notebook.add(counts, found.into_iter().map(of_partners).collect());
+        if notebook.is_full() {
+            notebook.note(()).await?;
+        }
+        Ok(true)
     }
 }
 
@@ -232,10 +320,4 @@ impl Judge<'_> {
 fn of_partners(found: Discrepancy) -> Discrepancy {
     let act = if found.act == Act::SendAgain { Act::AskPartner } else { found.act };
     Discrepancy { act, ..found }
-}
-
-/// The body that a record of theirs is about, unless its code is that of a person.
-fn body_of(record: &TheirRecord) -> Option<&str> {
-    let text = ["stazione_appaltante", "codice_fiscale", "ente"].iter().find_map(|name| record.body[*name].as_str())?;
-    CodiceFiscale::parse(text).is_ok_and(|code| !code.is_person()).then_some(text)
 }

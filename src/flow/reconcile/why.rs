@@ -23,6 +23,9 @@ pub(super) const CHANGED: &str =
 /// It lists a unit and does not give it.
 pub(super) const NOT_GIVEN: &str = "il sistema elenca un contenuto che poi non consegna";
 
+/// It says itself that it does not know everything.
+pub(super) const INTERRUPTED_THERE: &str = "l'altro nodo dice di non conoscere tutto ciò che dovrebbe tenere";
+
 /// What a side lacks of what it announced.
 pub(super) fn short(shortfall: &Shortfall) -> String {
     match shortfall {

@@ -1,11 +1,12 @@
 //! Comparisons with another node: what both hold, by ranges of keys. A session is opened, made ready
-//! while nobody waits, and then answers messages until it ends.
+//! while nobody waits, then answers messages until it is closed or forgotten.
 //!
 //! A session is of one caller, holds what leaves for him and nothing else, and lives in the memory of
-//! this process: at most [`MOST_OF_ONE`] for each caller and [`MOST`] in all, each for an hour.
+//! this process: one for each caller, [`MOST`] in all, of which one is made ready at a time.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+mod sessions;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
@@ -14,113 +15,26 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use canonical::identifiers::CodiceFiscale;
-use canonical::values::UtcInstant;
 use serde::de::DeserializeOwned;
+use tokio::task::spawn_blocking;
 
+pub(super) use self::sessions::Comparisons;
+use self::sessions::{IDLE, MOST, Ready, Session};
 use super::Api;
 use super::caller::Caller;
 use super::problem::{Code, Problem};
 use super::query::{Answered, Query};
 use super::records::{json, unavailable};
-use crate::clock::{after, between};
+use crate::chain::chain;
 use crate::flow::exchange::item::item;
-use crate::flow::reconcile::inventory::Completeness;
-use crate::flow::reconcile::inventory::ranges::{Index, Reconciler, Salt, SessionLimits, Step};
+use crate::flow::reconcile::inventory::ranges::{Salt, Step};
 use crate::flow::reconcile::nodes::holdings::Holdings;
 use crate::flow::reconcile::nodes::wire::{
-    About, AllGiven, FORM, Given, MESSAGE, MOST_KEYS, Opening, Status, Told, Wanted, hexadecimal, number, salt,
+    AllGiven, FORM, Given, MESSAGE, MOST_BODIES, MOST_KEYS, Opening, Told, Wanted, hexadecimal, number, salt,
 };
 
-/// Sessions of one caller, and of all: an index takes some 60 bytes for each record.
-const MOST_OF_ONE: usize = 2;
-const MOST: usize = 8;
-const LIFE: Duration = Duration::from_hours(1);
 /// Seconds after which it is worth asking again.
 const SOON: u64 = 1;
-
-/// The sessions of this process.
-#[derive(Debug, Default)]
-pub(super) struct Comparisons {
-    open: Mutex<BTreeMap<String, Arc<Session>>>,
-}
-
-#[derive(Debug)]
-struct Session {
-    partner: String,
-    scope: Told,
-    expires_at: UtcInstant,
-    stage: Mutex<Stage>,
-}
-
-#[derive(Debug)]
-enum Stage {
-    Building,
-    Ready { holdings: Arc<Holdings>, reconciler: Box<Reconciler<Arc<Index>>> },
-    Failed,
-}
-
-impl Comparisons {
-    /// One more, unless there are too many. None of them is kept beyond its end.
-    fn add(&self, id: &str, session: Arc<Session>, now: UtcInstant) -> Result<(), Problem> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.retain(|_, session| session.expires_at > now);
-        let of_caller = open.values().filter(|other| other.partner == session.partner);
-        if of_caller.count() >= MOST_OF_ONE {
-            // Whoever begins anew has no use for what he began before.
-            let oldest = open.iter().filter(|(_, other)| other.partner == session.partner);
-            let oldest = oldest.min_by_key(|(_, other)| other.expires_at).map(|(id, _)| id.clone());
-            oldest.and_then(|id| open.remove(&id));
-        }
-        if open.len() >= MOST {
-            let first = open.values().map(|other| between(now, other.expires_at)).min().unwrap_or(LIFE);
-            return Err(Problem::from(Code::Unavailable).after(first.as_secs().max(1)));
-        }
-        open.insert(id.to_owned(), session);
-        Ok(())
-    }
-
-    /// A session of this caller. That of somebody else is not there.
-    fn of(&self, caller: &Caller, id: &str, now: UtcInstant) -> Result<Arc<Session>, Problem> {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = open.get(id).filter(|session| session.partner == caller.who && session.expires_at > now);
-        session.cloned().ok_or(Code::NotFound.into())
-    }
-}
-
-impl Session {
-    fn about(&self, id: &str) -> About {
-        let stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
-        let (status, records) = match &*stage {
-            Stage::Building => (Status::Building, None),
-            Stage::Ready { holdings, .. } => (Status::Ready, Some(holdings.len() as u64)),
-            Stage::Failed => (Status::Failed, None),
-        };
-        About { comparison_id: id.to_owned(), status, scope: self.scope.clone(), records, expires_at: self.expires_at }
-    }
-
-    fn respond(&self, message: &[u8]) -> Result<Step, Problem> {
-        match &mut *self.stage.lock().unwrap_or_else(PoisonError::into_inner) {
-            Stage::Ready { reconciler, .. } => reconciler.respond(message).map_err(|refused| {
-                tracing::info!(%refused, "a message of a comparison was refused");
-                Problem::from(Code::Malformed).at("body", "non è un messaggio di questo confronto")
-            }),
-            _ => Err(not_ready()),
-        }
-    }
-
-    fn holdings(&self) -> Result<Arc<Holdings>, Problem> {
-        match &*self.stage.lock().unwrap_or_else(PoisonError::into_inner) {
-            Stage::Ready { holdings, .. } => Ok(Arc::clone(holdings)),
-            _ => Err(not_ready()),
-        }
-    }
-}
-
-fn not_ready() -> Problem {
-    Problem::from(Code::UnderWay)
-        .after(SOON)
-        .detail("Il confronto non è ancora pronto, o la sua preparazione non è riuscita.")
-}
 
 pub(super) async fn open(
     State(api): State<Arc<Api>>,
@@ -130,25 +44,24 @@ pub(super) async fn open(
     body: Bytes,
 ) -> Answered {
     Query::read(query.as_deref(), &[])?;
-    let opening: Opening = read(&headers, &body)?;
+    let mut opening: Opening = read(&headers, &body)?;
     let wrong = |field: &str, why: &str| Problem::from(Code::Malformed).at(format!("body.{field}"), why);
     if opening.form != FORM {
         return Err(wrong("form", "forma dei record non conosciuta"));
     }
     let salt = salt(&opening.salt).ok_or_else(|| wrong("salt", "servono 32 cifre esadecimali"))?;
-    let scope = scope(&api, &caller, &opening.bodies).await?;
-    let now = api.clock.now();
-    let id = format!("{:032x}", fastrand::u128(..));
-    let session = Arc::new(Session {
-        partner: caller.who.clone(),
-        scope,
-        expires_at: after(now, LIFE),
-        stage: Mutex::new(Stage::Building),
-    });
-    api.comparisons.add(&id, Arc::clone(&session), now)?;
-    let about = session.about(&id);
-    tokio::spawn(build(Arc::clone(&api), session, salt));
-    let mut response = json(&about)?;
+    if opening.bodies.len() > MOST_BODIES || opening.bodies.iter().any(|body| body.is_person()) {
+        return Err(wrong("bodies", "servono codici fiscali di enti, al più mille"));
+    }
+    opening.bodies.sort_unstable();
+    opening.bodies.dedup();
+    let scope = scope(&api, &caller, opening.bodies).await?;
+    let id = format!("{:032x}", u128::from_be_bytes(kit::random::bytes().map_err(|_| Problem::from(Code::Failed))?));
+    let session = Arc::new(Session::new(caller.who.clone(), scope, api.clock.now()));
+    let making = tokio::spawn(make_ready(Arc::clone(&api), id.clone(), Arc::clone(&session), salt));
+    session.is_made_by(making.abort_handle());
+    api.comparisons.add(&id, &session, api.clock.now())?;
+    let mut response = json(&session.about(&id))?;
     *response.status_mut() = StatusCode::ACCEPTED;
     let location = format!("{}/api/v1/comparisons/{id}", api.address);
     let location = location.parse().map_err(|_| Problem::from(Code::Failed))?;
@@ -158,28 +71,29 @@ pub(super) async fn open(
 }
 
 /// Of whose records a session speaks: of those that were asked for, as far as the caller may see them.
-async fn scope(api: &Api, caller: &Caller, asked: &[CodiceFiscale]) -> Result<Told, Problem> {
+async fn scope(api: &Api, caller: &Caller, asked: Vec<CodiceFiscale>) -> Result<Told, Problem> {
     if caller.scope.everything {
-        return Ok(Told { everything: asked.is_empty(), bodies: asked.to_vec() });
+        return Ok(Told { everything: asked.is_empty(), bodies: asked });
     }
     let mut bodies = api.store.bodies(&caller.scope).await.map_err(|error| unavailable(&error))?;
-    bodies.retain(|body| asked.is_empty() || asked.contains(body));
+    // What was asked for is in order.
+    bodies.retain(|body| asked.is_empty() || asked.binary_search(body).is_ok());
     Ok(Told { everything: false, bodies })
 }
 
-/// Reads the records of a session, once.
-async fn build(api: Arc<Api>, session: Arc<Session>, salt: Salt) {
-    let stage = match Holdings::of(api.store.as_ref(), &session.scope.scope(), salt).await {
-        Ok(holdings) => {
-            let reconciler = Reconciler::new(holdings.index(), &Completeness::Complete, SessionLimits::default());
-            Stage::Ready { holdings: Arc::new(holdings), reconciler: Box::new(reconciler) }
-        }
-        Err(error) => {
-            tracing::error!(%error, partner = session.partner, "a comparison could not be made ready");
-            Stage::Failed
-        }
-    };
-    *session.stage.lock().unwrap_or_else(PoisonError::into_inner) = stage;
+/// Reads the records of a session, once and one session at a time, and forgets it when nobody asks any
+/// more. Ended with the session.
+async fn make_ready(api: Arc<Api>, id: String, session: Arc<Session>, salt: Salt) {
+    let turn = api.comparisons.turn().await;
+    let made = Holdings::of(api.store.as_ref(), &session.scope.scope(), salt).await;
+    drop(turn);
+    let made = made.inspect_err(|error| {
+        tracing::error!(error = chain(error), partner = session.partner, "a comparison is not made ready");
+    });
+    session.is_made(made.ok().map(Ready::of));
+    while api.comparisons.keeps(&id, api.clock.now()) {
+        tokio::time::sleep(IDLE + Duration::from_secs(1)).await;
+    }
 }
 
 pub(super) async fn status(
@@ -193,6 +107,18 @@ pub(super) async fn status(
     json(&session.about(&id))
 }
 
+pub(super) async fn close(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Answered {
+    Query::read(query.as_deref(), &[])?;
+    api.comparisons.of(&caller, &id, api.clock.now())?;
+    api.comparisons.forget(&id);
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
 pub(super) async fn message(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Arc<Caller>>,
@@ -204,7 +130,17 @@ pub(super) async fn message(
     Query::read(query.as_deref(), &[])?;
     let session = api.comparisons.of(&caller, &id, api.clock.now())?;
     is_of_type(&headers, MESSAGE)?;
-    Ok(match session.respond(&body)? {
+    let ready = ready(&session)?;
+    // Up to a mebibyte of questions: not on a thread that others wait for.
+    let answered = spawn_blocking(move || {
+        // One message at a time: whoever sends two at once asks again.
+        let mut reconciler = ready.reconciler.try_lock().map_err(|_| Problem::from(Code::UnderWay).after(SOON))?;
+        reconciler.respond(&body).map_err(|refused| {
+            tracing::info!(%refused, "a message of a comparison was refused");
+            Problem::from(Code::Malformed).at("body", "non è un messaggio di questo confronto")
+        })
+    });
+    Ok(match answered.await.map_err(|_| Problem::from(Code::Failed))?? {
         Step::Send(answer) => ([(header::CONTENT_TYPE, MESSAGE)], answer).into_response(),
         Step::Done => StatusCode::NO_CONTENT.into_response(),
     })
@@ -224,18 +160,36 @@ pub(super) async fn records(
     if wanted.keys.len() > MOST_KEYS {
         return Err(Problem::from(Code::Malformed).at("body.keys", "troppe chiavi in una richiesta"));
     }
-    let holdings = session.holdings()?;
+    let ready = ready(&session)?;
     // What the caller may see now, not when he opened the session.
     let mut items = Vec::new();
     for (place, text) in wanted.keys.iter().enumerate() {
         let wrong = || Problem::from(Code::Malformed).at(format!("body.keys.{place}"), "servono 32 cifre esadecimali");
         let key = number(text).ok_or_else(wrong)?;
-        let Some(record) = holdings.record(key) else { continue };
+        let Some(record) = ready.holdings.record(key) else { continue };
         let found = api.store.standing_of(&caller.scope, record).await.map_err(|error| unavailable(&error))?;
         let given = found.as_ref().and_then(item).map(|record| Given { hash: hexadecimal(key), record });
         items.extend(given);
     }
     json(&AllGiven { items })
+}
+
+/// What a session answers from; what was not made ready never will be.
+fn ready(session: &Session) -> Result<Arc<Ready>, Problem> {
+    match session.ready() {
+        Some(Some(ready)) => Ok(ready),
+        Some(None) => {
+            Err(Problem::from(Code::Unavailable)
+                .detail("I record non si sono potuti leggere: aprire un altro confronto."))
+        }
+        None => Err(Problem::from(Code::UnderWay).after(SOON).detail("Il confronto non è ancora pronto.")),
+    }
+}
+
+/// Too many: the first one ends after so many seconds at the latest.
+fn too_many(seconds: u64) -> Problem {
+    let problem = Problem::from(Code::Unavailable).after(seconds.max(SOON));
+    problem.detail(format!("Ci sono già {MOST} confronti aperti: riprovare dopo Retry-After."))
 }
 
 fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Problem> {

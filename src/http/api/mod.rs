@@ -18,7 +18,7 @@ mod query;
 mod records;
 mod tasks;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Router;
@@ -63,6 +63,7 @@ pub const OPERATIONS: &[(&str, &str, Option<Role>)] = &[
     ("post", "/api/v1/submissions", Some(Role::Contribute)),
     ("post", "/api/v1/comparisons", Some(Role::Read)),
     ("get", "/api/v1/comparisons/{comparison_id}", Some(Role::Read)),
+    ("delete", "/api/v1/comparisons/{comparison_id}", Some(Role::Read)),
     ("post", "/api/v1/comparisons/{comparison_id}/messages", Some(Role::Read)),
     ("post", "/api/v1/comparisons/{comparison_id}/records", Some(Role::Read)),
 ];
@@ -132,7 +133,9 @@ pub fn address(config: &ExchangeConfig) -> &str {
 pub fn routes<S: Clone + Send + Sync + 'static>(api: Api) -> Router<S> {
     let api = Arc::new(api);
     let mut router = Router::new();
-    for (_, path, role) in OPERATIONS {
+    let mut routed = BTreeSet::new();
+    // Operations at one path ask for the same role.
+    for (_, path, role) in OPERATIONS.iter().filter(|(_, path, _)| routed.insert(*path)) {
         let needs = Needs { api: Arc::clone(&api), role: *role };
         let operation = operation(path).fallback(|| async { Problem::from(Code::NoSuchMethod) });
         router = router.route(path, operation.layer(from_fn_with_state(needs, guard::guard)));
@@ -162,7 +165,7 @@ fn operation(path: &str) -> MethodRouter<Arc<Api>> {
         "/api/v1/export-tasks/{task_id}/result" => on(get, tasks::result),
         "/api/v1/submissions" => on(MethodFilter::POST, intake::submit),
         "/api/v1/comparisons" => on(MethodFilter::POST, comparisons::open),
-        "/api/v1/comparisons/{comparison_id}" => on(get, comparisons::status),
+        "/api/v1/comparisons/{comparison_id}" => on(get, comparisons::status).delete(comparisons::close),
         "/api/v1/comparisons/{comparison_id}/messages" => on(MethodFilter::POST, comparisons::message),
         "/api/v1/comparisons/{comparison_id}/records" => on(MethodFilter::POST, comparisons::records),
         _ => on(get, records::status),

@@ -109,7 +109,9 @@ pub struct Reconciler<I> {
     is_complete: bool,
     is_peer_complete: bool,
     answered: u32,
+    /// What is known of each of our items; empty where nothing is remembered.
     known: Vec<Known>,
+    remembers: bool,
     only_theirs: BTreeSet<u128>,
 }
 
@@ -125,8 +127,15 @@ impl<I: Deref<Target = Index>> Reconciler<I> {
             is_peer_complete: false,
             answered: 0,
             known,
+            remembers: true,
             only_theirs: BTreeSet::new(),
         }
+    }
+
+    /// A side that only answers, and keeps nothing of what is found: however much a peer says, it takes
+    /// no more memory.
+    pub fn answering(index: I, completeness: &Completeness, limits: SessionLimits) -> Self {
+        Self { known: Vec::new(), remembers: false, ..Self::new(index, completeness, limits) }
     }
 
     /// The opening message.
@@ -248,7 +257,7 @@ impl<I: Deref<Target = Index>> Reconciler<I> {
             match (mine, other) {
                 (Some(mine), Some(other)) if mine.row == other.row => {}
                 (Some(mine), other) => {
-                    self.known[n] = if other.is_some() { Known::Different } else { Known::OnlyOurs };
+                    self.know(n, if other.is_some() { Known::Different } else { Known::OnlyOurs });
                     items.push(mine);
                     room -= wire::MOST_FOR_ONE;
                 }
@@ -281,19 +290,28 @@ impl<I: Deref<Target = Index>> Reconciler<I> {
             if n >= ours.end {
                 return Err(Refused::Malformed("a number beyond the items"));
             }
-            self.known[n] = Known::OnlyOurs;
+            self.know(n, Known::OnlyOurs);
         }
         for theirs in items {
             match self.index.find(theirs.key) {
                 Some(n) if self.index.item(n).row == theirs.row => {}
-                Some(n) => self.known[n] = Known::Different,
+                Some(n) => self.know(n, Known::Different),
                 None => self.claim(theirs.key)?,
             }
         }
         Ok(())
     }
 
+    fn know(&mut self, number: usize, known: Known) {
+        if let Some(place) = self.known.get_mut(number) {
+            *place = known;
+        }
+    }
+
     fn claim(&mut self, key: u128) -> Result<(), Refused> {
+        if !self.remembers {
+            return Ok(());
+        }
         self.only_theirs.insert(key);
         if self.only_theirs.len() > self.limits.claims { Err(Refused::TooManyClaims) } else { Ok(()) }
     }

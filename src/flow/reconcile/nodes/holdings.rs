@@ -17,8 +17,9 @@ use crate::storage::{RecordId, StorageError, Store};
 
 /// Records that are read at a time.
 const PAGE: u32 = 500;
-/// Records of which an index is made, at most: it takes about 100 bytes for each while it is made.
-pub const MOST: usize = 4_000_000;
+/// Records of which an index is made, at most: it takes 65 bytes for each, and twice as many while it is
+/// made.
+pub const MOST: usize = 1_000_000;
 
 /// Why there is no index.
 #[derive(Debug, thiserror::Error)]

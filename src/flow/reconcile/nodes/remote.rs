@@ -9,7 +9,6 @@ use kit::http::{HttpClient, HttpSettings, Method, Request};
 
 use super::wire::{About, AllTheirs, FORM, MESSAGE, Opening, Status, Theirs, Told, Wanted, hexadecimal, written};
 use crate::flow::reconcile::inventory::ranges::Salt;
-use crate::storage::exchange::Scope;
 
 /// Under which all of it stands.
 const PATH: [&str; 3] = ["api", "v1", "comparisons"];
@@ -36,14 +35,21 @@ impl RemoteNode {
         Ok(Self { client: HttpClient::new("node", http)?, bodies, grace })
     }
 
-    /// Of whose records both sides speak: what it told, as far as it was asked for.
-    pub(super) fn scope(&self, told: &Told) -> Scope {
+    /// What it does not speak of although it was asked: then nothing is missing, and nothing has ended.
+    /// It must speak of nothing else.
+    pub(super) fn not_told(&self, told: &Told) -> Result<Option<String>, AdapterError> {
         if self.bodies.is_empty() {
-            return told.scope();
+            let is_less = !told.everything;
+            return Ok(is_less.then(|| "l'altro nodo non lascia leggere i record di ogni ente".to_owned()));
         }
-        let is_told = |body: &CodiceFiscale| told.everything || told.bodies.contains(body);
-        let bodies = self.bodies.iter().filter(|body| is_told(body)).copied().collect();
-        Told { everything: false, bodies }.scope()
+        if told.everything || told.bodies.iter().any(|body| !self.bodies.contains(body)) {
+            let error = AdapterError::new(ErrorKind::NotUnderstood, "compare with the other node");
+            return Err(error.caused_by("it speaks of bodies that it was not asked about".to_owned()));
+        }
+        let lacking: Vec<_> = self.bodies.iter().filter(|body| !told.bodies.contains(body)).collect();
+        let named: Vec<_> = lacking.iter().map(|body| body.masked()).collect();
+        let why = || format!("l'altro nodo non lascia leggere i record di {}", named.join(", "));
+        Ok((!lacking.is_empty()).then(why))
     }
 
     /// For how long what was stored on one side is not expected on the other yet.
@@ -94,6 +100,14 @@ impl RemoteNode {
         let body = serde_json::to_vec(&wanted).unwrap_or_default();
         let request = || self.client.request(Method::POST, &path, &[]).json_body(body.clone());
         Ok(self.ask(request, &[200]).await?.object::<AllTheirs>()?.items)
+    }
+
+    /// Says that nothing more will be asked. Where that is not heard, the session ends by itself.
+    pub(super) async fn close(&self, comparison: &str) {
+        let path = [&PATH[..], &[comparison]].concat();
+        if let Err(error) = self.client.exchange(self.client.request(Method::DELETE, &path, &[])).await {
+            tracing::debug!(%error, "the other node was not told that a comparison has ended");
+        }
     }
 
     async fn about(&self, request: impl Fn() -> Request) -> Result<About, AdapterError> {

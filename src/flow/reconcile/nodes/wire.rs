@@ -1,7 +1,6 @@
 //! What two nodes say to each other beside the messages of `inventory::ranges`: JSON, as the published
 //! description of the exchange API has it.
 
-use canonical::Kind;
 use canonical::identifiers::CodiceFiscale;
 use canonical::values::UtcInstant;
 use serde::{Deserialize, Serialize};
@@ -15,6 +14,8 @@ use crate::storage::exchange::Scope;
 pub const FORM: u16 = 1;
 /// The media type of messages.
 pub const MESSAGE: &str = "application/octet-stream";
+/// Bodies that are written in one request, at most.
+pub const MOST_BODIES: usize = 1_000;
 /// Keys whose records are asked for at a time, at most.
 pub const MOST_KEYS: usize = 200;
 
@@ -112,8 +113,8 @@ pub struct Theirs {
 /// What is read of a record of the other node. Other fields may come one day.
 #[derive(Debug, Clone, Deserialize)]
 pub struct TheirRecord {
-    /// Its kind.
-    pub kind: Kind,
+    /// Its kind, by its name: a newer node may know one that we do not.
+    pub kind: String,
     /// Its key.
     pub key: String,
     /// When it was stored there.

@@ -16,6 +16,7 @@ use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse, IssuerUrl, http}
 
 use super::published_keys::{Fetch, Fetched, PublishedKeys};
 use super::{Partners, refused};
+use crate::chain::chain;
 use crate::clock::Clock;
 use crate::config::exchange::OidcConfig;
 use crate::http::api::caller::{Caller, Credentials, LONGEST_TOKEN, Refusal, authorization};
@@ -168,11 +169,6 @@ impl Fetch for Provider {
         let keys = serde_json::to_vec(found.jwks()).map_err(|error| error.to_string())?;
         KeySet::from_jwks(&keys).map_err(|error| error.to_string())
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let sources = std::iter::successors(error.source(), |error| error.source());
-    sources.fold(error.to_string(), |told, source| format!("{told}: {source}"))
 }
 
 async fn ask(config: &OidcConfig, request: HttpRequest) -> Result<HttpResponse, NotAsked> {
