@@ -3,8 +3,9 @@
 //!
 //! They exist only in a build with the feature `failpoints`; in any other, every function here is
 //! empty and nothing of it is left. What happens where is asked for in the environment:
-//! `FAILPOINTS=version.before=3*off->return(kill)`, where the word in brackets is `kill`, `error` or
-//! a number of milliseconds to wait, and `RACCORDO_PLANTED_BUG=<name>`.
+//! `FAILPOINTS=version.before=3*off->return(kill)`, where the word in brackets is `kill`, `error`, a
+//! number of milliseconds to wait, or the path of a file that is waited for until it is gone; and
+//! `RACCORDO_PLANTED_BUG=<name>`.
 
 #[cfg(feature = "failpoints")]
 mod armed {
@@ -13,6 +14,9 @@ mod armed {
     use fail::{FailScenario, fail_point};
 
     use crate::storage::StorageError;
+
+    /// Between two looks whether a file is gone.
+    const LOOK: Duration = Duration::from_millis(20);
 
     /// Reads what is asked for; it holds as long as the answer lives.
     pub fn arm() -> FailScenario<'static> {
@@ -40,6 +44,12 @@ mod armed {
             Some("kill") => std::process::abort(),
             Some("error") => {
                 Err(StorageError::Unavailable { attempted: "pass a fault point", source: place.to_owned().into() })
+            }
+            Some(file) if file.starts_with('/') => {
+                while std::path::Path::new(file).exists() {
+                    tokio::time::sleep(LOOK).await;
+                }
+                Ok(())
             }
             Some(other) => {
                 let pause = other.parse().unwrap_or_else(|_| panic!("{place}: `{other}` is not a fault"));

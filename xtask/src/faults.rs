@@ -44,6 +44,9 @@ pub(crate) struct Faults {
     /// Plant bugs, and fail unless each of them is found.
     #[arg(long)]
     prove: bool,
+    /// Plant this bug alone.
+    #[arg(long, value_name = "NAME", requires = "prove")]
+    bug: Option<String>,
 }
 
 impl Faults {
@@ -85,7 +88,7 @@ impl Faults {
                 planted: None,
             };
             if self.prove {
-                let proofs = faults::prove(&plan, &|said| println!("{said}"))?;
+                let proofs = faults::prove(&plan, self.bug.as_deref(), &|said| println!("{said}"))?;
                 let missed = proofs.iter().filter(|proof| proof.found.is_none()).count();
                 println!("{} planted, {missed} not found", proofs.len());
                 is_well &= missed == 0;

@@ -1,4 +1,4 @@
-//! F23 and F27: a wall clock that jumps, and a worker that is stopped for longer than its lease.
+//! F23: a wall clock that jumps.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -62,52 +62,6 @@ pub(super) fn jumps(plan: &Plan) -> Result<Ended> {
         }
         figures.remarks.push(format!("{sent} requests for {} records while the clock jumped", ids.len()));
         place.settle(&mut figures, &Allowed::default())?;
-    }
-    Ok(Ended::Ran(figures))
-}
-
-/// F27: some workers fall silent with an answer in their hands, the whole process is stopped for
-/// longer than a lease, and what they bring afterwards comes too late.
-pub(super) fn stopped_past_the_lease(plan: &Plan) -> Result<Ended> {
-    const LEASE: Duration = Duration::from_secs(61);
-    let late: usize = plan.ci_or_release(3, 6);
-    let mut chance = plan.chance("F27");
-    let mut figures = Figures::default();
-    for _ in 0..plan.ci_or_release(1, 8) {
-        let mut place = Place::new(plan)?;
-        let ids = place.client.change(&mut chance, 0, 12);
-        place.import(&ids, "first.ndjson")?;
-        let asked = format!("renew=return(error);answer={late}*return(72000)");
-        let mut daemon = place.start_with(&["serve"], &[("FAILPOINTS", &asked)])?;
-        daemon.page()?;
-        let begun = Instant::now();
-        while place.target.effects().len() < ids.len() && begun.elapsed() < Duration::from_secs(20) {
-            rest(Duration::from_millis(20));
-        }
-        daemon.signal("STOP")?;
-        figures.injected += late as u64;
-        rest(LEASE + Duration::from_secs(2));
-        daemon.signal("CONT")?;
-        let resumed = Instant::now();
-        while !place.is_settled(&Allowed::default())? && resumed.elapsed() < Duration::from_secs(30) {
-            rest(Duration::from_millis(100));
-        }
-        figures.recoveries.push(resumed.elapsed());
-        // The late ones arrive, and are turned away.
-        let after = Duration::from_secs(80).saturating_sub(begun.elapsed());
-        rest(after);
-        daemon.signal("TERM")?;
-        drop(daemon.wait(Duration::from_secs(20))?);
-        let log = std::fs::read_to_string(place.path().join("log"))?;
-        if !log.contains("jobs ended after their lease") {
-            figures.violated("no worker was late: the lease never ended");
-        }
-        // The ledger refuses what comes after a newer state by its own rules too: an outcome that
-        // gets so far has passed the fence.
-        if log.contains("delivery interrupted") {
-            figures.violated("I7: a late outcome got past the fence");
-        }
-        place.judge(&mut figures, &Allowed::default())?;
     }
     Ok(Ended::Ran(figures))
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
 use super::oracle::Allowed;
@@ -154,10 +154,17 @@ fn filled_by_its_own_log(plan: &Plan, disk: &Small, chance: &mut fastrand::Rng, 
     std::fs::write(&ballast, vec![0_u8; 20 << 20])?;
     let ids = place.client.change(chance, 0, 900);
     place.import(&ids, "first.ndjson")?;
-    drop(place.run(&["sync", "file-drop", "--wait", "12"])?);
+    let says = |words: &str| Ok::<_, anyhow::Error>(std::fs::read_to_string(place.path().join("log"))?.contains(words));
+    let is_full = || Ok::<_, anyhow::Error>(says("disk of the database full")? || says("storage failed")?);
+    let mut sync = place.start(&["sync", "file-drop", "--wait", "30"])?;
+    while !is_full()? && sync.runs()? {
+        rest(Duration::from_millis(50));
+    }
+    ensure!(is_full()?, "the log never filled the disk");
+    // Long enough to go on in spite of it.
+    drop(sync.kill_after(Duration::from_secs(2))?);
     figures.injected += 1;
-    let log = std::fs::read_to_string(place.path().join("log"))?;
-    if log.contains("storage failed") {
+    if says("storage failed")? {
         figures.violated("I11: deliveries filled the disk that they need for their outcomes");
     }
     std::fs::remove_file(&ballast)?;

@@ -24,6 +24,7 @@ mod machine;
 mod million;
 mod points;
 mod replicas;
+mod stalled;
 mod prove;
 
 pub use programme::{Database, Level, Plan, run};

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::{answers, clocks, input, keyless, kills, machine, million, points, replicas};
+use super::{answers, clocks, input, keyless, kills, machine, million, points, replicas, stalled};
 
 /// How much of everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,14 +147,14 @@ pub const FAULTS: &[(&str, &str, Inject)] = &[
     ("F24", "records of another shape", input::drift),
     ("F25", "file twice, re-sorted, half-written, replaced", input::files),
     ("F26", "three daemons on one database, one killed every few seconds", replicas::three_daemons),
-    ("F27", "worker stopped past its lease", clocks::stopped_past_the_lease),
+    ("F27", "worker stopped past its lease", stalled::past_the_lease),
     ("F28", "record that stops a mapping", input::poison),
     ("F31", "SIGTERM under load, once and twice", kills::terminate),
     ("I14", "kill -9 over many stored records, a million at level release", million::ready_at_once),
 ];
 
 /// Those that spend their time waiting: they run beside the others.
-const PATIENT: &[&str] = &["F1b", "F23", "F27"];
+const PATIENT: &[&str] = &["F1b", "F23", "F26", "F27"];
 
 /// One line of the table.
 #[derive(Debug, Clone)]
