@@ -119,12 +119,22 @@ pub fn italian_day(instant: UtcInstant) -> CalendarDate {
     day.unwrap_or_else(|| unreachable!("instants lie between 1970 and 9999, and the zone is part of the program"))
 }
 
-/// The first instant after the end of a day in Italy; none beyond the years that can be written.
-pub fn end_of_italian_day(day: CalendarDate) -> Option<UtcInstant> {
+/// The day so many days before another; none before those that can be written.
+pub fn days_before(day: CalendarDate, days: u16) -> Option<CalendarDate> {
+    let earlier = civil(day)?.checked_sub(jiff::Span::new().days(i64::from(days))).ok()?;
+    let (month, day) = (u8::try_from(earlier.month()).ok()?, u8::try_from(earlier.day()).ok()?);
+    CalendarDate::from_numbers(earlier.year().into(), month, day).ok()
+}
+
+fn civil(day: CalendarDate) -> Option<jiff::civil::Date> {
     let date = day.to_date();
     let month = i8::try_from(u8::from(date.month())).ok()?;
-    let civil = jiff::civil::Date::new(i16::try_from(date.year()).ok()?, month, i8::try_from(date.day()).ok()?).ok()?;
-    let zoned = civil.tomorrow().ok()?.in_tz("Europe/Rome").ok()?;
+    jiff::civil::Date::new(i16::try_from(date.year()).ok()?, month, i8::try_from(date.day()).ok()?).ok()
+}
+
+/// The first instant after the end of a day in Italy; none beyond the years that can be written.
+pub fn end_of_italian_day(day: CalendarDate) -> Option<UtcInstant> {
+    let zoned = civil(day)?.tomorrow().ok()?.in_tz("Europe/Rome").ok()?;
     UtcInstant::from_unix_micros(zoned.timestamp().as_microsecond()).ok()
 }
 

@@ -10,8 +10,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use canonical::values::CalendarDate;
 use contract::{Adapter, AdapterFactory, Capability, RunningSimulator, SettingsError, SimulatorOptions};
 use futures_util::future::BoxFuture;
+use kit::pdnd::counted::counted_by;
 use serde::Serialize;
 
 use crate::clock::{Clock, SystemClock};
@@ -21,13 +23,18 @@ use crate::flow::reconcile::nodes::Nodes;
 use crate::flow::reconcile::nodes::remote::RemoteNode;
 use crate::flow::route::ownership::{Order, Ownership};
 use crate::flow::{Flow, FlowError, Systems, route};
+use crate::jobs::calls::{self, Counting, Tally};
 use crate::jobs::sweeper::{self, Sweeper, SweeperSettings};
 use crate::jobs::{self, Workers};
 use crate::pressure::{IntakeGate, free_space_of};
+use crate::storage::calls::CallCount;
 use crate::storage::{StorageError, Store, log_head};
 
 /// The answer of opening a database.
 pub type OpenStore = Result<Arc<dyn Store>, StorageError>;
+
+/// The answer of reading what is counted of a day.
+pub type CallsOfDay = Result<Vec<CallCount>, StorageError>;
 
 /// What a node is made of.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +43,8 @@ pub struct Parts {
     pub adapters: &'static [AdapterFactory],
     /// Opens the database.
     pub open_store: fn(StorageConfig) -> BoxFuture<'static, OpenStore>,
+    /// Reads what is counted of the calls of a day, beside whoever has the database open.
+    pub calls_of: fn(StorageConfig, CalendarDate) -> BoxFuture<'static, CallsOfDay>,
     /// Reads a file and says what it is, without a database.
     pub inspect: fn(&mut dyn Read, &str) -> Inspected,
     /// Who is believed about each kind, unless the configuration says otherwise.
@@ -191,6 +200,9 @@ pub struct Node {
     pub config: Config,
     /// The stations, with everything they need.
     pub flow: Flow,
+    /// Who counts the calls with vouchers: those that its systems make, and those that are given to it.
+    pub tally: Arc<Tally>,
+    counting: Counting,
     work: Option<(Workers, Sweeper)>,
     simulators: Vec<RunningSimulator>,
 }
@@ -213,10 +225,12 @@ impl Node {
         if taken_back > 0 {
             tracing::info!(jobs = taken_back, "work of an earlier process taken back");
         }
+        let tally = Arc::new(Tally::new(Arc::clone(&clock)));
         let mut simulators = Vec::new();
         let mut systems: Systems = BTreeMap::new();
         for (name, system) in &config.systems {
-            let adapter = build(parts, &config, name, system, &mut simulators)?;
+            let built = || build(parts, &config, name, system, &mut simulators);
+            let adapter = counted_by(tally.clone(), built)?;
             check_resend(&config, name, adapter.as_ref())?;
             systems.insert(name.clone(), Arc::from(adapter));
         }
@@ -245,7 +259,8 @@ impl Node {
             intake_gate: Arc::new(IntakeGate::new(config.pressure_limits(), free_space)),
             reconciliation: config.reconciliation.policy(),
         };
-        Ok(Self { config, flow, work: None, simulators })
+        let counting = calls::start(&flow.store, Arc::clone(&tally));
+        Ok(Self { config, flow, tally, counting, work: None, simulators })
     }
 
     /// Routes again what was routed by other rules, then starts delivering, and looking for what
@@ -267,6 +282,7 @@ impl Node {
             sweeper.stop().await;
             workers.stop().await;
         }
+        self.counting.stop().await;
         log_head(self.flow.store.as_ref()).await;
         self.flow.store.close().await;
         for simulator in self.simulators {

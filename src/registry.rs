@@ -7,16 +7,18 @@ use std::io::Read;
 use std::path::Path;
 
 use canonical::Kind;
+use canonical::values::CalendarDate;
 use contract::AdapterFactory;
 use futures_util::future::BoxFuture;
 
 use crate::config::StorageConfig;
 use crate::flow::route::ownership::Order;
-use crate::node::{Inspected, OpenStore, Parts, TestedMapping};
+use crate::node::{CallsOfDay, Inspected, OpenStore, Parts, TestedMapping};
 use crate::storage::{postgres, sqlite};
 
 /// Everything that the daemon is made of.
-pub const PARTS: Parts = Parts { adapters: ADAPTERS, ownership: OWNERSHIP, open_store, inspect, test_mappings };
+pub const PARTS: Parts =
+    Parts { adapters: ADAPTERS, ownership: OWNERSHIP, open_store, calls_of, inspect, test_mappings };
 
 /// Every adapter, sources of the Provinces first, then the Ministry, Pi.Co. and the open data.
 const ADAPTERS: &[AdapterFactory] = &[
@@ -64,6 +66,15 @@ fn open_store(config: StorageConfig) -> BoxFuture<'static, OpenStore> {
             Some(url) => postgres::open(&url, config.password_file.as_deref()).await?,
         };
         Ok(store as std::sync::Arc<dyn crate::storage::Store>)
+    })
+}
+
+fn calls_of(config: StorageConfig, day: CalendarDate) -> BoxFuture<'static, CallsOfDay> {
+    Box::pin(async move {
+        match config.url {
+            None => sqlite::calls_of(&config.path, day).await,
+            Some(url) => postgres::calls_of(&url, config.password_file.as_deref(), day).await,
+        }
     })
 }
 

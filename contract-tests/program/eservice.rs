@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use ::raccordo::clock::{Clock as _, SystemClock};
+use ::raccordo::clock::{Clock as _, SystemClock, italian_day};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -23,6 +23,7 @@ use kit::modi::tokens::{Rules, Trust};
 use kit::modi::verify::{Message, verify};
 use kit::pdnd::dpop;
 use kit::pdnd::preflight::{Expected, assertion};
+use kit::pdnd::tracing_file;
 use kit::pdnd::voucher::evidence_digest;
 use serde_json::{Value, json};
 
@@ -68,6 +69,13 @@ struct Told {
     calls: u32,
     /// What did not get through, and why.
     refused: BTreeMap<String, u32>,
+    /// The calls that were let through, by voucher and status.
+    answered: BTreeMap<(String, u16), u64>,
+}
+
+/// The name of a voucher.
+fn token_id(number: u32) -> String {
+    format!("00000000-0000-4000-8000-{number:012}")
 }
 
 impl Gate {
@@ -100,7 +108,7 @@ impl Gate {
         });
         let payload = json!({
             "iss": "uat.interop.pagopa.it", "aud": OURS, "client_id": CLIENT, "sub": CLIENT, "iat": seconds,
-            "nbf": seconds, "exp": seconds + 600, "jti": format!("voucher-{number}"), "purposeId": PURPOSE,
+            "nbf": seconds, "exp": seconds + 600, "jti": token_id(number), "purposeId": PURPOSE,
             "digest": claims.unverified_claims().get("digest"), "cnf": { "jkt": proof.unclaimed().thumbprint() },
         });
         let header = json!({ "alg": "RS256", "typ": "at+jwt", "kid": "platform" });
@@ -214,7 +222,13 @@ async fn asked(State(gate): State<Arc<Gate>>, request: Request) -> Response {
         gate.told(|told| *told.refused.entry(why).or_default() += 1);
         return (status, [(header::CONTENT_TYPE, "application/problem+json")], "{\"title\":\"no\"}").into_response();
     }
-    gate.forward(parts.method, &parts.uri, &parts.headers, body).await
+    let response = gate.forward(parts.method, &parts.uri, &parts.headers, body).await;
+    let voucher = parts.headers["authorization"].to_str().expect("a text").trim_start_matches("DPoP ");
+    let voucher = Compact::parse(voucher).expect("a token");
+    let voucher = voucher.unverified_claims().text("jti").expect("a name").to_owned();
+    let status = response.status().as_u16();
+    gate.told(|told| *told.answered.entry((voucher, status)).or_default() += 1);
+    response
 }
 
 /// Ends with the test.
@@ -332,6 +346,36 @@ fn a_voucher_that_is_no_longer_taken_is_replaced_once_and_every_record_arrives()
     let reasons: Vec<&str> = refused.keys().map(String::as_str).collect();
     assert_eq!(reasons, ["a voucher that is not good"], "one was forgotten, and nothing else was wrong");
     assert!(given == 2 && calls > 10, "{given} vouchers for {calls} calls");
+}
+
+#[test]
+fn the_calls_that_were_made_are_counted_for_the_file_of_the_day() {
+    let scene = Scene::open();
+    scene.gate.told(|told| told.forgotten_after = Some(3));
+    let begun = italian_day(SystemClock.now());
+    let (exit, facts, said) = scene.sync();
+    assert_eq!(exit, 0, "{facts} {said}");
+    let made = scene.gate.told(|told| told.answered.clone());
+    assert!(made.keys().any(|(voucher, _)| *voucher == token_id(2)) && made.len() > 2, "{made:?}");
+
+    let ended = italian_day(SystemClock.now());
+    let days = if begun == ended { vec![begun] } else { vec![begun, ended] };
+    let mut counted = BTreeMap::new();
+    for day in days {
+        let output = raccordo(scene.folder.path(), &["pdnd", "tracing", "file", &day.to_string()]);
+        assert_eq!(code(&output), 0, "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(tracing_file::check(&output.stdout, day), []);
+        for line in String::from_utf8(output.stdout).expect("text").lines().skip(1) {
+            let fields: Vec<&str> = line.split(',').collect();
+            assert_eq!((fields[0], fields[1]), (day.to_string().as_str(), PURPOSE), "{line}");
+            let key = (fields[3].to_owned(), fields[2].parse::<u16>().expect("a status"));
+            *counted.entry(key).or_insert(0) += fields[4].parse::<u64>().expect("a number");
+        }
+    }
+    assert_eq!(counted, made, "a call whose voucher was not taken is none of them");
+    let today = raccordo(scene.folder.path(), &["pdnd", "tracing", "submit", &ended.to_string(), "--dry-run"]);
+    let said = String::from_utf8_lossy(&today.stderr).into_owned();
+    assert!(code(&today) == 2 && said.contains("not over"), "{said}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod lost_server;
 mod parked;
 mod repair;
 mod report;
+mod tracing;
 mod webhooks;
 mod words;
 #[allow(dead_code, unreachable_pub, reason = "shared with the other suites, which need more of it")]

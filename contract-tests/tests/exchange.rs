@@ -21,6 +21,8 @@ mod problems;
 mod submissions;
 #[path = "exchange/tasks.rs"]
 mod tasks;
+#[path = "exchange/tracing.rs"]
+mod tracing;
 #[path = "exchange/webhooks.rs"]
 mod webhooks;
 #[path = "exchange/who_may.rs"]

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use canonical::values::CalendarDate;
 use contract_tests::shared_postgres::SharedDatabase;
 use contract_tests::storage_suite::{Database, Scene};
+use raccordo::storage::calls::CallCount;
 use raccordo::storage::sqlite::{self, bare};
 use raccordo::storage::{AuditChain as _, SqlStore, StorageError, Store, postgres};
 use tempfile::TempDir;
@@ -59,6 +61,10 @@ impl Database for SqliteFile {
 
     async fn number(&self, sql: &str) -> i64 {
         bare::number(&self.path(), sql).await.expect("a number")
+    }
+
+    async fn calls_beside(&self, day: CalendarDate) -> Result<Vec<CallCount>, StorageError> {
+        sqlite::calls_of(self.path(), day).await
     }
 
     async fn audit(&self) -> (u64, Option<String>) {
@@ -121,6 +127,10 @@ impl Database for PostgresDatabase {
 
     async fn number(&self, sql: &str) -> i64 {
         postgres::bare::number(&self.database.url, sql).await.expect("a number")
+    }
+
+    async fn calls_beside(&self, day: CalendarDate) -> Result<Vec<CallCount>, StorageError> {
+        postgres::calls_of(&self.database.url, None, day).await
     }
 
     async fn audit(&self) -> (u64, Option<String>) {

@@ -149,7 +149,7 @@ async fn run(parts: &Parts, arguments: &Arguments, output: &Output) -> anyhow::R
     match &arguments.command {
         Command::Demo(demo) => demo::run(parts, arguments.folder.as_deref(), demo, output).await,
         Command::Inspect(inspect) => Ok(inspect::run(parts, inspect, output)),
-        Command::Pdnd(command) => pdnd::run(arguments.folder.as_deref(), command, arguments.lang, output).await,
+        Command::Pdnd(command) => pdnd::run(parts, arguments.folder.as_deref(), command, arguments.lang, output).await,
         Command::Adapters(adapters) => Ok(adapters::run(parts, adapters, output)),
         Command::Simulate(simulate) => simulate::run(parts, simulate, output).await,
         Command::Serve => serve::run(open(parts, arguments).await?, output).await,

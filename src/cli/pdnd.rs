@@ -2,10 +2,11 @@
 //!
 //! The platform never says which part of an assertion is wrong. The pre-flight does, and what passes
 //! it can be pasted into the platform's own debugger; what is not in an assertion, [`state`] asks for.
-//! [`tracing`] sends the daily files of calls.
+//! [`tracing`] writes and sends the daily files of calls, which are [`counted`].
 
 mod state;
 mod tracing;
+mod counted;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,6 +21,7 @@ use super::output::Output;
 use super::{Exit, Language};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
+use crate::node::Parts;
 
 /// Speak with the national platform as one of its clients.
 #[derive(Debug, clap::Subcommand)]
@@ -28,7 +30,7 @@ pub(super) enum Command {
     Assertion(Arguments),
     /// Ask the platform whether key, purpose and agreement of a client are in order; nothing is changed
     State(state::Arguments),
-    /// Send the daily files of calls to the platform, and ask what it says of them
+    /// Write the daily files of calls, send them to the platform, and ask what it says of them
     Tracing(tracing::Arguments),
 }
 
@@ -44,6 +46,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(
+    parts: &Parts,
     folder: Option<&Path>,
     command: &Command,
     language: Language,
@@ -52,7 +55,7 @@ pub(super) async fn run(
     let config = Config::load(folder.unwrap_or(Path::new(".")))?;
     let arguments = match command {
         Command::Assertion(arguments) => arguments,
-        Command::Tracing(arguments) => return tracing::run(&config.pdnd, arguments, language, output).await,
+        Command::Tracing(arguments) => return tracing::run(parts, &config, arguments, language, output).await,
         Command::State(arguments) => return state::run(&clients(&config), arguments, language, output).await,
     };
     let clients = clients(&config);

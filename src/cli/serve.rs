@@ -29,7 +29,8 @@ pub(super) async fn run(mut node: Node, output: &Output) -> anyhow::Result<Exit>
     let partners = exports::Partners::of(exchange, api::address(exchange)).context("making exports for partners")?;
     let messages = Messages::of(&node.config, node.flow.store.clone(), node.flow.clock.clone());
     let api = Api::new(node.flow.clone(), exchange, credentials.context("making the exchange API")?)
-        .verifying(messages.context("making the exchange API")?);
+        .verifying(messages.context("making the exchange API")?)
+        .counted_by(node.tally.clone());
     node.start_work().await?;
     let scheduled = schedule::start(&node.flow, &node.config.schedule, &node.config.reconciliation);
     let told = webhooks::start(&node.flow, hooks);

@@ -19,6 +19,8 @@ words! {
                      [pdnd.NOME] con environment, client_id, purpose_id e private_key_file (docs/guida/pdnd.md).",
         "The configuration has no client of the national platform: add to raccordo.toml a section [pdnd.NAME] with \
          environment, client_id, purpose_id and private_key_file (docs/guida/pdnd.md).";
+    day_not_over: "La giornata in Italia non è finita: sono le chiamate contate finora.",
+        "The day in Italy is not over: these are the calls counted so far.";
     nobody_is_told: "Nessun partner riceve avvisi.", "No partner is told of changes.";
     partners_told: "Avvisi ai partner", "Partners told of changes";
     partner: "Partner", "Partner";

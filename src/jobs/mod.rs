@@ -11,6 +11,7 @@ pub mod schedule;
 pub mod sweeper;
 pub mod webhooks;
 pub mod exports;
+pub mod calls;
 mod signed;
 mod turn;
 mod apalis;

@@ -9,7 +9,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::clock::{Clock, after};
+use super::calls::KEPT_DAYS;
+use crate::clock::{Clock, after, days_before, italian_day};
 use crate::failpoints;
 use crate::storage::{StorageError, Store};
 
@@ -51,6 +52,8 @@ pub struct Swept {
     pub forgotten: u64,
     /// Finished jobs removed.
     pub pruned: u64,
+    /// Counts of calls of long ago removed.
+    pub counts: u64,
 }
 
 /// Sweeps once.
@@ -60,8 +63,12 @@ pub async fn sweep(store: &dyn Store, now: UtcInstant, settings: &SweeperSetting
         expired: store.expire(now, settings.max_attempts).await?,
         forgotten: store.sweep(now).await?,
         pruned: 0,
+        counts: 0,
     };
     failpoints::pass("sweep.after").await?;
+    if let Some(first) = days_before(italian_day(now), KEPT_DAYS) {
+        swept.counts = store.forget_calls(first, PRUNED_AT_ONCE).await?;
+    }
     let keep = i64::try_from(settings.keep_finished.as_micros()).unwrap_or(i64::MAX);
     // Before the beginning of time there is nothing to remove.
     let Ok(before) = UtcInstant::from_unix_micros(now.unix_micros().saturating_sub(keep)) else {

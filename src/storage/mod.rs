@@ -17,6 +17,7 @@ pub mod chain;
 pub mod exchange;
 pub mod webhooks;
 pub mod exports;
+pub mod calls;
 pub mod postgres;
 pub mod sqlite;
 mod migrations;
@@ -28,6 +29,7 @@ use canonical::{Kind, Record, SourceName};
 use contract::{DocumentHeader, Neighbour, Refusal, UnitKey};
 use tokio::sync::watch;
 
+pub use calls::Calls;
 pub use chain::{AuditChain, AuditHead, AuditReport, KeptHead, log_head};
 pub use exchange::Exchange;
 pub use exports::Exports;
@@ -285,6 +287,7 @@ pub trait Store:
     + Exchange
     + Webhooks
     + Exports
+    + Calls
 {
     /// Ends it: what was accepted is written, and nothing is accepted any more.
     async fn close(&self);

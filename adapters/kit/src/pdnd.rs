@@ -11,6 +11,7 @@ pub mod preflight;
 pub mod dpop;
 pub mod voucher;
 pub mod tracing_file;
+pub mod counted;
 pub mod tracing_api;
 pub mod signal_hub;
 pub mod token;

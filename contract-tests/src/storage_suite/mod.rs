@@ -22,10 +22,13 @@ pub mod chain;
 pub mod exchange;
 pub mod webhooks;
 pub mod exports;
+pub mod calls;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use canonical::values::CalendarDate;
+use raccordo::storage::calls::CallCount;
 use raccordo::storage::{StorageError, Store};
 
 pub use scene::Scene;
@@ -50,6 +53,9 @@ pub trait Database: Send + Sync {
 
     /// Asks for a number behind the back of the store.
     async fn number(&self, sql: &str) -> i64;
+
+    /// Reads what is counted of the calls of a day, as whoever has not opened the store does.
+    async fn calls_beside(&self, day: CalendarDate) -> Result<Vec<CallCount>, StorageError>;
 
     /// Recomputes the audit chain: how many entries stand, and where it breaks.
     async fn audit(&self) -> (u64, Option<String>);
@@ -248,6 +254,14 @@ macro_rules! storage_suite {
                 an_export_that_failed_keeps_no_bytes_and_an_old_one_is_forgotten
                 what_is_kept_for_a_partner_is_counted_without_what_failed
                 who_asked_is_told_once
+            ]
+            calls: [
+                calls_are_added_up_by_day_purpose_voucher_and_status
+                a_batch_that_is_given_again_counts_once
+                a_batch_is_written_whole_or_not_at_all
+                many_counts_fit_into_a_batch
+                what_was_counted_long_ago_is_forgotten_a_part_at_a_time
+                counts_are_read_beside_whoever_has_the_database_open
             ]
         }
     };

@@ -55,7 +55,7 @@ pub(crate) struct Bench {
     pub(crate) issuer: String,
     pub(crate) node: Node,
     client: reqwest::Client,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// The sets of what partners may do; each is a partner of this name who may see one body.
@@ -115,11 +115,17 @@ impl Bench {
         let exchange = &node.config.exchange;
         let credentials = credentials::of(exchange, &node.flow.store, &node.flow.clock).expect("credentials");
         let messages = Messages::of(&node.config, node.flow.store.clone(), node.flow.clock.clone()).expect("messages");
-        let api = Api::new(node.flow.clone(), exchange, credentials).verifying(messages);
+        let api = Api::new(node.flow.clone(), exchange, credentials).verifying(messages).counted_by(node.tally.clone());
         let router = raccordo::http::exchange(api);
         let url = served(router).await;
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { url, issuer, node, client, _folder: folder }
+        Self { url, issuer, node, client, folder }
+    }
+
+    /// Ends it as a daemon ends, and leaves its folder.
+    pub(crate) async fn close(self) -> TempDir {
+        self.node.close().await;
+        self.folder
     }
 
     /// Reads lines of canonical records as a source.

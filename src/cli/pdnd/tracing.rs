@@ -1,9 +1,9 @@
-//! `raccordo pdnd tracing`: the daily files of calls, checked here and sent to the platform.
+//! `raccordo pdnd tracing`: the daily files of calls, written from what was counted, checked here and sent
+//! to the platform.
 //!
 //! The platform takes a file and looks at it later. What it would refuse is found before sending, by its
 //! own codes; what it found itself is asked for with `errors`.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -14,11 +14,14 @@ use kit::pdnd::tracing_api::{Rows, Sending, Taken, TracingApi};
 use kit::pdnd::tracing_file;
 use serde::Serialize;
 
+use super::counted::Counts;
 use crate::cli::output::Output;
 use crate::cli::{Exit, Language};
 use crate::clock::{Clock as _, SystemClock};
+use crate::config::Config;
+use crate::node::Parts;
 
-/// Send the daily files of calls to the platform, and ask what it says of them.
+/// Write the daily files of calls, send them to the platform, and ask what it says of them.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// The client api interop that sends, as named in `[pdnd.NAME]`; not needed when one alone has a `tracing_url`
@@ -30,8 +33,18 @@ pub(in crate::cli) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    /// Print the file of a day, from the calls that were counted; nothing is sent
+    File {
+        /// The day, YYYY-MM-DD [default: yesterday, in Italy]
+        day: Option<CalendarDate>,
+    },
     /// Send the file of a day for the first time
-    Submit(File),
+    Submit {
+        /// The day, YYYY-MM-DD [default: yesterday, in Italy]
+        day: Option<CalendarDate>,
+        #[command(flatten)]
+        file: File,
+    },
     /// Send the file of a day that is MISSING or in ERROR
     Recover(Again),
     /// Send the file of a day that is COMPLETED, in place of the one that was taken
@@ -57,11 +70,9 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct File {
-    /// The day, YYYY-MM-DD
-    day: CalendarDate,
-    /// The file
+    /// The file [default: made from the calls that were counted]
     #[arg(value_name = "FILE")]
-    path: PathBuf,
+    path: Option<PathBuf>,
     /// Only check the file; nothing is sent
     #[arg(long)]
     dry_run: bool,
@@ -71,34 +82,51 @@ struct File {
 struct Again {
     /// The name of the day, as `days` says it
     id: String,
+    /// The day, YYYY-MM-DD
+    day: CalendarDate,
     #[command(flatten)]
     file: File,
 }
 
+/// What the platform is asked for, by a command that was understood.
+enum Asked<'a> {
+    Send(Sending<'a>, Vec<u8>),
+    Days(&'a [String], u32),
+    Errors(&'a str, u32),
+}
+
 pub(super) async fn run(
-    connections: &BTreeMap<String, Connection>,
+    parts: &Parts,
+    config: &Config,
     arguments: &Arguments,
     language: Language,
     output: &Output,
 ) -> anyhow::Result<Exit> {
-    let file = match &arguments.command {
-        Command::Submit(file) | Command::Recover(Again { file, .. }) | Command::Replace(Again { file, .. }) => {
-            Some(file)
+    let counts = Counts::of(parts, &config.storage);
+    let (sending, day, file) = match &arguments.command {
+        Command::File { day } => return counts.show(day.map_or_else(|| counts.usual_day(), Ok)?, output).await,
+        Command::Days { state, offset } => return ask(config, arguments, Asked::Days(state, *offset), output).await,
+        Command::Errors { id, offset } => return ask(config, arguments, Asked::Errors(id, *offset), output).await,
+        Command::Submit { day, file } => {
+            let day = day.map_or_else(|| counts.usual_day(), Ok)?;
+            (Sending::Submit(day), day, file)
         }
-        Command::Days { .. } | Command::Errors { .. } => None,
+        Command::Recover(Again { id, day, file }) => (Sending::Recover(id), *day, file),
+        Command::Replace(Again { id, day, file }) => (Sending::Replace(id), *day, file),
     };
-    let bytes = match file {
-        None => Vec::new(),
-        Some(file) => {
-            let bytes = read(&file.path)?;
-            if let Some(exit) = checked(&bytes, file, language, output) {
-                return Ok(exit);
-            }
-            bytes
-        }
+    let bytes = match &file.path {
+        Some(path) => read(path)?,
+        None => counts.file(day).await?.into_bytes(),
     };
+    match checked(&bytes, day, file, language, output) {
+        Some(exit) => Ok(exit),
+        None => ask(config, arguments, Asked::Send(sending, bytes), output).await,
+    }
+}
+
+async fn ask(config: &Config, arguments: &Arguments, asked: Asked<'_>, output: &Output) -> anyhow::Result<Exit> {
     let is_it = |connection: &Connection| connection.is_api_client && connection.tracing_url.is_some();
-    let Some((name, connection)) = super::state::chosen(connections, arguments.by.as_deref(), is_it) else {
+    let Some((name, connection)) = super::state::chosen(&config.pdnd, arguments.by.as_deref(), is_it) else {
         output.note("error: name in --by a client api interop (is_api_client = true) with a tracing_url");
         return Ok(Exit::Usage);
     };
@@ -112,14 +140,12 @@ pub(super) async fn run(
         }
     };
     let now = || SystemClock.now();
-    Ok(match &arguments.command {
-        Command::Submit(file) => told_taken(api.send(Sending::Submit(file.day), &bytes, now).await, output),
-        Command::Recover(again) => told_taken(api.send(Sending::Recover(&again.id), &bytes, now).await, output),
-        Command::Replace(again) => told_taken(api.send(Sending::Replace(&again.id), &bytes, now).await, output),
-        Command::Days { state, offset } => told_rows(api.days(state, *offset, now).await, *offset, output, |day| {
+    Ok(match asked {
+        Asked::Send(sending, bytes) => told_taken(api.send(sending, &bytes, now).await, output),
+        Asked::Days(states, offset) => told_rows(api.days(states, offset, now).await, offset, output, |day| {
             (format!("{}  {:<9}  {}", day.date, day.state, day.id), false)
         }),
-        Command::Errors { id, offset } => told_rows(api.errors(id, *offset, now).await, *offset, output, |error| {
+        Asked::Errors(id, offset) => told_rows(api.errors(id, offset, now).await, offset, output, |error| {
             (
                 format!(
                     "{:>6}  {:<7}  {}  {}  {}",
@@ -136,8 +162,8 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 /// How the command ends without anything being sent, when it does.
-fn checked(bytes: &[u8], file: &File, language: Language, output: &Output) -> Option<Exit> {
-    let mistakes = tracing_file::check(bytes, file.day);
+fn checked(bytes: &[u8], day: CalendarDate, file: &File, language: Language, output: &Output) -> Option<Exit> {
+    let mistakes = tracing_file::check(bytes, day);
     let line = match language {
         Language::It => "riga",
         Language::En => "line",

@@ -91,6 +91,22 @@ pub enum Refusal {
     Unavailable(&'static str),
 }
 
+/// A refusal, and whose voucher was accepted nevertheless.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Why.
+    pub refusal: Refusal,
+    /// The client of the national platform, where his voucher is a good one for us: what is refused to
+    /// him is counted as a call of his.
+    pub client: Option<Client>,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, client: None }
+    }
+}
+
 impl Refusal {
     /// The code for our log.
     pub fn code(self) -> &'static str {
@@ -110,7 +126,7 @@ impl fmt::Display for Refusal {
 #[async_trait]
 pub trait Credentials: Send + Sync {
     /// Who makes this request.
-    async fn verify(&self, parts: &Parts) -> Result<Caller, Refusal>;
+    async fn verify(&self, parts: &Parts) -> Result<Caller, Refused>;
 }
 
 /// Nobody: where nothing is configured.
@@ -119,9 +135,9 @@ pub struct Nobody;
 
 #[async_trait]
 impl Credentials for Nobody {
-    async fn verify(&self, parts: &Parts) -> Result<Caller, Refusal> {
+    async fn verify(&self, parts: &Parts) -> Result<Caller, Refused> {
         authorization(&parts.headers)?;
-        Err(Refusal::Unknown("nobody_is_known"))
+        Err(Refusal::Unknown("nobody_is_known").into())
     }
 }
 
@@ -136,18 +152,22 @@ impl fmt::Debug for FirstOf {
 
 #[async_trait]
 impl Credentials for FirstOf {
-    async fn verify(&self, parts: &Parts) -> Result<Caller, Refusal> {
+    async fn verify(&self, parts: &Parts) -> Result<Caller, Refused> {
         let mut refusal = Refusal::Unknown("nobody_is_known");
         for way in &self.0 {
-            match way.verify(parts).await {
-                Err(unknown @ Refusal::Unknown(_)) if matches!(refusal, Refusal::Unknown(_)) => refusal = unknown,
-                Err(Refusal::Unknown(_)) => {}
+            let refused = match way.verify(parts).await {
+                Ok(caller) => return Ok(caller),
+                Err(refused) => refused,
+            };
+            match refused.refusal {
+                unknown @ Refusal::Unknown(_) if matches!(refusal, Refusal::Unknown(_)) => refusal = unknown,
+                Refusal::Unknown(_) => {}
                 // Perhaps it is for another way.
-                Err(later @ Refusal::Unavailable(_)) => refusal = later,
-                known => return known,
+                later @ Refusal::Unavailable(_) => refusal = later,
+                Refusal::NotAllowed(_) | Refusal::Broken(_) => return Err(refused),
             }
         }
-        Err(refusal)
+        Err(refusal.into())
     }
 }
 

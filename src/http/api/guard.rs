@@ -7,9 +7,10 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use kit::pdnd::counted::Call;
 
 use super::Api;
-use super::caller::{Caller, Refusal, Role};
+use super::caller::{Caller, Client, Refusal, Refused, Role};
 use super::limits::{STRANGERS, Standing};
 use super::problem::{Code, Problem};
 
@@ -55,6 +56,7 @@ pub(super) async fn guard(State(Needs { api, role }): State<Needs>, request: Req
     let standing = api.limits.count(counted_as, quota, api.clock.now());
     let who = verified.as_ref().and_then(|verified| Some(verified.as_ref().ok()?.who.clone())).unwrap_or_default();
     let counted_as = counted_as.to_owned();
+    let client = verified.as_ref().and_then(client_of).cloned();
     let mut response = match allowed(verified, role, standing) {
         Err(problem) => problem.into_response(),
         Ok(caller) => {
@@ -66,6 +68,9 @@ pub(super) async fn guard(State(Needs { api, role }): State<Needs>, request: Req
         }
     };
     mark(&mut response, standing, &correlation);
+    if let (Some(counter), Some(Client { purpose_id, token_id, .. })) = (&api.counter, &client) {
+        counter.count(Call { purpose_id, token_id, status: response.status().as_u16() });
+    }
     tracing::info!(
         method = %method, path, status = response.status().as_u16(), who, counted_as, correlation_id = correlation,
         "api call"
@@ -73,8 +78,16 @@ pub(super) async fn guard(State(Needs { api, role }): State<Needs>, request: Req
     response
 }
 
+/// Whose voucher was accepted, whatever became of his call.
+fn client_of(verified: &Result<Caller, Refused>) -> Option<&Client> {
+    match verified {
+        Ok(caller) => caller.client.as_ref(),
+        Err(refused) => refused.client.as_ref(),
+    }
+}
+
 fn allowed(
-    verified: Option<Result<Caller, Refusal>>,
+    verified: Option<Result<Caller, Refused>>,
     role: Option<Role>,
     standing: Standing,
 ) -> Result<Option<Caller>, Problem> {
@@ -82,7 +95,7 @@ fn allowed(
         return Err(Problem::from(Code::TooMany).after(standing.reset.max(1)));
     }
     let Some(verified) = verified else { return Ok(None) };
-    let caller = verified.map_err(|refusal| {
+    let caller = verified.map_err(|Refused { refusal, .. }| {
         tracing::warn!(code = refusal.code(), "a caller was refused");
         Problem::from(match refusal {
             Refusal::Unknown(_) => Code::NotAuthenticated,

@@ -25,6 +25,7 @@ use axum::Router;
 use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, MethodRouter, on};
+use kit::pdnd::counted::Counter;
 
 use self::caller::{Credentials, Role};
 use self::comparisons::Comparisons;
@@ -77,6 +78,8 @@ pub struct Api {
     limits: Limits,
     comparisons: Comparisons,
     messages: Messages,
+    /// Who counts the calls with vouchers, where somebody does.
+    counter: Option<Arc<dyn Counter>>,
     publication: Option<Publication>,
     /// Where each partner may ask to be told, by name.
     callbacks: BTreeMap<String, String>,
@@ -102,6 +105,7 @@ impl Api {
             limits: Limits::default(),
             comparisons: Comparisons::default(),
             messages: Messages::none(flow.store.clone(), flow.clock.clone()),
+            counter: None,
             publication: publication
                 .map(|ocds| Publication { prefix: ocds.prefix.clone(), publisher: ocds.publisher.clone() }),
             callbacks: config
@@ -121,6 +125,12 @@ impl Api {
     #[must_use]
     pub fn verifying(self, messages: Messages) -> Self {
         Self { messages, ..self }
+    }
+
+    /// The same API, whose calls with vouchers are counted by this one.
+    #[must_use]
+    pub fn counted_by(self, counter: Arc<dyn Counter>) -> Self {
+        Self { counter: Some(counter), ..self }
     }
 }
 

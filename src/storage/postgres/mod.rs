@@ -14,16 +14,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use canonical::values::CalendarDate;
 use tokio::sync::watch;
 
 use self::listen::Listener;
 use super::StorageError;
+use super::calls::CallCount;
 use super::sql::SqlStore;
-use super::sql::connection::Readers;
+use super::sql::calls;
+use super::sql::connection::{Connection, Readers};
 use super::sql::desk::Desk;
 #[doc(hidden)]
 pub use super::sql::presence::Monotonic;
 use super::sql::presence::Presence;
+use super::sql::trouble::Trouble;
 use super::sql::writer::{Home, Server, Writer};
 
 /// Opens the database at an address (`postgres://user@host/name`), with the password that stands in
@@ -84,4 +88,18 @@ pub async fn open_given(url: &str, password_file: Option<&Path>, given: Given) -
         presence: Some(Presence::of(start, monotonic)),
         listener: Some(listener),
     }))
+}
+
+/// What is counted of the calls of a day. Nothing is made or changed, and nobody else notices.
+pub async fn calls_of(
+    url: &str,
+    password_file: Option<&Path>,
+    day: CalendarDate,
+) -> Result<Vec<CallCount>, StorageError> {
+    let mut connection = Connection::Postgres(open::connection(url, password_file).await?);
+    let counts = calls::of_day(&mut connection, day).await;
+    let counts = counts.map_err(|trouble: Trouble| trouble.during(calls::ATTEMPTED))?;
+    // What was read was read.
+    let _ = connection.close().await;
+    Ok(counts)
 }

@@ -52,10 +52,7 @@ pub(super) struct Opened {
 }
 
 pub(super) async fn open(url: &str, password_file: Option<&Path>) -> Result<Opened, StorageError> {
-    let mut options = options(url)?;
-    if let Some(file) = password_file {
-        options = options.password(&password(file)?);
-    }
+    let options = known(url, password_file)?;
     let writing = options.clone().options(BY_INDEX);
     let mut ledger = connect(&writing).await.map_err(unusable)?;
     check_durability(&mut ledger).await?;
@@ -84,6 +81,20 @@ pub(super) async fn open(url: &str, password_file: Option<&Path>) -> Result<Open
         .map_err(unusable)?;
     let name = format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or_default());
     Ok(Opened { name, options, writing, ledger, jobs, start, readers })
+}
+
+/// One connection to a database as it is.
+pub(super) async fn connection(url: &str, password_file: Option<&Path>) -> Result<PgConnection, StorageError> {
+    connect(&known(url, password_file)?).await.map_err(unusable)
+}
+
+/// The options of a database, with its password where one is needed.
+fn known(url: &str, password_file: Option<&Path>) -> Result<PgConnectOptions, StorageError> {
+    let options = options(url)?;
+    Ok(match password_file {
+        Some(file) => options.password(&password(file)?),
+        None => options,
+    })
 }
 
 /// The options that hold for every connection. The address may hold a password and is never told.

@@ -37,6 +37,7 @@ mod feed;
 mod exchange;
 mod webhooks;
 mod exports;
+pub(in crate::storage) mod calls;
 mod parked;
 mod work_items;
 mod entries;

@@ -71,7 +71,7 @@ pub(super) fn writing(path: &Path) -> SqliteConnectOptions {
     options(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal).pragma("cache_size", "-65536")
 }
 
-fn reading(path: &Path) -> SqliteConnectOptions {
+pub(super) fn reading(path: &Path) -> SqliteConnectOptions {
     options(path).pragma("cache_size", "-8192").pragma("query_only", "on")
 }
 

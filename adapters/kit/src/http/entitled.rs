@@ -67,6 +67,15 @@ impl Access {
     }
 }
 
+impl Access {
+    /// Tells whoever counts calls with vouchers that one was answered.
+    fn answered(&self, carried: &Carried, status: u16) {
+        if let (Self::Eservice(access), Carried::Voucher(held)) = (self, carried) {
+            access.answered(held, status);
+        }
+    }
+}
+
 impl Carried {
     fn voucher(&self) -> Option<&pdnd::token::Held> {
         if let Self::Voucher(held) = self { Some(held) } else { None }
@@ -102,6 +111,7 @@ impl HttpClient {
             let response = self.execute_once(request.until(deadline)).await?;
             let status = response.status().as_u16();
             tracing::debug!(attempted, %carried, status, "system called");
+            access.answered(&carried, status);
             let Some(request) = again.filter(|_| status == 401) else { return Ok(response) };
             drop(response);
             let entitled = access.entitle(request, Some(&carried), now);
@@ -109,6 +119,7 @@ impl HttpClient {
             let response = self.execute_once(request.until(deadline)).await?;
             let status = response.status().as_u16();
             tracing::debug!(attempted, %carried, status, "system called once more");
+            access.answered(&carried, status);
             Ok(response)
         };
         entitled.boxed()

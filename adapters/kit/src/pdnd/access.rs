@@ -6,12 +6,13 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use canonical::values::UtcInstant;
 use contract::{AdapterError, ErrorKind, Phase};
 
 use super::client::{Quota, VoucherClient, Wanted, random_name};
+use super::counted::{self, Call, Counter};
 use super::dpop;
 use super::settings::{AuditPattern, Connection, ConnectionError, IntegrityPattern};
 use super::token::{Held, VoucherError};
@@ -63,6 +64,8 @@ pub struct Access {
     user: Option<User>,
     evidences: Mutex<HashMap<UserKey, Evidence>>,
     random: fn() -> u64,
+    /// Who counts its calls, where somebody does.
+    counter: Option<Arc<dyn Counter>>,
 }
 
 impl fmt::Debug for Access {
@@ -72,9 +75,9 @@ impl fmt::Debug for Access {
 }
 
 impl Access {
-    /// Access with these vouchers.
+    /// Access with these vouchers. Its calls are counted by whom [`counted::counted_by`] has named.
     pub fn new(vouchers: VoucherClient, signer: Option<Signer>, user: Option<User>) -> Self {
-        Self { vouchers, signer, user, evidences: Mutex::default(), random: random_number }
+        Self { vouchers, signer, user, evidences: Mutex::default(), random: random_number, counter: counted::counter() }
     }
 
     /// Access to an e-service as the settings have it. Their files are read, nothing is sent.
@@ -122,6 +125,14 @@ impl Access {
         let at = now()?;
         let evidence = if is_bound { bound } else { self.evidence(user, at)? };
         Ok((self.dressed(request, &held, evidence.as_deref(), at)?, held))
+    }
+
+    /// Tells whoever counts that a call with this voucher was answered. By 401 the voucher was not
+    /// accepted, and the call is none of those that count.
+    pub(crate) fn answered(&self, held: &Held, status: u16) {
+        if let (Some(counter), Some(purpose_id), true) = (&self.counter, held.purpose_id(), status != 401) {
+            counter.count(Call { purpose_id, token_id: held.token_id(), status });
+        }
     }
 
     fn dressed(

@@ -86,12 +86,14 @@ impl Caller {
     pub async fn send(&self, outgoing: &Outgoing<'_>, now: impl Fn() -> UtcInstant) -> Result<Called, AdapterError> {
         let (request, held) = self.access.entitle(self.request(outgoing), outgoing.user, None, || Ok(now())).await?;
         let answer = self.target.exchange(request).await?;
+        self.access.answered(&held, answer.status);
         if answer.status != 401 {
             return Ok(called(answer, &held));
         }
         let again = self.access.entitle(self.request(outgoing), outgoing.user, Some(&held), || Ok(now()));
         let (request, held) = again.await?;
         let answer = self.target.exchange(request).await?;
+        self.access.answered(&held, answer.status);
         Ok(called(answer, &held))
     }
 

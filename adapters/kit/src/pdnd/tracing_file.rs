@@ -2,41 +2,45 @@
 //! how they ended. One CSV each day, from producer and consumer alike.
 //!
 //! Calls that got no HTTP answer stay out, and those whose voucher was not accepted: the purpose
-//! may not exist. A day without calls is the header line alone. [`check`] finds what the platform
-//! would find in a file, before it is sent.
+//! may not exist. Whoever counts is not told of them ([`counted`](super::counted)). A day without calls
+//! is the header line alone. [`check`] finds what the platform would find in a file, before it is sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use canonical::values::CalendarDate;
 
+use super::counted::Call;
 use super::preflight::is_uuid;
 
 /// The columns, in the order in which we write them. Their set is what counts.
 const COLUMNS: [&str; 5] = ["date", "purpose_id", "status", "token_id", "requests_count"];
 
-/// A call as it was recorded.
+/// How many calls of a day were made with a voucher, for its purpose, and ended alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
-    /// The purpose of its voucher.
+pub struct Row {
+    /// The purpose of the voucher.
     pub purpose_id: String,
-    /// The name of its voucher: not that of a signature.
+    /// The name of the voucher: not that of a signature.
     pub token_id: String,
-    /// The status of the answer; none when there was none.
-    pub status: Option<u16>,
-    /// Whether the voucher was accepted.
-    pub is_voucher_accepted: bool,
+    /// The status of the answers.
+    pub status: u16,
+    /// How many.
+    pub requests: u64,
 }
 
-/// The file of a day, from its calls in any order.
-pub fn of_day<'a>(day: CalendarDate, calls: impl IntoIterator<Item = &'a Call>) -> String {
+/// Whether the file may count a call: the platform refuses a file for what it does not know.
+pub fn is_counted(call: Call<'_>) -> bool {
+    is_uuid(call.purpose_id) && is_uuid(call.token_id) && is_registered(call.status)
+}
+
+/// The file of a day, from its rows in any order. Rows of the same calls become one.
+pub fn of_day<'a>(day: CalendarDate, rows: impl IntoIterator<Item = &'a Row>) -> String {
     let mut counts: BTreeMap<(&str, &str, u16), u64> = BTreeMap::new();
-    for call in calls {
-        match call.status {
-            Some(status) if call.is_voucher_accepted && is_registered(status) => {
-                *counts.entry((&call.purpose_id, &call.token_id, status)).or_default() += 1;
-            }
-            _ => {}
+    for Row { purpose_id, token_id, status, requests } in rows {
+        if is_counted(Call { purpose_id, token_id, status: *status }) {
+            let count = counts.entry((purpose_id, token_id, *status)).or_default();
+            *count = count.saturating_add(*requests);
         }
     }
     let mut file = format!("{}\n", COLUMNS.join(","));

@@ -1,7 +1,7 @@
 //! The daily file of calls.
 
 use canonical::values::CalendarDate;
-use kit::pdnd::tracing_file::{Call, check, of_day};
+use kit::pdnd::tracing_file::{Row, check, of_day};
 
 use crate::samples::{bytes, json, text, vectors};
 
@@ -22,23 +22,22 @@ fn every_tracing_file_has_the_errors_that_the_platform_would_find() {
 fn the_calls_of_a_day_become_its_file() {
     let calls = json("tracing/calls.json");
     let day = CalendarDate::parse(text(&calls, "date")).expect("a day");
-    let mut recorded = Vec::new();
+    let mut rows = Vec::new();
     for summary in calls["calls_summary"].as_array().expect("calls") {
-        let call = Call {
+        let row = Row {
             purpose_id: text(summary, "purposeId").to_owned(),
             token_id: text(summary, "voucher_jti").to_owned(),
-            status: summary["status"].as_u64().and_then(|status| u16::try_from(status).ok()),
-            is_voucher_accepted: true,
+            status: summary["status"].as_u64().and_then(|status| u16::try_from(status).ok()).expect("a status"),
+            requests: summary["count"].as_u64().expect("a count"),
         };
-        for _ in 0..summary["count"].as_u64().expect("a count") {
-            recorded.push(call.clone());
-        }
+        // The same calls, counted twice a part.
+        rows.push(Row { requests: row.requests - 1, ..row.clone() });
+        rows.push(Row { requests: 1, ..row });
     }
-    let counted = recorded[0].clone();
-    recorded.push(Call { status: None, ..counted.clone() });
-    recorded.push(Call { status: Some(499), ..counted.clone() });
-    recorded.push(Call { is_voucher_accepted: false, status: Some(401), ..counted });
-    let file = of_day(day, &recorded);
+    let counted = rows[0].clone();
+    rows.push(Row { status: 499, ..counted.clone() });
+    rows.push(Row { token_id: "j".to_owned(), ..counted });
+    let file = of_day(day, &rows);
     assert_eq!(file.as_bytes(), bytes("tracing/tracing-ok.csv"));
     assert_eq!(check(file.as_bytes(), day), []);
 }

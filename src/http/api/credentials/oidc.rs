@@ -19,7 +19,7 @@ use super::{Partners, refused};
 use crate::chain::chain;
 use crate::clock::Clock;
 use crate::config::exchange::OidcConfig;
-use crate::http::api::caller::{Caller, Credentials, LONGEST_TOKEN, Refusal, authorization};
+use crate::http::api::caller::{Caller, Credentials, LONGEST_TOKEN, Refusal, Refused, authorization};
 
 /// What the provider publishes is a few kilobytes.
 const LONGEST_ANSWER: usize = 256 * 1024;
@@ -97,11 +97,11 @@ impl Tokens {
 
 #[async_trait]
 impl Credentials for Tokens {
-    async fn verify(&self, parts: &Parts) -> Result<Caller, Refusal> {
+    async fn verify(&self, parts: &Parts) -> Result<Caller, Refused> {
         let value = authorization(&parts.headers)?;
         let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
         if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(Refusal::Unknown("scheme"));
+            return Err(Refusal::Unknown("scheme").into());
         }
         let (token, now) = (token.trim(), self.clock.now());
         let keys = self.keys.known().await.ok_or(Refusal::Unavailable("keys_unavailable"))?;
@@ -112,7 +112,7 @@ impl Credentials for Tokens {
             },
             verified => verified,
         };
-        self.partners.client(&client.map_err(|error| refused(&error))?)
+        Ok(self.partners.client(&client.map_err(|error| refused(&error))?)?)
     }
 }
 

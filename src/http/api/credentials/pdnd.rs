@@ -17,7 +17,7 @@ use super::published_keys::{Fetch, Fetched, PublishedKeys};
 use super::{Partners, refused};
 use crate::clock::Clock;
 use crate::config::exchange::PdndConfig;
-use crate::http::api::caller::{Caller, Client, Credentials, Refusal, authorization};
+use crate::http::api::caller::{Caller, Client, Credentials, Refusal, Refused, authorization};
 use crate::storage::Store;
 use crate::storage::exchange::{Asked, KeyedRequest};
 
@@ -69,10 +69,14 @@ impl Vouchers {
     }
 
     /// The partner who holds a voucher that was verified.
-    fn partner(&self, voucher: Voucher) -> Result<Caller, Refusal> {
-        let caller = self.partners.consumer(&voucher.consumer_id, &voucher.purpose_id)?;
+    fn partner(&self, voucher: Voucher) -> Result<Caller, Refused> {
+        let caller = self.partners.consumer(&voucher.consumer_id, &voucher.purpose_id);
         let Voucher { client_id, purpose_id, token_id, is_bound_to_evidence, .. } = voucher;
-        Ok(Caller { client: Some(Client { client_id, purpose_id, token_id, is_bound_to_evidence }), ..caller })
+        let client = Some(Client { client_id, purpose_id, token_id, is_bound_to_evidence });
+        match caller {
+            Ok(caller) => Ok(Caller { client, ..caller }),
+            Err(refusal) => Err(Refused { refusal, client }),
+        }
     }
 
     /// The proof that came with a bound voucher. It is claimed when the voucher is believed: a stranger
@@ -90,7 +94,7 @@ impl Vouchers {
 
 #[async_trait]
 impl Credentials for Vouchers {
-    async fn verify(&self, parts: &Parts) -> Result<Caller, Refusal> {
+    async fn verify(&self, parts: &Parts) -> Result<Caller, Refused> {
         let value = authorization(&parts.headers)?;
         let presented = Presented::from_authorization(&[value]).map_err(|error| refused(&error))?;
         let presented = with_evidence(presented, parts)?;

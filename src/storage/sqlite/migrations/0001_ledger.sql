@@ -545,6 +545,22 @@ create table webhook (
     check (stopped_at is null or message is not null)
 ) without rowid;
 
+-- How many calls of a day were made with a voucher and ended alike, for the tracing file of that day;
+-- and the last batch of counts of each process, which counts once.
+create table call_count (
+    day text not null check (length(day) = 10),
+    purpose_id text not null check (length(purpose_id) = 36),
+    token_id text not null check (length(token_id) = 36),
+    status integer not null check (status between 100 and 599),
+    requests integer not null check (requests > 0),
+    primary key (day, purpose_id, token_id, status)
+) without rowid;
+create table call_batch (
+    process text not null primary key,
+    number integer not null check (number > 0),
+    made_on text not null check (length(made_on) = 10)
+) without rowid;
+
 -- Exports that are made while nobody waits, and the bytes of each.
 create table export_task (
     id text not null primary key,
