@@ -234,7 +234,7 @@ impl Node {
             check_resend(&config, name, adapter.as_ref())?;
             systems.insert(name.clone(), Arc::from(adapter));
         }
-        let nodes = other_nodes(&config)?;
+        let nodes = counted_by(tally.clone(), || other_nodes(&config))?;
         let collapse = config.work.collapse_seconds.map(|seconds| Duration::from_secs(seconds.into()));
         let ownership = Arc::new(Ownership::of(parts.ownership).with(config.ownership.clone()));
         let systems = Arc::new(systems);
