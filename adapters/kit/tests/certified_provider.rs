@@ -1,16 +1,12 @@
 //! End to end with a certified `OpenID` provider in place of the platform: what we sign is judged by
 //! code that knows nothing of ours.
-//!
-//! Needs npm, which `cargo xtask test` installs, and fetches the provider by its lock file.
-//! `RACCORDO_PROVIDER_MODULES` may name a folder where `npm ci` was done before.
 
 #[allow(dead_code, reason = "each test takes what it needs of the samples")]
 #[path = "vectors/samples.rs"]
 mod samples;
+#[path = "provider/mod.rs"]
+mod provider;
 
-use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use canonical::values::UtcInstant;
@@ -23,6 +19,7 @@ use kit::pdnd::keys::PlatformKeys;
 use kit::pdnd::settings::{Connection, ConnectionKeys};
 use kit::pdnd::token::form;
 use kit::pdnd::voucher::{Expectations, Presented};
+use provider::Process;
 use samples::private;
 use serde_json::json;
 
@@ -35,46 +32,17 @@ fn now() -> UtcInstant {
     UtcInstant::from_unix_micros(i64::try_from(since.as_micros()).expect("a number")).expect("an instant")
 }
 
-struct Provider {
-    process: Child,
-    address: String,
-    _folder: tempfile::TempDir,
-}
-
-impl Drop for Provider {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
+struct Provider(Process);
 
 impl Provider {
     fn start() -> Self {
-        let source = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/provider"));
-        let folder = tempfile::tempdir().expect("a folder");
-        for file in ["package.json", "package-lock.json", "provider.mjs"] {
-            std::fs::copy(source.join(file), folder.path().join(file)).expect("copied");
-        }
-        if let Some(modules) = std::env::var_os("RACCORDO_PROVIDER_MODULES") {
-            let modules = PathBuf::from(modules).join("node_modules");
-            std::os::unix::fs::symlink(modules, folder.path().join("node_modules")).expect("linked");
-        } else {
-            let mut npm = Command::new("npm");
-            npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(folder.path());
-            assert!(npm.status().expect("npm").success(), "npm ci");
-        }
-        let mut node = Command::new("node");
-        node.arg("provider.mjs").arg(source.with_file_name("pdnd").join("keys/keys.json")).current_dir(folder.path());
-        let mut process = node.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("node");
-        let mut address = String::new();
-        BufReader::new(process.stdout.take().expect("a pipe")).read_line(&mut address).expect("an address");
-        Self { process, address: address.trim().to_owned(), _folder: folder }
+        Self(Process::start("provider.mjs"))
     }
 
     fn connection(&self, is_dpop: bool) -> Connection {
         let written = json!({
             "environment": "uat", "client_id": CLIENT, "private_key_file": "/nowhere", "purpose_id": PURPOSE,
-            "token_url": format!("{}/token.oauth2", self.address), "scheme": if is_dpop { "dpop" } else { "bearer" },
+            "token_url": format!("{}/token.oauth2", self.0.address), "scheme": if is_dpop { "dpop" } else { "bearer" },
         });
         serde_json::from_value(written).expect("settings")
     }
@@ -86,7 +54,7 @@ impl Provider {
 
     fn expectations(&self) -> Expectations {
         Expectations {
-            issuer: self.address.clone(),
+            issuer: self.0.address.clone(),
             audiences: vec!["https://erogatore.example/rest/appalti/v1".to_owned()],
             producer_id: "0e9e2dab-2e93-4f24-ba59-38d9f11198ca".to_owned(),
             eservice_ids: vec!["b8c6d7ad-93fc-4eaf-9018-3cd8bf98163f".to_owned()],
@@ -96,12 +64,12 @@ impl Provider {
     }
 
     fn keys(&self) -> PlatformKeys {
-        let url = format!("{}/.well-known/jwks.json", self.address);
+        let url = format!("{}/.well-known/jwks.json", self.0.address);
         PlatformKeys::new(&url, &HttpSettings::new("")).expect("keys")
     }
 
     fn http(&self) -> HttpClient {
-        HttpClient::new("provider", &HttpSettings::new(&self.address)).expect("a client")
+        HttpClient::new("provider", &HttpSettings::new(&self.0.address)).expect("a client")
     }
 
     async fn tell(&self, path: &str, query: &[(&str, &str)]) {
@@ -135,7 +103,7 @@ async fn a_certified_provider_gives_vouchers_to_what_we_sign_and_we_accept_them(
     assert!(client.voucher(&bound, now()).await.is_ok());
 
     // An assertion is good once, for the right audience, by the right key, and not for ever.
-    let audience = format!("{}/client-assertion", provider.address.trim_start_matches("http://"));
+    let audience = format!("{}/client-assertion", provider.0.address.trim_start_matches("http://"));
     let asked = Asked { client_id: CLIENT, audience: &audience, purpose_id: Some(PURPOSE), ..Asked::default() };
     let make =
         |asked: &Asked<'_>, key: &str, at: UtcInstant| mint(&private(key), asked, &random_name(), at).expect("one");
