@@ -41,7 +41,8 @@ impl Scene {
             "token_url": format!("{}/token", self.0.address),
             "scope": "contratti:leggi", "resource": "https://osservatorio.example/api",
         });
-        written.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        let Value::Object(more) = more else { panic!("an object") };
+        written.as_object_mut().expect("an object").extend(more);
         let mut registration: Registration = serde_json::from_value(written).expect("a registration");
         registration.be_relative_to(self.1.path());
         registration

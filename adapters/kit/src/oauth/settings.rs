@@ -203,7 +203,7 @@ mod tests {
 
     fn registration(more: Value) -> Result<Registration, serde_json::Error> {
         let mut written = json!({ "token_url": "https://accessi.example/token", "client_id": "raccordo" });
-        let more = more.as_object().expect("an object").clone();
+        let Value::Object(more) = more else { panic!("an object") };
         written.as_object_mut().expect("an object").extend(more);
         serde_json::from_value(written)
     }
