@@ -143,9 +143,9 @@ pub fn address(config: &ExchangeConfig) -> &str {
 pub fn routes<S: Clone + Send + Sync + 'static>(api: Api) -> Router<S> {
     let api = Arc::new(api);
     let mut router = Router::new();
-    let mut routed = BTreeSet::new();
+    let mut seen = BTreeSet::new();
     // Operations at one path ask for the same role.
-    for (_, path, role) in OPERATIONS.iter().filter(|(_, path, _)| routed.insert(*path)) {
+    for (_, path, role) in OPERATIONS.iter().filter(|(_, path, _)| seen.insert(*path)) {
         let needs = Needs { api: Arc::clone(&api), role: *role };
         let operation = operation(path).fallback(|| async { Problem::from(Code::NoSuchMethod) });
         router = router.route(path, operation.layer(from_fn_with_state(needs, guard::guard)));
