@@ -7,9 +7,9 @@ use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-/// The process, which ends with this.
+/// A process, which ends with this.
 pub(crate) struct Process {
-    process: Child,
+    child: Child,
     /// Where it answers.
     pub(crate) address: String,
     _folder: tempfile::TempDir,
@@ -17,8 +17,8 @@ pub(crate) struct Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -43,6 +43,6 @@ impl Process {
         let mut process = node.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("node");
         let mut address = String::new();
         BufReader::new(process.stdout.take().expect("a pipe")).read_line(&mut address).expect("an address");
-        Self { process, address: address.trim().to_owned(), _folder: folder }
+        Self { child: process, address: address.trim().to_owned(), _folder: folder }
     }
 }
