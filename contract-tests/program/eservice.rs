@@ -426,3 +426,38 @@ fn what_the_platform_would_refuse_stops_the_start_at_its_line() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(code(&output) == 3 && said.contains("[systems.file-drop.pdnd] away"), "{said}");
 }
+
+#[test]
+fn what_a_client_would_show_in_vain_is_told_with_its_line_and_in_words() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let keys: Value = serde_json::from_str(KEYS).expect("JSON");
+    let certificate = keys["certificates"]["leaf"]["pem"].as_str().expect("a certificate").to_owned();
+    let private = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).expect("written");
+        std::fs::set_permissions(folder.path().join(name), std::fs::Permissions::from_mode(0o600)).expect("set");
+    };
+    private("client.pem", &pem("eservice"));
+    private("own.pem", &format!("{certificate}\n{}", pem("x5_leaf")));
+    private("another.pem", &format!("{certificate}\n{}", pem("dpopEc")));
+    private("none.pem", "niente");
+    let client = format!(
+        "[pdnd.appalti]\nenvironment = \"uat\"\nclient_id = \"{CLIENT}\"\npurpose_id = \"{PURPOSE}\"\n\
+         private_key_file = \"client.pem\"\n"
+    );
+    let ends = |more: &str, exit: i32, words: &[&str]| {
+        std::fs::write(folder.path().join("raccordo.toml"), format!("{client}{more}\n")).expect("written");
+        let output = raccordo(folder.path(), &["pdnd", "assertion"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(code(&output), exit, "{more}: {said}");
+        for word in words {
+            assert!(said.contains(word), "{more}: `{word}` is not in {said}");
+        }
+        assert!(!said.contains("Mismatch") && !said.contains("PRIVATE"), "{said}");
+    };
+    ends("client_certificate_file = \"own.pem\"", 0, &[]);
+    ends("client_certificate_file = \"another.pem\"", 3, &["raccordo.toml, line 6", "another key than its own"]);
+    ends("client_certificate_file = \"none.pem\"", 3, &["raccordo.toml, line 6", "does not hold a certificate"]);
+    ends("client_certificate_file = \"absent.pem\"", 3, &["raccordo.toml, line 6", "client_certificate_file"]);
+    ends("kid = \"DMKS6gx-EfaLeGew7fwBGm3IMckuVaGIOQ81u1xoeDR\"", 3, &["raccordo.toml, line 6", "kidOfAnotherKey"]);
+    ends("dpop_key_file = \"absent.pem\"", 3, &["raccordo.toml, line 6", "dpop_key_file"]);
+}

@@ -15,7 +15,7 @@ use kit::pdnd::access::Access;
 use kit::pdnd::assertion::{Asked, LIFE_SECONDS, mint};
 use kit::pdnd::client::random_name;
 use kit::pdnd::preflight::{self, Mistake};
-use kit::pdnd::settings::Connection;
+use kit::pdnd::settings::{Connection, ConnectionKeys};
 
 use super::output::Output;
 use super::{Exit, Language};
@@ -77,10 +77,34 @@ pub(super) async fn run(
     if config.systems.get(name).is_some_and(|system| system.pdnd.is_some())
         && let Err(error) = Access::open(connection)
     {
-        output.problem(&anyhow::Error::new(error).context(format!("systems.{name}.pdnd")));
-        return Ok(Exit::Configuration);
+        return Ok(misconfigured(&config, name, error, output));
     }
-    assertion(name, connection, arguments.digest.as_deref(), language, output)
+    let checked = connection.keys().and_then(|keys| {
+        connection.signer()?;
+        connection.check_identity()?;
+        Ok(keys)
+    });
+    match checked {
+        Ok(keys) => assertion(&config, (name, connection), &keys, arguments.digest.as_deref(), (language, output)),
+        Err(error) => Ok(misconfigured(&config, name, error, output)),
+    }
+}
+
+/// The table of a client: its own, or that of a system.
+fn table<'a>(config: &Config, name: &'a str) -> Vec<&'a str> {
+    if config.pdnd.contains_key(name) { vec!["pdnd", name] } else { vec!["systems", name, "pdnd"] }
+}
+
+/// Tells a mistake of the configuration with its line, in the file or in a file that it names.
+fn misconfigured(
+    config: &Config,
+    name: &str,
+    error: impl std::error::Error + Send + Sync + 'static,
+    output: &Output,
+) -> Exit {
+    let place = config.lines.place_named(&table(config, name), &error.to_string());
+    output.problem(&anyhow::Error::new(error).context(place));
+    Exit::Configuration
 }
 
 /// The clients by name: those of the systems that are e-services, and those of `[pdnd.NAME]`.
@@ -90,20 +114,13 @@ fn clients(config: &Config) -> BTreeMap<String, Connection> {
 }
 
 fn assertion(
-    name: &str,
-    connection: &Connection,
+    config: &Config,
+    (name, connection): (&str, &Connection),
+    keys: &ConnectionKeys,
     digest: Option<&str>,
-    language: Language,
-    output: &Output,
+    (language, output): (Language, &Output),
 ) -> anyhow::Result<Exit> {
     let (endpoints, now) = (connection.endpoints(), SystemClock.now());
-    let keys = match connection.keys() {
-        Ok(keys) => keys,
-        Err(error) => {
-            output.problem(&anyhow::Error::new(error).context(format!("reading the keys of the client {name}")));
-            return Ok(Exit::Configuration);
-        }
-    };
     let mut mistakes = preflight::connection(connection, &keys.assertion, keys.dpop.as_ref(), None);
     let asked = Asked {
         client_id: &connection.client_id,
@@ -126,8 +143,15 @@ fn assertion(
         Language::It => mistake.italian(),
         Language::En => mistake.english(),
     };
+    let place = |mistake: &Mistake| {
+        let table = table(config, name);
+        config.lines.place(&table.into_iter().chain(mistake.setting()).collect::<Vec<_>>())
+    };
     if output.is_json() {
-        let told = |mistake: &Mistake| serde_json::json!({ "code": mistake.code(), "message": sentence(mistake) });
+        let told = |mistake: &Mistake| {
+            let (code, message, place) = (mistake.code(), sentence(mistake), place(mistake));
+            serde_json::json!({ "code": code, "message": message, "place": place })
+        };
         output.json(&serde_json::json!({
             "name": name,
             "client_id": connection.client_id,
@@ -144,7 +168,7 @@ fn assertion(
         output.note(&format!("kid        {}", keys.assertion.thumbprint()));
         output.note(&format!("aud        {}", endpoints.assertion_audience));
         for mistake in &mistakes {
-            output.note(&format!("{}: {}", mistake.code(), sentence(mistake)));
+            output.note(&format!("{}: {}: {}", place(mistake), mistake.code(), sentence(mistake)));
         }
         if mistakes.is_empty() {
             output.line(&made);

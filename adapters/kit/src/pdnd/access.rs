@@ -85,6 +85,7 @@ impl Access {
         check(connection)?;
         let keys = connection.keys()?;
         let signer = connection.signer()?;
+        connection.check_identity()?;
         let vouchers = VoucherClient::new(connection.clone(), keys, Quota::default())?;
         let user = connection.user.as_ref().map(|user| User {
             id: user.id.clone(),

@@ -38,6 +38,21 @@ impl Mistake {
         self.code
     }
 
+    /// The setting that it is about, where it is about one.
+    pub fn setting(&self) -> Option<&'static str> {
+        Some(match self.code {
+            "mixedEnvironments" => "environment",
+            "audienceWithScheme" | "audienceOfAnotherHost" | "invalidAudience" => "assertion_audience",
+            "clientIdNotUuid" | "invalidSubjectFormat" => "client_id",
+            "purposeIdNotProvided" | "purposeIdNotExpected" | "invalidPurposeIdClaimFormat" => "purpose_id",
+            "keyNotRsa" | "algorithmNotAllowed" => "private_key_file",
+            "invalidKidFormat" | "kidOfAnotherKey" => "kid",
+            "dpopKeyMissing" => "scheme",
+            "dpopKeyReused" | "dpopKeyKind" => "dpop_key_file",
+            _ => return None,
+        })
+    }
+
     /// What is wrong, in English.
     pub fn english(&self) -> String {
         words::of(self.code).0.replace("{}", &self.about)

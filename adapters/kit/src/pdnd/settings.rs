@@ -310,13 +310,32 @@ impl Connection {
         let pem = Secret::from_file(path).map_err(|source| ConnectionError::Secret { setting, source })?;
         let problem = || format!("{} does not hold a certificate and its private key, in PEM form", path.display());
         let identity = reqwest::Identity::from_pem(pem.expose().as_bytes());
-        identity.map(Some).map_err(|_| ConnectionError::Certificate { setting, problem: problem() })
+        let identity = identity.map_err(|_| ConnectionError::Certificate { setting, problem: problem() })?;
+        if is_of_another_key(&pem) {
+            let problem = format!("{} begins with the certificate of another key than its own", path.display());
+            return Err(ConnectionError::Certificate { setting, problem });
+        }
+        Ok(Some(identity))
+    }
+
+    /// Whether what this client shows to the e-service can be shown.
+    pub fn check_identity(&self) -> Result<(), ConnectionError> {
+        self.identity().map(drop)
     }
 }
 
 fn key(setting: &'static str, path: &Path) -> Result<SigningKey, ConnectionError> {
     let pem = Secret::from_file(path).map_err(|source| ConnectionError::Secret { setting, source })?;
     SigningKey::from_pem(&pem).map_err(|source| ConnectionError::Key { setting, source })
+}
+
+/// Whether the first certificate of a file is of another key than the private one in it. Of kinds of keys
+/// that are not read here nothing is said.
+fn is_of_another_key(pem: &Secret) -> bool {
+    let first = CertificateDer::pem_slice_iter(pem.expose().as_bytes()).next().and_then(Result::ok);
+    let of_certificate = first.and_then(|certificate| x509::public_key(&certificate).ok());
+    let own = SigningKey::from_pem(pem).ok();
+    of_certificate.zip(own).is_some_and(|(of_certificate, own)| of_certificate != *own.public())
 }
 
 /// The certificates of a file as a token names them, the first that of the key.
