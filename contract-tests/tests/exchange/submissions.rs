@@ -95,3 +95,23 @@ async fn neither_the_lot_of_another_body_nor_what_opens_a_gate_is_taken() {
     }
     assert_eq!(bench.node.flow.store.feed_end().await.unwrap().version, 1, "nothing was stored");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_does_not_say_its_body_is_told_so_whosever_the_lot_is() {
+    let bench = Bench::open().await;
+    bench.read(&[line("lotto", json!({ "cig": cig(1), "oggetto": "altrui", "stazione_appaltante": FOREIGN }))]).await;
+    let mut told = Vec::new();
+    // The lot of another body, and one that nobody knows.
+    for (key, number) in [("a", 1), ("b", 9)] {
+        let unsaid = line("lotto", json!({ "cig": cig(number), "oggetto": "senza ente" }));
+        let answer = send(&bench, key, format!("{}\n{unsaid}\n", lot(2, "nostro"))).await;
+        assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        let problem: Value = answer.json().await.unwrap();
+        assert_eq!(problem["errors"][0]["place"], "body.line.2.body.stazione_appaltante", "{problem}");
+        told.push(problem["errors"].clone());
+    }
+    assert_eq!(told[0], told[1], "nobody learns which lots are there");
+    assert_eq!(bench.node.flow.store.feed_end().await.unwrap().version, 1, "nothing was stored");
+    let foreign = line("lotto", json!({ "cig": cig(3), "stazione_appaltante": FOREIGN }));
+    assert_eq!(send(&bench, "c", foreign.to_string()).await.status(), StatusCode::FORBIDDEN, "that is another matter");
+}

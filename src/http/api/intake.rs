@@ -180,6 +180,27 @@ async fn of_others(api: &Api, bodies: &BTreeSet<CodiceFiscale>, lots: BTreeMap<C
     problem.map_or(Ok(()), Err)
 }
 
+/// Where a record of a kind says of which body it is; none where it belongs to none.
+fn ente_field(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::OperatoreEconomico | Kind::Risorsa | Kind::Territorio | Kind::Codice => None,
+        Kind::Procedura | Kind::Lotto | Kind::Aggiudicazione | Kind::Contratto | Kind::EventoEsecuzione => {
+            Some("stazione_appaltante")
+        }
+        Kind::Ente => Some("codice_fiscale"),
+        Kind::ServizioAssociato => Some("ente_erogatore"),
+        Kind::Pagamento
+        | Kind::Programma
+        | Kind::Intervento
+        | Kind::Progetto
+        | Kind::CollegamentoCupCig
+        | Kind::Qualificazione
+        | Kind::Adesione
+        | Kind::Rilevazione
+        | Kind::Segnalazione => Some("ente"),
+    }
+}
+
 /// Whether every line is a record of a kind and of a body that he may send. Gives the lots of which the
 /// lines speak, each with one of its lines.
 fn check(
@@ -189,7 +210,8 @@ fn check(
 ) -> Result<BTreeMap<Cig, usize>, Problem> {
     let text = std::str::from_utf8(text).map_err(|_| Problem::from(Code::NotValid).at("body", "non è UTF-8"))?;
     let (mut unreadable, mut foreign, mut count) = (Vec::new(), Vec::new(), 0_usize);
-    let (mut not_taken, mut lots) = (Vec::new(), BTreeMap::new());
+    let (mut not_taken, mut of_nobody, mut lots) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let mut unsaid = Vec::new();
     for (number, line) in (1_usize..).zip(text.trim_start_matches('\u{feff}').lines()) {
         if line.trim().is_empty() {
             continue;
@@ -202,9 +224,11 @@ fn check(
                     not_taken.push(number);
                 }
                 lots.extend(body.lots().into_iter().map(|cig| (cig, number)));
-                let is_his = |body: &Body, bodies: &BTreeSet<_>| body.ente().is_some_and(|ente| bodies.contains(ente));
-                if bodies.is_some_and(|bodies| !is_his(&body, bodies)) {
-                    foreign.push(number);
+                match (bodies, body.ente(), ente_field(body.kind())) {
+                    (Some(bodies), Some(ente), _) if !bodies.contains(ente) => foreign.push(number),
+                    (Some(_), None, Some(field)) => unsaid.push((number, field)),
+                    (Some(_), None, None) => of_nobody.push(number),
+                    _ => {}
                 }
             }
         }
@@ -219,8 +243,19 @@ fn check(
     if !foreign.is_empty() {
         return Err(told(Code::Refused, foreign, "record di un ente che il chiamante non rappresenta"));
     }
-    if !unreadable.is_empty() {
-        return Err(told(Code::NotValid, unreadable, "non è un record canonico"));
+    if !of_nobody.is_empty() {
+        return Err(told(
+            Code::Refused,
+            of_nobody,
+            "genere di record che non è di alcun ente: lo invia solo chi li ha tutti",
+        ));
+    }
+    if !unreadable.is_empty() || !unsaid.is_empty() {
+        let problem = told(Code::NotValid, unreadable, "non è un record canonico");
+        let unsaid = unsaid.into_iter().take(TOLD);
+        return Err(unsaid.fold(problem, |problem, (line, field)| {
+            problem.at(format!("body.line.{line}.body.{field}"), "manca: il record deve dire di quale ente è")
+        }));
     }
     if count == 0 {
         return Err(Problem::from(Code::NotValid).at("body", "nessun record"));
