@@ -94,7 +94,8 @@ impl Output {
             tell(&format!("error: {error}"));
             let mut last = error.to_string();
             for cause in error.chain().skip(1).map(ToString::to_string) {
-                if cause != last {
+                // A library may say the words of its source before its source does.
+                if !last.ends_with(&cause) {
                     tell(&format!("  because: {cause}"));
                 }
                 last = cause;

@@ -13,6 +13,17 @@ pub(super) fn of(texts: &'static [(i64, &'static str, &'static str)]) -> Migrato
     Migrator::with_migrations(migrations.collect())
 }
 
+/// What to tell whoever opens a database in which another program keeps its tables. Ours would stand
+/// among them, and what either does would reach the other.
+pub(super) fn of_another_program(table: &str) -> StorageError {
+    StorageError::Refused {
+        problem: format!(
+            "another program made it: it holds the table {table} and none of Raccordo's; nothing was changed. Name \
+             an empty one in `[storage]`"
+        ),
+    }
+}
+
 /// What to tell whoever opens a database whose schema cannot be brought up to date.
 pub(super) fn refused(error: MigrateError, attempted: &'static str) -> StorageError {
     match error {

@@ -52,6 +52,19 @@ pub async fn a_write_that_fails_takes_nothing_with_it(database: &dyn Database) {
     assert_eq!(totals.new, 40);
 }
 
+pub async fn a_database_of_another_program_is_refused_and_left_as_it_is(database: &dyn Database) {
+    database.execute("create table pratiche (numero integer)").await.expect("another program makes its table");
+    let refused = database.open().await.map(|_| ()).expect_err("it is not ours");
+    let told = refused.to_string();
+    assert!(matches!(refused, StorageError::Refused { .. }) && told.contains("table pratiche"), "{told}");
+    assert!(database.execute("select count(*) from record").await.is_err(), "nothing was made in it");
+    database.execute("drop table pratiche").await.expect("it goes away");
+    database.open().await.expect("what is empty is taken");
+    database.end().await;
+    database.execute("create table pratiche (numero integer)").await.expect("it comes back");
+    database.open().await.expect("a table beside ours changes nothing");
+}
+
 pub async fn append_only_tables_refuse_every_change(database: &dyn Database) {
     let scene = Scene::open(database).await;
     let document = scene.document("a", None).await;

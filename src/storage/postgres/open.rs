@@ -56,6 +56,7 @@ pub(super) async fn open(url: &str, password_file: Option<&Path>) -> Result<Open
     let writing = options.clone().options(BY_INDEX);
     let mut ledger = connect(&writing).await.map_err(unusable)?;
     check_durability(&mut ledger).await?;
+    check_owner(&mut ledger).await?;
     let done = migrations::of(MIGRATIONS).run_direct(None, &mut ledger, false).await;
     done.map_err(|error| match error {
         MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => unusable(source),
@@ -151,6 +152,19 @@ fn unusable(source: sqlx::Error) -> StorageError {
     };
     let said = source.as_database_error().map_or("", |error| error.message());
     StorageError::Refused { problem: format!("its server says: {said}; {remedy}") }
+}
+
+/// A schema with tables that no migration of ours made is not ours. What an extension brings belongs to the
+/// server.
+async fn check_owner(connection: &mut PgConnection) -> Result<(), StorageError> {
+    const THEIRS: &str = "with ours as (select oid from pg_namespace where nspname = current_schema())
+        select min(c.relname::text) from pg_class c join ours on c.relnamespace = ours.oid
+         where c.relkind in ('r', 'p', 'f')
+           and not exists (select 1 from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid
+                              and d.deptype = 'e')
+           and not exists (select 1 from pg_class m where m.relnamespace = ours.oid and m.relname = '_sqlx_migrations')";
+    let theirs: Option<String> = sqlx::query_scalar(THEIRS).fetch_one(connection).await.map_err(unusable)?;
+    theirs.map_or(Ok(()), |table| Err(migrations::of_another_program(&table)))
 }
 
 #[cfg(test)]

@@ -5,6 +5,11 @@ use canonical::values::date::UtcInstantError;
 use crate::delivery::TransitionRefused;
 use crate::storage::StorageError;
 
+/// What SQLite says of a file that is damaged.
+const CORRUPT: u32 = 11;
+/// What it says of one that is no database.
+const NOT_A_DATABASE: u32 = 26;
+
 #[derive(Debug)]
 pub(in crate::storage) enum Trouble {
     /// The database said no.
@@ -30,11 +35,22 @@ impl Trouble {
         }
     }
 
+    /// The same before anything was done: a file that is no database, or a damaged one, is told as such. Its
+    /// cause says what the file is, and is told once.
+    pub(in crate::storage) fn on_opening(self, attempted: &'static str) -> StorageError {
+        let problem = match self.primary_code() {
+            Some(CORRUPT) => "the file is damaged: restore a backup",
+            Some(NOT_A_DATABASE) => {
+                "the file is no SQLite database, or a damaged one: restore a backup, or name another file"
+            }
+            _ => return self.during(attempted),
+        };
+        StorageError::Damaged { attempted, problem: problem.to_owned() }
+    }
+
     /// Whether the file or the disk under it can no longer be trusted with writes.
     pub(super) fn is_fatal(&self) -> bool {
         const IO: u32 = 10;
-        const CORRUPT: u32 = 11;
-        const NOT_A_DATABASE: u32 = 26;
         self.primary_code().is_some_and(|code| matches!(code, IO | CORRUPT | NOT_A_DATABASE))
     }
 

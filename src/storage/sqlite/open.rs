@@ -9,6 +9,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -17,6 +18,7 @@ use sqlx::{ConnectOptions as _, Row as _};
 use crate::storage::StorageError;
 use crate::storage::migrations;
 use crate::storage::sql::desk::Desk;
+use crate::storage::sql::trouble::Trouble;
 
 const ATTEMPTED: &str = "open the database";
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,8 +37,11 @@ pub(super) struct Opened {
 
 pub(super) async fn open(path: &Path) -> Result<Opened, StorageError> {
     let lock = take_lock(path)?;
-    let mut connection = writing(path).connect().await.map_err(unavailable)?;
+    let mut connection = undecided(path).connect().await.map_err(unusable)?;
     check_version(&mut connection).await?;
+    // A file of others is not even given another journal.
+    check_owner(&mut connection).await?;
+    sqlx::query("pragma journal_mode = wal").execute(&mut connection).await.map_err(unusable)?;
     check_settings(&mut connection).await?;
     migrate(&mut connection).await?;
     let readers = SqlitePoolOptions::new()
@@ -48,8 +53,8 @@ pub(super) async fn open(path: &Path) -> Result<Opened, StorageError> {
         })
         .connect_with(reading(path))
         .await
-        .map_err(unavailable)?;
-    let desk = Desk::of_file(connection).await.map_err(|trouble| trouble.during(ATTEMPTED))?;
+        .map_err(unusable)?;
+    let desk = Desk::of_file(connection).await.map_err(|trouble| trouble.on_opening(ATTEMPTED))?;
     Ok(Opened { desk, readers, lock })
 }
 
@@ -67,8 +72,13 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
+/// Of a file of which it is not known yet whose it is.
+fn undecided(path: &Path) -> SqliteConnectOptions {
+    options(path).create_if_missing(true).pragma("cache_size", "-65536")
+}
+
 pub(super) fn writing(path: &Path) -> SqliteConnectOptions {
-    options(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal).pragma("cache_size", "-65536")
+    undecided(path).journal_mode(SqliteJournalMode::Wal)
 }
 
 pub(super) fn reading(path: &Path) -> SqliteConnectOptions {
@@ -121,7 +131,7 @@ fn keep_private(path: &Path, lock: &File) -> io::Result<()> {
 
 async fn check_version(connection: &mut SqliteConnection) -> Result<(), StorageError> {
     let version: String =
-        sqlx::query_scalar("select sqlite_version()").fetch_one(connection).await.map_err(unavailable)?;
+        sqlx::query_scalar("select sqlite_version()").fetch_one(connection).await.map_err(unusable)?;
     let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or_default());
     let mut next = || parts.next().unwrap_or_default();
     if (next(), next(), next()) < OLDEST_SQLITE {
@@ -133,7 +143,7 @@ async fn check_version(connection: &mut SqliteConnection) -> Result<(), StorageE
 }
 
 async fn check_settings(connection: &mut SqliteConnection) -> Result<(), StorageError> {
-    match demanded(connection).await.map_err(unavailable)? {
+    match demanded(connection).await.map_err(unusable)? {
         None => Ok(()),
         Some(problem) => Err(StorageError::Refused { problem }),
     }
@@ -162,9 +172,26 @@ async fn demanded(connection: &mut SqliteConnection) -> Result<Option<String>, s
     Ok(None)
 }
 
+/// A file with tables that no migration of ours made is not ours.
+async fn check_owner(connection: &mut SqliteConnection) -> Result<(), StorageError> {
+    const THEIRS: &str =
+        "select min(name) from sqlite_schema where type = 'table' and name not like 'sqlite\\_%' escape '\\'
+        and not exists (select 1 from sqlite_schema where type = 'table' and name = '_sqlx_migrations')";
+    let theirs: Option<String> = sqlx::query_scalar(THEIRS).fetch_one(connection).await.map_err(unusable)?;
+    theirs.map_or(Ok(()), |table| Err(migrations::of_another_program(&table)))
+}
+
 async fn migrate(connection: &mut SqliteConnection) -> Result<(), StorageError> {
     let done = migrations::of(MIGRATIONS).run_direct(None, connection, false).await;
-    done.map_err(|error| migrations::refused(error, ATTEMPTED))
+    done.map_err(|error| match error {
+        MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => unusable(source),
+        error => migrations::refused(error, ATTEMPTED),
+    })
+}
+
+/// A file that is no database, or not a whole one, is no better later.
+fn unusable(source: sqlx::Error) -> StorageError {
+    Trouble::from(source).on_opening(ATTEMPTED)
 }
 
 fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StorageError {
