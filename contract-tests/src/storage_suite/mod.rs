@@ -116,6 +116,7 @@ macro_rules! storage_suite {
             ]
             waiting: [
                 a_submitted_delivery_has_no_job_until_its_time_comes
+                the_receipt_that_decided_is_told_of_the_delivery_and_the_first_of_its_attempt
                 a_new_version_does_not_wait_for_the_decision_on_the_old_one
                 a_held_step_is_looked_at_when_its_lane_moves
                 neighbours_are_those_of_the_same_lane_and_target
@@ -207,6 +208,7 @@ macro_rules! storage_suite {
             durability: [
                 what_was_answered_is_there_after_a_restart
                 a_write_that_fails_takes_nothing_with_it
+                a_database_of_another_program_is_refused_and_left_as_it_is
                 append_only_tables_refuse_every_change
                 the_schema_repeats_the_rules
                 the_audit_chain_stands

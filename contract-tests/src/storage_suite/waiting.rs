@@ -1,5 +1,6 @@
 //! Deliveries that wait for somebody else: a decision on the other side, or an earlier step.
 
+use contract::Receipt;
 use raccordo::delivery::DeliveryState;
 use raccordo::storage::{Conclusion, JobEnd};
 
@@ -52,6 +53,32 @@ pub async fn a_submitted_delivery_has_no_job_until_its_time_comes(database: &dyn
     done(scene.store.conclude(end, at(121)).await.expect("the end"));
     let delivery = scene.delivery("pico", &unit).await;
     assert_eq!((delivery.state, delivery.held_revision), (DeliveryState::Acknowledged, 1));
+}
+
+pub async fn the_receipt_that_decided_is_told_of_the_delivery_and_the_first_of_its_attempt(database: &dyn Database) {
+    let scene = Scene::open(database).await;
+    let document = scene.document("a", None).await;
+    let unit = cig(1).to_string();
+    scene.store(vec![document.says_to(1, lotto(1, "x"), vec![to_unit("pico", &unit)])]).await;
+    scene.deliver("pico", &unit, submitted(60), 2).await;
+    let traced = async || scene.store.trace(&unit).await.expect("a trace").deliveries.remove(0);
+    assert!(traced().await.decided_by.is_none(), "it was taken, and nothing is decided");
+    assert_eq!(scene.store.wake(at(60)).await.expect("a look"), 1);
+    let job = scene.claim_one(61).await;
+    let decision = Receipt { status: 200, remote_id: Some("PICO-1/decisa".to_owned()), ..receipt() };
+    let end = Conclusion {
+        delivery: scene.delivery("pico", &unit).await.id,
+        attempt: None,
+        lease: job.lease,
+        revision: 1,
+        state: DeliveryState::Acknowledged,
+        receipt: Some(decision.clone()),
+    };
+    done(scene.store.conclude(end, at(61)).await.expect("the end"));
+    let delivery = traced().await;
+    let decided = delivery.decided_by.expect("it was decided");
+    assert_eq!((decided.receipt, decided.revision, decided.received_at), (decision, 1, at(61)));
+    assert_eq!(delivery.attempts[0].receipt, Some(receipt()), "what was answered to the attempt");
 }
 
 pub async fn a_new_version_does_not_wait_for_the_decision_on_the_old_one(database: &dyn Database) {

@@ -135,8 +135,23 @@ pub struct TracedDelivery {
     pub desired_revision: u64,
     /// The revision that it holds.
     pub held_revision: u64,
+    /// The proof by which it stands where it does: the last one, of what the target took. None while the
+    /// target decides, where it refused, and where a person said how it ended.
+    pub decided_by: Option<TracedReceipt>,
     /// Every attempt, oldest first.
     pub attempts: Vec<TracedAttempt>,
+}
+
+/// A receipt in a trace.
+#[derive(Debug, Clone, Serialize)]
+pub struct TracedReceipt {
+    /// Of which revision.
+    pub revision: u64,
+    /// When it came.
+    pub received_at: UtcInstant,
+    /// The proof.
+    #[serde(flatten)]
+    pub receipt: Receipt,
 }
 
 /// An attempt in a trace.

@@ -8,7 +8,10 @@ use contract::{Receipt, UnitKey};
 use super::connection::{Connection, Row, query};
 use super::rows::{count, instant, json, kind, optional_instant, record, state};
 use super::trouble::Trouble;
-use crate::storage::{AttemptId, DeliveryId, Trace, TracedAttempt, TracedDelivery, TracedQuarantine, TracedVersion};
+use crate::delivery::DeliveryState;
+use crate::storage::{
+    AttemptId, DeliveryId, Trace, TracedAttempt, TracedDelivery, TracedQuarantine, TracedReceipt, TracedVersion,
+};
 
 /// The records whose key is the one asked for, or begins with it and a slash. The character after
 /// the slash closes the range.
@@ -76,20 +79,49 @@ async fn deliveries(connection: &mut Connection, records: &str, key: &str) -> Re
     .fetch_all(&mut *connection)
     .await?;
     let ids = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<Vec<i64>, Trouble>>()?;
-    let mut attempts = attempts(connection, &json(&ids)?).await?;
+    let ids = json(&ids)?;
+    let mut attempts = attempts(connection, &ids).await?;
+    let mut receipts = last_receipts(connection, &ids).await?;
     let delivery = |row: &Row| {
         let id: i64 = row.try_get(0)?;
+        let (state, held_revision) = (state(row, 5)?, count(row.try_get(4)?));
+        let is_proof = |found: &TracedReceipt| state == DeliveryState::Acknowledged && found.revision == held_revision;
         Ok(TracedDelivery {
             id: DeliveryId(id),
             target: row.try_get(1)?,
             unit: UnitKey(row.try_get(2)?),
-            state: state(row, 5)?,
+            decided_by: receipts.remove(&id).filter(is_proof),
+            state,
             desired_revision: count(row.try_get(3)?),
-            held_revision: count(row.try_get(4)?),
+            held_revision,
             attempts: attempts.remove(&id).unwrap_or_default(),
         })
     };
     rows.iter().map(delivery).collect()
+}
+
+/// The last receipt of each delivery.
+async fn last_receipts(connection: &mut Connection, deliveries: &str) -> Result<BTreeMap<i64, TracedReceipt>, Trouble> {
+    let rows = query(
+        "select p.delivery, p.revision, p.received_at, p.remote_id, p.status, p.answer_digest, p.warnings
+           from json_each($1) d
+           cross join receipt p on p.delivery = cast(d.value as bigint)
+          order by p.id",
+    )
+    .bind(deliveries)
+    .fetch_all(connection)
+    .await?;
+    let receipt = |row: &Row| {
+        let receipt = Receipt {
+            remote_id: row.try_get(3)?,
+            status: row.try_get(4)?,
+            answer_digest: row.try_get(5)?,
+            warnings: serde_json::from_str(row.try_get(6)?)?,
+        };
+        let (revision, received_at) = (count(row.try_get(1)?), instant(row.try_get(2)?)?);
+        Ok((row.try_get(0)?, TracedReceipt { revision, received_at, receipt }))
+    };
+    rows.iter().map(receipt).collect()
 }
 
 /// Attempts by delivery. A receipt that was found by asking afterwards belongs to no attempt of
@@ -113,8 +145,8 @@ async fn attempts(connection: &mut Connection, deliveries: &str) -> Result<BTree
         let of_delivery = attempts.entry(row.try_get(0)?).or_default();
         let attempt = attempt(&row)?;
         match of_delivery.last_mut() {
-            // Two receipts of one attempt: the later one is shown.
-            Some(last) if last.id == attempt.id => *last = attempt,
+            // What the target decided later is told of the delivery.
+            Some(last) if last.id == attempt.id => {}
             _ => of_delivery.push(attempt),
         }
     }
