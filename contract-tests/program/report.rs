@@ -22,6 +22,8 @@ fn a_report_is_written_once_for_its_owner_alone_and_never_over_another() {
         assert!(String::from_utf8_lossy(&again.stderr).contains("--force"));
         assert_eq!(code(&raccordo(folder, &["report", "--output", name, "--force"])), 0);
     }
+    assert_eq!(code(&raccordo(folder, &["report", "--output", folder.join("r.doc").to_str().expect("a path")])), 2);
+    assert!(!folder.join("r.doc").exists(), "no page under the name of something else");
     let left = std::fs::read_dir(folder).expect("a folder").flatten();
     let left: Vec<_> = left.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     assert!(!left.iter().any(|name| name.starts_with(".raccordo-report")), "{left:?}");

@@ -21,7 +21,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(parts: &Parts, arguments: &Arguments, output: &Output) -> Exit {
     let (mut refused, mut errors) = (false, false);
-    let is_misspelt = arguments.files.iter().any(|path| !path.exists());
+    let is_misspelt = arguments.files.iter().any(|path| !path.exists() || path.is_dir());
     let mut seen = Vec::new();
     for path in &arguments.files {
         let inspected = inspect(parts, path, output);
@@ -47,20 +47,21 @@ pub(super) fn run(parts: &Parts, arguments: &Arguments, output: &Output) -> Exit
 fn inspect(parts: &Parts, path: &PathBuf, output: &Output) -> Inspected {
     let name = path.to_string_lossy();
     let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
-    let problem = match opened {
+    let (code, problem) = match opened {
         Ok((metadata, file)) if metadata.is_file() => {
             let bar = output.byte_progress(&name, metadata.len());
             let inspected = (parts.inspect)(&mut bar.wrap_read(file) as &mut dyn Read, &name);
             bar.finish_and_clear();
             return inspected;
         }
-        Ok(_) => "not a file".to_owned(),
-        Err(error) => format!("file not readable: {error}"),
+        Ok((metadata, _)) if metadata.is_dir() => ("not_a_file", "a folder: name the files in it".to_owned()),
+        Ok(_) => ("not_a_file", "not a file".to_owned()),
+        Err(error) => ("not_readable", format!("file not readable: {error}")),
     };
     Inspected {
         facts: serde_json::json!({
             "file": name, "format": null, "version": null, "counts": {}, "findings": {},
-            "refused": { "code": "not_readable", "message": problem, "line": null },
+            "refused": { "code": code, "message": problem, "line": null },
         }),
         refused: true,
         has_errors: false,

@@ -4,7 +4,7 @@
 mod sign_off;
 
 use std::io::Seek;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -54,7 +54,7 @@ pub(super) struct Arguments {
     /// Which discrepancies, as in the address of the page [default: all that are not closed]
     #[arg(long, value_name = "QUERY")]
     filter: Option<String>,
-    /// The form [default: as the name of the file ends, else html]
+    /// The form [default: as the name of the file ends; html where it has no ending]
     #[arg(long, value_enum)]
     format: Option<FormatName>,
     /// The file [default: standard output]
@@ -74,15 +74,24 @@ enum Command {
 }
 
 impl Arguments {
-    fn format(&self) -> Format {
-        let ending = self.output.as_deref().and_then(|path| path.extension()?.to_str());
-        let by_name = ending.and_then(|ending| FormatName::from_str(ending, true).ok());
-        match self.format.or(by_name).unwrap_or(FormatName::Html) {
+    fn format(&self) -> Result<Format, Misused> {
+        Ok(match self.format.map_or_else(|| self.format_by_name(), Ok)? {
             FormatName::Html => Format::Html,
             FormatName::Xlsx => Format::Xlsx,
             FormatName::Csv => Format::Csv { with_mark: !self.no_bom },
             FormatName::Json => Format::Json,
-        }
+        })
+    }
+
+    /// The form that the name of the file ends in. An ending that is none would hold what nobody expects.
+    fn format_by_name(&self) -> Result<FormatName, Misused> {
+        let Some(ending) = self.output.as_deref().and_then(Path::extension) else { return Ok(FormatName::Html) };
+        let ending = ending.to_string_lossy();
+        FormatName::from_str(&ending, true).map_err(|_| {
+            let known: Vec<_> = FormatName::value_variants().iter().filter_map(ValueEnum::to_possible_value).collect();
+            let known = known.iter().map(|form| format!(".{}", form.get_name())).collect::<Vec<_>>().join(", ");
+            Misused(format!("no report is written as .{ending}: end the name in {known}, or say --format"))
+        })
     }
 }
 
@@ -96,6 +105,7 @@ pub(super) async fn run(store: Arc<dyn Store>, arguments: &Arguments, output: &O
 }
 
 async fn write(store: &dyn Store, arguments: &Arguments, output: &Output) -> anyhow::Result<()> {
+    let format = arguments.format()?;
     let mut filter = ItemFilter::from_query(arguments.filter.as_deref().unwrap_or_default(), &[])?;
     if let Some(run) = arguments.run {
         let runs = store.runs(None, gather::RUNS).await?;
@@ -105,7 +115,6 @@ async fn write(store: &dyn Store, arguments: &Arguments, output: &Output) -> any
         filter.state = StateFilter::Any;
     }
     let language = output.words.language();
-    let format = arguments.format();
     let now = SystemClock.now();
     let about = gather::about((store, store), &filter, arguments.run, language, now).await?;
     let seen_by = arguments.run.and_then(|_| about.runs.first().cloned());

@@ -88,6 +88,10 @@ pub(crate) fn delivery_sentence(told: &str) -> Option<String> {
         "declared as not arrived" => "dichiarata come non arrivata",
         "the platform does not know the draft any more" => "la piattaforma non conosce più la bozza",
         "the platform holds a newer draft in its place" => "la piattaforma tiene al suo posto una bozza più recente",
+        "the platform holds a newer draft with other content" => {
+            "la piattaforma tiene una bozza più recente, con un altro contenuto"
+        }
+        "another request had this key" => "un'altra richiesta aveva la stessa chiave",
         _ => "",
     };
     if !fixed.is_empty() {
@@ -107,7 +111,7 @@ pub(crate) fn document_reason(code: &str) -> Option<&'static str> {
 
 const DOCUMENTS: &[(&[&str], &str)] = &[
     (&["not_readable"], "il file non si può leggere: controllare che ci sia e i permessi"),
-    (&["not_a_file"], "non è un file: indicare i file, non la cartella"),
+    (&["not_a_file"], "non è un file, forse è una cartella: indicare i file che contiene"),
     (
         &["not_downloaded"],
         "il documento non si è potuto scaricare: correggere o togliere il suo percorso nelle impostazioni",
@@ -285,6 +289,11 @@ mod tests {
         let texts = all_sources().join("\n");
         for (at, call) in texts.match_indices(".park(\"") {
             let sentence = texts[at + call.len()..].split('"').next().unwrap_or_default();
+            assert!(delivery_sentence(sentence).is_some(), "write a sentence in src/http/words.rs for {sentence:?}");
+        }
+        // What an adapter says of a refusal that has no words of the target.
+        let starts = texts.match_indices("message: \"").map(|(at, begin)| at + begin.len());
+        for sentence in starts.filter_map(|at| texts[at..].split('"').next()).filter(|told| told.starts_with("the ")) {
             assert!(delivery_sentence(sentence).is_some(), "write a sentence in src/http/words.rs for {sentence:?}");
         }
         assert_eq!(delivery_sentence("given up after 9 attempts").as_deref(), Some("rinuncia dopo 9 tentativi"));
