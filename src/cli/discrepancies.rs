@@ -49,6 +49,7 @@ Examples:
   raccordo discrepancies list                              one line for each cause
   raccordo discrepancies list --cause unexplained --items  every one that nobody can explain
   raccordo discrepancies list --comparison hub --new last  what the last comparison found first
+  raccordo discrepancies list --filter 'rule=R02&cause=unexplained'   as in the address of the page
   raccordo discrepancies list --items --json | jq .id      for other programs";
 
 const REPAIR_EXAMPLES: &str = "\
@@ -63,6 +64,9 @@ person approves it, from another login.";
 /// Which of them.
 #[derive(Debug, Clone, Default, clap::Args)]
 struct Filter {
+    /// Which discrepancies, as in the address of the page; the options beside it choose among them
+    #[arg(long = "filter", value_name = "QUERY")]
+    query: Option<String>,
     /// Of this comparison: the name of a target, or fonti
     #[arg(long, value_name = "NAME")]
     comparison: Option<String>,
@@ -106,7 +110,7 @@ struct Filter {
 
 impl Filter {
     fn read(&self) -> anyhow::Result<ItemFilter> {
-        let mut filter = ItemFilter::default();
+        let mut filter = ItemFilter::from_query(self.query.as_deref().unwrap_or_default(), &[])?;
         let given = [
             ("comparison", &self.comparison),
             ("rule", &self.rule),
@@ -129,7 +133,7 @@ impl Filter {
                 return Err(Misused(problem).into());
             }
         }
-        filter.to_approve = self.to_approve;
+        filter.to_approve |= self.to_approve;
         Ok(filter)
     }
 }
