@@ -312,6 +312,13 @@ pub struct WorkItem {
     pub escalated_at: Option<UtcInstant>,
 }
 
+impl WorkItem {
+    /// Whether somebody must act, and the day by which it had to be settled has passed.
+    pub fn is_overdue(&self, today: CalendarDate) -> bool {
+        self.state == State::Open && self.discrepancy.deadline.is_some_and(|by| by < today)
+    }
+}
+
 /// All work items with one cause: one line for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Group {
@@ -339,4 +346,13 @@ pub struct Group {
     pub oldest: UtcInstant,
     /// The nearest deadline.
     pub deadline: Option<CalendarDate>,
+}
+
+impl Group {
+    /// Whether the nearest deadline of what nobody can explain has passed; of what nobody must act on, no
+    /// day is given.
+    pub fn is_overdue(&self, today: Option<CalendarDate>) -> bool {
+        let passed = self.deadline.zip(today).is_some_and(|(by, today)| by < today);
+        self.cause.is_none() && passed
+    }
 }

@@ -5,7 +5,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use super::{code, raccordo};
+use ::raccordo::storage::sqlite::bare;
+
+use super::{after_demo, code, raccordo};
 
 /// A folder with this configuration.
 fn configured(configuration: &str) -> tempfile::TempDir {
@@ -74,6 +76,37 @@ fn what_the_configuration_names_and_cannot_be_used_ends_with_3() {
 }
 
 #[test]
+fn a_database_of_another_program_ends_with_3_and_a_damaged_one_with_1_and_its_cause_is_told_once() {
+    let folder = configured("[systems.file-drop]\n");
+    let database = folder.path().join("raccordo.db");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(bare::execute(&database, "create table pratiche (numero integer)")).expect("made");
+    for command in [&["sync"][..], &["parked", "list"]] {
+        let output = raccordo(folder.path(), command);
+        assert_eq!(code(&output), 3, "{}", told(&output));
+        assert!(told(&output).contains("another program") && told(&output).contains("pratiche"), "{}", told(&output));
+    }
+    let untouched = runtime.block_on(bare::number(&database, "select count(*) from sqlite_schema"));
+    assert_eq!(untouched, Ok(1), "nothing was made in it");
+
+    let whole = configured("[systems.file-drop]\n");
+    assert_eq!(code(&raccordo(whole.path(), &["parked", "list"])), 0);
+    let mut damaged = std::fs::read(whole.path().join("raccordo.db")).expect("a database");
+    for page in damaged.chunks_mut(4096).skip(1) {
+        page.fill(0xa5);
+    }
+    for bytes in [b"this is a letter, and no database at all".repeat(200), damaged] {
+        let folder = configured("[systems.file-drop]\n");
+        std::fs::write(folder.path().join("raccordo.db"), bytes).expect("written");
+        let output = raccordo(folder.path(), &["parked", "list"]);
+        let told = told(&output);
+        assert_eq!(code(&output), 1, "{told}");
+        assert!(told.contains("damaged") && told.lines().filter(|line| !line.is_empty()).count() <= 2, "{told}");
+        assert_eq!(told.matches("restore a backup").count(), 1, "{told}");
+    }
+}
+
+#[test]
 fn what_is_away_now_ends_with_4() {
     let port = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = port.local_addr().expect("an address");
@@ -86,6 +119,7 @@ fn what_is_away_now_ends_with_4() {
 fn what_stands_wrongly_on_the_command_line_ends_with_2() {
     let simulated = "[systems.scp-esecuzione]\nsimulated = true\n";
     check(simulated, &["inspect", "/nowhere/dataset.xml"], 2, &[]);
+    check(simulated, &["inspect", "/"], 2, &[]);
     check(simulated, &["map", "test", "/nowhere"], 2, &["/nowhere"]);
     check(simulated, &["report", "--output", "/nowhere/rapporto.html"], 2, &["/nowhere/rapporto.html"]);
     check(
@@ -95,6 +129,8 @@ fn what_stands_wrongly_on_the_command_line_ends_with_2() {
         &["/nowhere/elenco.csv"],
     );
     check(simulated, &["report", "--filter", "regola=R02"], 2, &["regola"]);
+    check(simulated, &["report", "--output", "r.doc"], 2, &[".doc", ".html", ".xlsx", ".csv", ".json", "--format"]);
+    check(simulated, &["discrepancies", "list", "--filter", "regola=R02"], 2, &["regola"]);
     check(simulated, &["discrepancies", "list", "--rule", "R99x"], 2, &["R99x"]);
     check(simulated, &["simulate", "pcio"], 2, &["pcio", "scp-esecuzione"]);
     check(simulated, &["demo", "--once", "--folder", "/proc/nowhere"], 2, &["/proc/nowhere"]);
@@ -143,4 +179,30 @@ fn what_the_program_writes_is_its_owners_alone() {
         let mode = std::fs::metadata(&path).expect("there").permissions().mode() & 0o777;
         assert_eq!(mode, if path.is_dir() { 0o700 } else { 0o600 }, "{}", path.display());
     }
+}
+
+#[test]
+fn a_folder_is_told_as_a_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let name = folder.path().to_str().expect("a path");
+    let of = |language: &str| {
+        let output = raccordo(folder.path(), &["--lang", language, "inspect", name]);
+        String::from_utf8_lossy(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert!(of("it").contains("cartella: indicare i file") && !of("it").contains("permessi"), "{}", of("it"));
+    assert!(of("en").contains("a folder: name the files in it"), "{}", of("en"));
+}
+
+#[test]
+fn the_filter_of_the_page_chooses_the_same_in_every_command() {
+    let (folder, _) = after_demo();
+    let listed = |arguments: &[&str]| {
+        let output = raccordo(folder.path(), &[&["--json", "discrepancies", "list", "--items"], arguments].concat());
+        assert_eq!(code(&output), 0, "{}", told(&output));
+        String::from_utf8_lossy(&output.stdout).lines().count()
+    };
+    let (all, missing) = (listed(&[]), listed(&["--rule", "R01"]));
+    assert!(missing > 0 && missing < all, "{missing} of {all}");
+    assert_eq!(listed(&["--filter", "rule=R01"]), missing);
+    assert_eq!(listed(&["--filter", "comparison=fonti", "--rule", "R01"]), missing, "options choose among them");
 }

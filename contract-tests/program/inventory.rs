@@ -149,3 +149,45 @@ fn what_is_no_list_is_a_mistake_of_the_command_line() {
     assert_eq!(code(&raccordo(path, &["reconcile", "--inventory", "elenco.csv"])), 2, "of which system");
     assert_eq!(code(&raccordo(path, &["reconcile", "scp-esecuzione", "--repair", "--inventory", "elenco.csv"])), 2);
 }
+
+#[test]
+fn rows_that_an_incomplete_list_has_not_are_not_compared_and_nobody_is_told_to_send_them() {
+    let (folder, list) = with_a_list();
+    let folder = folder.path();
+    let (_, rest) = list.split_once('\n').expect("two lines");
+    let cut = compare(folder, "tagliato.ndjson", rest, &["--as-of", &now(folder)]);
+    let counts = &json(&cut)["counts"];
+    assert_eq!((counts["not_read"].as_u64(), counts["on_its_way"].as_u64()), (Some(1), Some(0)), "{counts}");
+    let file = folder.join("tagliato.ndjson");
+    let told = raccordo(
+        folder,
+        &["reconcile", "scp-esecuzione", "--inventory", &file.to_string_lossy(), "--as-of", &now(folder)],
+    );
+    let (table, notes) = (String::from_utf8_lossy(&told.stdout), String::from_utf8_lossy(&told.stderr));
+    assert_eq!(code(&told), 4, "{notes}");
+    assert!(notes.contains("Righe non confrontate: 1. Elenco incompleto"), "{notes}");
+    assert!(!notes.contains("sync") && !notes.contains("in viaggio"), "{notes}");
+    assert!(table.contains("Non lette"), "{table}");
+}
+
+#[test]
+fn a_file_of_which_no_row_can_be_read_is_no_list() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    std::fs::write(path.join("raccordo.toml"), "[systems.scp-esecuzione]\nsimulated = true\n").expect("written");
+    let moment = ["--as-of", "2026-11-20T08:00:00Z"];
+    for (name, text) in [
+        ("foto.ndjson", "\u{1}\u{2}PNG\n\u{3}\n"),
+        ("pagina.csv", "unita;riga\n;\n;\n"),
+        ("vuoto.ndjson", ""),
+        ("altro.ndjson", "{\"chiave\":\"a\"}\n"),
+    ] {
+        let refused = compare(path, name, text, &moment);
+        let told = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(code(&refused), 2, "{name}: {told}");
+        assert!(told.contains(name) && told.contains("nothing was compared"), "{told}");
+    }
+    assert!(!path.join("raccordo.db").exists(), "nothing is left behind");
+    let none = compare(path, "niente.ndjson", "", &[&moment[..], &["--rows", "0"]].concat());
+    assert_ne!(code(&none), 2, "a list may say that nothing is held: {}", String::from_utf8_lossy(&none.stderr));
+}

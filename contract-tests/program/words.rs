@@ -22,6 +22,13 @@ fn tables_and_page_use_the_same_words_and_the_time_of_italy() {
         assert!(trace.contains(title), "`{title}` is not in {trace}");
     }
 
+    let decided: Vec<_> = facts["deliveries"].as_array().into_iter().flatten().collect();
+    let of_scp = decided.iter().find(|delivery| delivery["target"] == "scp-esecuzione").expect("a draft");
+    assert_eq!(of_scp["state"]["state"], "acknowledged");
+    let proof = of_scp["decided_by"]["remote_id"].as_str().expect("the receipt that decided");
+    let line = trace.lines().find(|line| line.contains("scp-esecuzione") && line.contains("consegnata"));
+    assert!(line.is_some_and(|line| line.contains(proof)), "`{proof}` is not beside the state: {trace}");
+
     let parked = text(&raccordo(folder, &["parked", "list", "--limit", "3"]));
     assert!(parked.contains("ora italiana") && parked.contains("[R05] CIG nullo o assente →"), "{parked}");
     assert!(!parked.contains(" the "), "no English: {parked}");

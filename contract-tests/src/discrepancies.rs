@@ -127,6 +127,7 @@ pub fn run(id: i64, comparison: &str, days: i64) -> RunSummary {
             missing_here: 20,
             on_its_way: 45,
             stopped: 7,
+            not_read: 0,
         },
         changes: Changes::default(),
         open,

@@ -15,8 +15,13 @@ use reqwest::{Response, StatusCode};
 const AT_ONCE: Duration = Duration::from_millis(200);
 
 async fn served(items: i64) -> String {
+    served_at(items, NOW).await
+}
+
+/// The same on another day.
+async fn served_at(items: i64, now: &str) -> String {
     let standing = Arc::new(Standing::of(items));
-    let clock = Arc::new(ManualClock::at(at(NOW)));
+    let clock = Arc::new(ManualClock::at(at(now)));
     let router: Router = reconciliation(standing.clone(), standing, clock);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -169,4 +174,32 @@ async fn a_page_over_a_hundred_thousand_discrepancies_is_there_at_once() {
         }
         assert!(best <= AT_ONCE, "{address}: {best:?}");
     }
+}
+
+#[tokio::test]
+async fn where_nothing_has_an_amount_none_is_shown() {
+    let server = served(300).await;
+    let without = page(&format!("{server}/reconciliation?rule=R03")).await;
+    assert!(!without.contains("0,00"), "dates have no amount: {without}");
+    let with = page(&format!("{server}/reconciliation?rule=R17")).await;
+    assert!(with.contains("Importo delle discordanze scelte: €"), "{with}");
+    let all = page(&format!("{server}/reconciliation?state=standing")).await;
+    assert!(all.contains("Importo in gioco: €"), "{all}");
+}
+
+#[tokio::test]
+async fn what_is_past_its_deadline_is_marked() {
+    let in_time = served(300).await;
+    let late = served_at(300, "2026-12-16T09:30:00Z").await;
+    // Of these, 5 is open and 30 is explained.
+    for (server, id, is_overdue) in [(&in_time, 5, false), (&late, 5, true), (&late, 30, false)] {
+        let shown = page(&format!("{server}/reconciliation/items/{id}")).await;
+        assert!(shown.contains("15/12/2026"), "{shown}");
+        assert_eq!(shown.contains(">scaduta<"), is_overdue, "{id}: {shown}");
+    }
+    for path in ["/reconciliation?state=open", "/reconciliation/items?state=open"] {
+        assert!(!page(&format!("{in_time}{path}")).await.contains(">scaduta<"), "{path}");
+        assert!(page(&format!("{late}{path}")).await.contains(">scaduta<"), "{path}");
+    }
+    assert!(!page(&format!("{late}/reconciliation?state=explained")).await.contains(">scaduta<"));
 }

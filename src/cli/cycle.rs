@@ -9,16 +9,19 @@ use canonical::SourceName;
 use super::output::Output;
 use super::table::{name, number, sentence, value};
 use crate::clock::after;
-use crate::discrepancy::Shape;
+use crate::discrepancy::{SOURCES, Shape};
 use crate::flow::intake::IntakeReport;
 use crate::flow::reconcile::listing::Listing;
 use crate::flow::report::Cycle;
 use crate::flow::report::standing::Standing;
+use crate::flow::report::words::headings;
 use crate::flow::{FlowError, Systems, intake, reconcile};
 use crate::http::{self, withheld_title};
 use crate::node::Node;
 use crate::storage::{DeliveryCount, Reconciliation, RunKind, RunTotals, StorageError};
 
+/// What stands in place of a count that a comparison has not.
+const NOT_COUNTED: &str = "–";
 /// How many discrepancies a person is shown; the rest stands in the report.
 const SHOWN: usize = 20;
 
@@ -273,24 +276,28 @@ pub(super) fn show_comparison(results: &[Reconciliation], output: &Output) {
         .iter()
         .map(|result| {
             let counts = &result.counts;
+            // Between sources no row is missing on a side: what a source lacks is told by the row that differs.
+            let missing =
+                |count: u64| if result.target == SOURCES { NOT_COUNTED.to_owned() } else { count.to_string() };
             let numbers = [
-                counts.expected,
-                counts.observed,
-                counts.equal,
-                counts.different,
-                counts.explained,
-                counts.missing_there,
-                counts.missing_here,
-                counts.on_its_way,
-                counts.stopped,
-                counts.all(),
+                counts.expected.to_string(),
+                counts.observed.to_string(),
+                counts.equal.to_string(),
+                counts.different.to_string(),
+                counts.explained.to_string(),
+                missing(counts.missing_there),
+                missing(counts.missing_here),
+                counts.on_its_way.to_string(),
+                counts.stopped.to_string(),
+                counts.not_read.to_string(),
+                counts.all().to_string(),
             ];
             let complete = match &result.incomplete_because {
                 None => words.yes.to_owned(),
                 Some(why) => format!("{}: {why}", words.no),
             };
             let mut row = vec![result.target.clone()];
-            row.extend(numbers.iter().map(ToString::to_string));
+            row.extend(numbers);
             row.push(complete);
             row
         })
@@ -305,11 +312,15 @@ pub(super) fn show_comparison(results: &[Reconciliation], output: &Output) {
         words.missing_here,
         words.on_its_way,
         words.stopped,
+        words.not_read,
         words.rows_in_all,
     ];
     let columns = [name(words.comparison)].into_iter().chain(counts.map(number)).chain([sentence(words.complete)]);
     output.table(words.do_both_agree, &columns.collect::<Vec<_>>(), &rows);
     output.paragraph(words.rows_add_up);
+    if results.iter().any(|result| result.target == SOURCES) {
+        output.paragraph(headings(words.language()).rows_of_sources);
+    }
     show_standing(results, output);
 }
 

@@ -83,11 +83,23 @@ pub(super) async fn run(
     if let Some(notice) = listing.and_then(Listing::notice) {
         output.note(&notice);
     }
-    if results.iter().any(|result| result.counts.on_its_way > 0) {
-        output.note(output.words.not_yet);
-    }
+    note_what_was_left_out(&results, listing.is_some(), output);
     node.close().await;
     Ok(exit_of(&results))
+}
+
+/// Says why rows were not compared. By a list nothing is sent, so that no delivery helps it.
+fn note_what_was_left_out(results: &[Reconciliation], is_listed: bool, output: &Output) {
+    let words = output.words;
+    let sum = |of: fn(&Reconciliation) -> u64| results.iter().map(of).sum::<u64>();
+    let not_read = sum(|result| result.counts.not_read);
+    if not_read > 0 {
+        let why = if is_listed { words.list_is_incomplete } else { words.side_is_incomplete };
+        output.note(&format!("{}: {not_read}. {why}", words.rows_not_compared));
+    }
+    if sum(|result| result.counts.on_its_way) > 0 {
+        output.note(if is_listed { words.not_yet_in_list } else { words.not_yet });
+    }
 }
 
 /// What a machine must know of several comparisons: the gravest verdict wins.

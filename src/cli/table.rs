@@ -69,7 +69,7 @@ pub(super) fn drawn<'a>(columns: &[Column<'a>], rows: &[Vec<String>], wide: Opti
         return Drawn { text, left_out: Vec::new() };
     }
     // Before the form of a table is given up, columns that say nothing are.
-    let says_nothing = |n: usize| columns[n].is_number && rows.iter().all(|row| row[n] == "0");
+    let says_nothing = |n: usize| columns[n].is_number && rows.iter().all(|row| ["0", "–"].contains(&row[n].as_str()));
     let (kept, empty): (Vec<_>, Vec<_>) = (0..columns.len()).partition(|n| !says_nothing(*n));
     let kept_columns: Vec<_> = kept.iter().map(|n| columns[*n]).collect();
     let kept_rows: Vec<Vec<_>> = rows.iter().map(|row| kept.iter().map(|n| row[*n].clone()).collect()).collect();

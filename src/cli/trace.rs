@@ -1,6 +1,7 @@
 //! `raccordo trace`: the life of a record across systems, with every attempt.
 
 use canonical::values::UtcInstant;
+use contract::Receipt;
 
 use super::output::Output;
 use super::table::{name, number, sentence, value};
@@ -76,22 +77,17 @@ fn show(trace: &Trace, output: &Output) {
             delivery.unit.to_string(),
             revisions,
             explain(&delivery.state, true, words),
-            String::new(),
-            String::new(),
+            delivery.decided_by.as_ref().map(|decided| italian(decided.received_at)).unwrap_or_default(),
+            delivery.decided_by.as_ref().map(|decided| proof(&decided.receipt)).unwrap_or_default(),
         ]);
         for attempt in &delivery.attempts {
-            let receipt = attempt.receipt.as_ref().map(|receipt| {
-                let remote_id = receipt.remote_id.as_deref().unwrap_or_default();
-                let warnings = receipt.warnings.iter().map(|warning| format!("\n⚠ {warning}"));
-                format!("{} {remote_id}{}", receipt.status, warnings.collect::<String>())
-            });
             rows.push(vec![
                 String::new(),
                 String::new(),
                 attempt.revision.to_string(),
                 attempt.outcome.as_ref().map(|outcome| explain(outcome, false, words)).unwrap_or_default(),
                 italian(attempt.started_at),
-                receipt.unwrap_or_default(),
+                attempt.receipt.as_ref().map(proof).unwrap_or_default(),
             ]);
         }
     }
@@ -100,7 +96,7 @@ fn show(trace: &Trace, output: &Output) {
         name(words.unit),
         name(words.revision),
         sentence(words.outcome),
-        name(words.started_at),
+        name(words.started_or_decided_at),
         value(words.receipt),
     ];
     output.table(&format!("{} ({})", words.attempts, words.italian_time), &columns, &rows);
@@ -119,6 +115,13 @@ fn show(trace: &Trace, output: &Output) {
             .collect();
         output.table(words.aside, &[name(words.origin), name(words.rule), sentence(words.reason)], &rows);
     }
+}
+
+/// What the target answered: status, its own identifier, and what it remarked.
+fn proof(receipt: &Receipt) -> String {
+    let remote_id = receipt.remote_id.as_deref().unwrap_or_default();
+    let warnings = receipt.warnings.iter().map(|warning| format!("\n⚠ {warning}"));
+    format!("{} {remote_id}{}", receipt.status, warnings.collect::<String>())
 }
 
 /// A state in words. What is to be done when is told of the present alone.

@@ -93,8 +93,8 @@ words! {
     do_both_agree: "Le due parti concordano? (righe)", "Do both sides agree? (rows)";
     comparison: "Confronto", "Comparison";
     rows_in_all: "In tutto", "In all";
-    rows_add_up: "In tutto = uguali + diverse + spiegate + mancano là + mancano qui + in viaggio + ferme.",
-        "In all = equal + different + explained + missing there + missing here + on their way + stopped.";
+    rows_add_up: "In tutto = uguali + diverse + spiegate + mancano là + mancano qui + in viaggio + ferme + non lette.",
+        "In all = equal + different + explained + missing there + missing here + on their way + stopped + not read.";
     discrepancies: "Discordanze (una riga diversa può averne più d'una)",
         "Discrepancies (a row that differs may have more than one)";
     open: "Aperte", "Open";
@@ -109,6 +109,7 @@ words! {
     missing_here: "Mancano qui", "Missing here";
     on_its_way: "In viaggio", "On their way";
     stopped: "Ferme", "Stopped";
+    not_read: "Non lette", "Not read";
     complete: "Completo", "Complete";
     first_discrepancies: "Prime discordanze", "First discrepancies";
     rule: "Regola", "Rule";
@@ -143,7 +144,7 @@ words! {
     findings: "Rilievi", "Findings";
     attempts: "Tentativi", "Attempts";
     revision: "Revisione", "Revision";
-    started_at: "Iniziato il", "Started at";
+    started_or_decided_at: "Iniziato o deciso il", "Started or decided at";
     italian_time: "ora italiana", "Italian time";
     not_before: "non prima del", "not before";
     asked_on: "si chiede il", "asked on";
@@ -171,6 +172,19 @@ words! {
         "Rows on their way are of deliveries not finished yet: to be sent, waiting for a decision of the target, or held \
          until the step they wait for. The daemon follows them, or another `raccordo sync`; those that wait for \
          others may stay so for long.";
+    not_yet_in_list: "Le righe «in viaggio» sono di consegne non concluse al momento dell'elenco, o concluse dopo: le dirà un \
+                      elenco più recente.",
+        "Rows on their way are of deliveries that were not finished at the moment of the list, or were finished later: a \
+         newer list will tell of them.";
+    rows_not_compared: "Righe non confrontate", "Rows not compared";
+    list_is_incomplete: "Elenco incompleto: ciò che non vi si trova non si può dire mancante. Serve un elenco intero, che dica \
+                         quante righe ha.",
+        "The list is incomplete: what is not in it cannot be called missing. Ask for a whole list, which says how many rows \
+         it has.";
+    side_is_incomplete: "L'altra parte non è stata letta per intero: ciò che non si è letto non si può dire mancante. Ripetere il \
+                         confronto quando il sistema risponde.",
+        "The other side was not read completely: what was not read cannot be called missing. Compare again when the system \
+         answers.";
     told_in_english: "Il testo originale dei motivi è in --json.", "The original words of the reasons are in --json.";
     waits_for_a_person: "Che cosa aspetta una persona", "What waits for a person";
     nothing_waits: "Nulla aspetta una persona.", "Nothing waits for a person.";

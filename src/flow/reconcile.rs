@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use self::listing::Listing;
 use self::sides::{SourcePolicy, Thresholds};
 use self::walk::{Place, Side, Walk};
+use super::report::words::open_for;
 use super::{Flow, FlowError};
 use crate::clock::{after, italian_day};
 use crate::discrepancy::shown::shown;
@@ -152,8 +153,8 @@ impl<'a> Notebook<'a> {
     /// Ends the run.
     async fn finish(mut self, incomplete_because: Option<String>) -> Result<Reconciliation, FlowError> {
         if incomplete_because.is_some() {
-            // What was not read is not missing.
-            self.counts.on_its_way += std::mem::take(&mut self.counts.missing_there);
+            // What was not read is not missing, and not on its way either.
+            self.counts.not_read += std::mem::take(&mut self.counts.missing_there);
             self.named.retain(|found| found.shape != Shape::MissingThere);
             for (rule, withdrawn) in std::mem::take(&mut self.missing) {
                 if let Some(count) = self.rules.get_mut(&rule) {
@@ -389,7 +390,7 @@ async fn escalate(flow: &Flow, comparison: &str, now: UtcInstant) -> Result<(), 
         not_escalated: true,
         ..ItemFilter::default()
     };
-    let by = Person { name: "raccordo".to_owned(), reason: format!("open for {days} working days") };
+    let by = Person { name: "raccordo".to_owned(), reason: open_for(days) };
     let decision = Decision { act: Act::Escalate, by };
     let told = flow.store.decide(&decision, &Chosen::Filter(Box::new(filter)), now).await?;
     if !told.changed.is_empty() {

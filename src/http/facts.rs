@@ -2,11 +2,11 @@
 //! by what came of them, the groups, the trend. Texts are ready; the templates only place them.
 
 use canonical::Severity;
-use canonical::values::Importo;
+use canonical::values::{CalendarDate, Importo};
 
 use super::chart::{Chart, chart};
 use crate::clock::italian_day;
-use crate::discrepancy::{Group, State, WorkItem};
+use crate::discrepancy::{Group, SOURCES, State, WorkItem};
 use crate::flow::report::forms::{self, Cell, amount, day, instant, whole};
 use crate::flow::report::model::{About, RowNumbers, RunFacts};
 use crate::flow::report::words::{self, Headings, Language, headings};
@@ -25,6 +25,8 @@ pub(super) struct Facts {
     pub(super) skipped: Vec<(String, String)>,
     /// How the rows add up.
     pub(super) sum: String,
+    /// What a row is where the sources are among the comparisons.
+    pub(super) of_sources: Option<&'static str>,
     pub(super) chart: Option<Chart>,
 }
 
@@ -59,6 +61,7 @@ pub(super) struct GroupRow {
     pub(super) at_stake: String,
     pub(super) oldest: String,
     pub(super) deadline: String,
+    pub(super) is_overdue: bool,
 }
 
 /// One discrepancy, with everything that is said of it.
@@ -87,6 +90,7 @@ pub(super) struct ItemRow {
     pub(super) body: String,
     pub(super) office: String,
     pub(super) deadline: String,
+    pub(super) is_overdue: bool,
     pub(super) state: &'static str,
     pub(super) state_sentence: &'static str,
     pub(super) until: String,
@@ -117,13 +121,11 @@ impl Facts {
             (false, false) => Some(words.incomplete),
             (false, true) => None,
         };
+        // The rows are those of the comparisons, the amounts those of the filter.
+        let of_amounts = if about.filter.is_empty() { words.at_stake } else { words.at_stake_chosen };
         let number = |name, (rows, at_stake): (u64, Importo)| {
-            (
-                name,
-                whole(rows, language),
-                Some(format!("{}: €\u{a0}{}", words.at_stake, amount(at_stake, language))),
-                rows > 0,
-            )
+            let amount = some_amount(at_stake, language).map(|amount| format!("{of_amounts}: €\u{a0}{amount}"));
+            (name, whole(rows, language), amount, rows > 0)
         };
         // What is explained calls for nobody.
         let (name, explained, amount, _) = number(words.explained, rows.explained);
@@ -144,6 +146,7 @@ impl Facts {
                 (words.skipped, whole(skipped, language), None, false),
             ],
             sum: sum_of(rows, words, language),
+            of_sources: about.runs.iter().any(|run| run.comparison == SOURCES).then_some(words.rows_of_sources),
             skipped: rows
                 .skipped
                 .iter()
@@ -152,6 +155,11 @@ impl Facts {
             chart: chart(&about.trend(), language),
         }
     }
+}
+
+/// An amount; none where nothing with an amount is in question.
+fn some_amount(at_stake: Importo, language: Language) -> Option<String> {
+    (at_stake != Importo::default()).then(|| amount(at_stake, language))
 }
 
 /// All rows, and the numbers that add up to them.
@@ -181,7 +189,8 @@ fn run_row(run: &RunFacts, language: Language) -> RunRow {
 }
 
 impl GroupRow {
-    pub(super) fn of(group: &Group, language: Language, link: Option<String>) -> Self {
+    /// Whether its deadline has passed is said of the day that is given.
+    pub(super) fn of(group: &Group, language: Language, today: Option<CalendarDate>, link: Option<String>) -> Self {
         let unexplained = words::unexplained(language);
         let cause = group.cause.map_or(unexplained, |cause| words::cause(cause, language));
         Self {
@@ -197,9 +206,10 @@ impl GroupRow {
             is_error: group.severity == Severity::Error,
             count: whole(group.count, language),
             new: whole(group.new, language),
-            at_stake: amount(group.at_stake, language),
+            at_stake: some_amount(group.at_stake, language).unwrap_or_default(),
             oldest: day(italian_day(group.oldest), language),
             deadline: group.deadline.map(|by| day(by, language)).unwrap_or_default(),
+            is_overdue: group.is_overdue(today),
         }
     }
 }
@@ -249,6 +259,7 @@ impl ItemRow {
             body: found.body.as_deref().map(seen).unwrap_or_default(),
             office: item.office.as_deref().map(seen).unwrap_or_default(),
             deadline: found.deadline.map(|by| day(by, language)).unwrap_or_default(),
+            is_overdue: item.is_overdue(about.today()),
             state: words::state(&item.state, language),
             state_sentence: words::state_sentence(&item.state, language),
             until,

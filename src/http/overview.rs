@@ -83,6 +83,7 @@ struct Comparison {
     missing_here: String,
     on_its_way: String,
     stopped: String,
+    not_read: String,
     all: String,
 }
 
@@ -237,6 +238,8 @@ fn targets(facts: &Overview, flow: &Flow) -> Vec<Target> {
 fn comparison(result: &ReconciliationView) -> Comparison {
     let counts = &result.counts;
     let verdict = result.verdict();
+    // Between sources no row is missing on a side: what a source lacks is told by the row that differs.
+    let missing = |count| if result.target == SOURCES { "–".to_owned() } else { number(count) };
     Comparison {
         finished_at: italian(result.finished_at),
         verdict: verdict_title(verdict),
@@ -244,10 +247,11 @@ fn comparison(result: &ReconciliationView) -> Comparison {
         equal: number(counts.equal),
         different: number(counts.different),
         explained: number(counts.explained),
-        missing_there: number(counts.missing_there),
-        missing_here: number(counts.missing_here),
+        missing_there: missing(counts.missing_there),
+        missing_here: missing(counts.missing_here),
         on_its_way: number(counts.on_its_way),
         stopped: number(counts.stopped),
+        not_read: number(counts.not_read),
         all: number(counts.all()),
     }
 }

@@ -8,7 +8,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use askama::Template;
 
 use super::facts::{Facts, GroupRow, ItemRow};
-use crate::discrepancy::{State, WorkItem};
+use crate::discrepancy::{Group, State, WorkItem};
 use crate::flow::report::forms::{amount, instant, whole};
 use crate::flow::report::model::{About, Sum, Totals, age_class};
 use crate::flow::report::print::{Form, ReportError};
@@ -94,6 +94,9 @@ impl<W: Write + Send> Form for Html<W> {
 
 fn head<'a>(about: &'a About, totals: &Totals, words: &'static Headings, has_items: bool) -> Beginning<'a> {
     let language = about.language;
+    // Where nothing is open, nothing is overdue.
+    let today = (totals.all.open > 0).then(|| about.today());
+    let group = |group: &Group| GroupRow::of(group, language, today, None);
     Beginning {
         language: language.tag(),
         words,
@@ -101,7 +104,7 @@ fn head<'a>(about: &'a About, totals: &Totals, words: &'static Headings, has_ite
         filter: if about.filter.is_empty() { words.no_filter } else { &about.filter },
         chain_head: &about.chain_head,
         facts: Facts::of(about, &totals.row_numbers(&about.runs)),
-        groups: totals.groups().into_iter().map(|group| GroupRow::of(group, language, None)).collect(),
+        groups: totals.groups().into_iter().map(group).collect(),
         tables: tables(totals, words, language),
         total: totals.standing().sentence(language),
         total_amount: amount(totals.all.at_stake, language),

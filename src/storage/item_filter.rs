@@ -48,6 +48,11 @@ impl StateFilter {
         (Self::Closed, "closed"),
         (Self::Any, "any"),
     ];
+
+    /// Whether they may be what somebody must act on, and nothing that ended.
+    pub fn may_be_open(self) -> bool {
+        matches!(self, Self::Standing | Self::Open)
+    }
 }
 
 /// First seen by which run.

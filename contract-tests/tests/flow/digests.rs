@@ -246,6 +246,7 @@ async fn a_list_that_is_cut_short_calls_nothing_missing_and_closes_nothing() {
     let result = compare_listed(&test, "tagliato.ndjson", &cut.join("\n")).await;
     assert_eq!(result.incomplete_because.as_deref(), Some("letti 3 elementi dei 5 annunciati"));
     assert_eq!((result.counts.missing_there, result.changes.opened), (0, 1), "what differs is found all the same");
+    assert_eq!((result.counts.not_read, result.counts.on_its_way), (2, 0), "nothing is sent that would bring them");
     assert_eq!((result.changes.closed, result.standing.open), (0, 2));
     let result = compare_listed(&test, "intero.ndjson", &whole).await;
     assert_eq!((result.verdict(), result.standing.open), (Verdict::Differ, 2));

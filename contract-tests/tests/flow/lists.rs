@@ -181,7 +181,8 @@ async fn what_an_incomplete_comparison_takes_back_stands_under_no_rule() {
     test.target.offer_digests(false);
     test.target.keep_silent_about([unit(5), unit(6)]);
     let result = reconcile::compare(&test.flow, "target", false).await.expect("compared");
-    assert_eq!((result.verdict(), result.counts.missing_there, result.counts.on_its_way), (Verdict::Incomplete, 0, 2));
+    let (missing, on_its_way) = (result.counts.missing_there, result.counts.on_its_way);
+    assert_eq!((result.verdict(), missing, on_its_way, result.counts.not_read), (Verdict::Incomplete, 0, 0, 2));
     assert_eq!(result.rules.keys().collect::<Vec<_>>(), ["R12"], "nothing is missing");
     // What they hold and nobody here knows is under the same rule, and stays.
     test.target.plant(UnitKey("z".to_owned()), vec![Row::new("z")]);

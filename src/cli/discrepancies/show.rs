@@ -4,13 +4,14 @@ use canonical::values::{CalendarDate, Importo, UtcInstant};
 
 use crate::cli::output::Output;
 use crate::cli::table::{name, number, sentence, value};
+use crate::cli::words::Words;
 use crate::clock::italian_day;
 use crate::discrepancy::working_days::working_days;
 use crate::discrepancy::{Cause, Group, WorkItem};
 use crate::flow::reconcile::repair::{Change, Repairs};
 use crate::flow::report::forms::day;
 use crate::flow::report::standing::Standing;
-use crate::flow::report::words::{self, Language};
+use crate::flow::report::words::{self, Language, headings};
 use crate::http::italian;
 use crate::storage::ItemEvent;
 
@@ -74,7 +75,12 @@ pub(super) fn items(items: &[WorkItem], count: u64, now: UtcInstant, output: &Ou
         let lines = [
             [found.comparison.as_str(), &rule, &state].join(" · "),
             format!("{place} · {field}: {}", sides(item)),
-            format!("{} → {}", cause(found.cause, language), words::act(found.act, language)),
+            format!(
+                "{} → {}{}",
+                cause(found.cause, language),
+                words::act(found.act, language),
+                deadline(item, now, told)
+            ),
         ];
         output.item(&item.id.to_string(), widest, &lines);
     }
@@ -110,7 +116,7 @@ pub(super) fn one(item: &WorkItem, history: &[ItemEvent], now: UtcInstant, outpu
     let more = [
         (told.amount, found.at_stake.map(|amount: Importo| amount.to_string())),
         (told.body, found.body.clone()),
-        (told.deadline, found.deadline.map(CalendarDate::italian)),
+        (told.deadline, found.deadline.map(|by| by_when(item, by, now, told))),
         (told.office, item.office.clone()),
         (told.escalated, item.escalated_at.map(italian)),
     ];
@@ -137,7 +143,7 @@ pub(super) fn one(item: &WorkItem, history: &[ItemEvent], now: UtcInstant, outpu
             italian(event.at),
             words::event(event.kind, language).to_owned(),
             who,
-            event.reason.clone().unwrap_or_default(),
+            event.reason.as_deref().map(|reason| words::reason(reason, language)).unwrap_or_default(),
         ]
     });
     let columns = [name(told.when), sentence(told.what), name(told.who), sentence(told.why)];
@@ -195,6 +201,7 @@ pub(super) fn repairs(repairs: &Repairs, output: &Output) {
 /// What could not be done.
 pub(super) fn refused(refused: &std::collections::BTreeMap<String, u64>, output: &Output) {
     for (why, count) in refused {
+        let why = words::not_done(why, output.words.language());
         output.note(&format!("{count} {}: {why}", output.words.not_done_because));
     }
 }
@@ -203,6 +210,18 @@ fn sides(item: &WorkItem) -> String {
     let said = |value: &Option<String>| value.clone().unwrap_or_else(|| "–".to_owned());
     let sides = item.discrepancy.sides.iter().map(|side| format!("{}: {}", side.system, said(&side.value)));
     sides.collect::<Vec<_>>().join("; ")
+}
+
+/// By when it must be settled, and whether that day has passed.
+fn by_when(item: &WorkItem, by: CalendarDate, now: UtcInstant, told: &Words) -> String {
+    let overdue = headings(told.language()).overdue;
+    if item.is_overdue(italian_day(now)) { format!("{}, {overdue}", by.italian()) } else { by.italian() }
+}
+
+/// The same at the end of a line; nothing where there is no such day.
+fn deadline(item: &WorkItem, now: UtcInstant, told: &Words) -> String {
+    let by = item.discrepancy.deadline.map(|by| by_when(item, by, now, told));
+    by.map(|by| format!(" · {}: {by}", told.deadline.to_lowercase())).unwrap_or_default()
 }
 
 fn age(item: &WorkItem, now: UtcInstant) -> u32 {

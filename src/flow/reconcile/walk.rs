@@ -273,9 +273,12 @@ impl<'a> Walk<'a> {
                 return Ok(compared);
             }
         };
-        if is_beyond || !is_settled(&expected) {
+        if !is_settled(&expected) {
             skip(&mut compared, &expected, ours.len(), theirs.len());
             return Ok(compared);
+        }
+        if is_beyond {
+            return Ok(Compared { delivery: compared.delivery, ..not_reached(key, ours.len() as u64) });
         }
         let theirs = self.composer.listing.map_or(Cow::Borrowed(theirs), |_| Cow::Owned(typed_like(&ours, theirs)));
         let theirs = if self.is_home_of_others { Cow::Owned(only_ours(&ours, &theirs)) } else { theirs };
@@ -340,9 +343,15 @@ fn same(key: UnitKey, delivery: DeliveryId, rows: u64) -> Compared {
     Compared { delivery: Some((delivery, 0)), counts, ..Compared::new(key) }
 }
 
+/// A unit of ours behind the end of what was read: what is known of it stays.
+fn not_reached(key: UnitKey, rows: u64) -> Compared {
+    let counts = ReconciliationCounts { expected: rows, not_read: rows, ..ReconciliationCounts::default() };
+    Compared { counts, is_skipped: true, ..Compared::new(key) }
+}
+
 /// A unit that they list and do not give: what is known of it stays.
 fn not_given(key: UnitKey, rows: u64) -> Compared {
-    let counts = ReconciliationCounts { observed: rows, on_its_way: rows, ..ReconciliationCounts::default() };
+    let counts = ReconciliationCounts { observed: rows, not_read: rows, ..ReconciliationCounts::default() };
     Compared { counts, is_skipped: true, ..Compared::new(key) }
 }
 

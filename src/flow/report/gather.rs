@@ -87,7 +87,7 @@ pub async fn feed(
 impl From<&RunSummary> for RunFacts {
     fn from(run: &RunSummary) -> Self {
         let counts = run.counts;
-        let skipped = [("on_its_way", counts.on_its_way), ("stopped", counts.stopped)];
+        let skipped = [("on_its_way", counts.on_its_way), ("stopped", counts.stopped), ("not_read", counts.not_read)];
         Self {
             id: run.id.0,
             comparison: run.comparison.clone(),

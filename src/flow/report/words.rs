@@ -6,11 +6,13 @@
 mod causes;
 mod headings;
 mod message;
+mod refusals;
 mod rules;
 
 pub use causes::{Causation, cause, unexplained};
 pub use headings::{Headings, headings};
 pub use message::{Message, message};
+pub use refusals::{not_done, open_for, reason};
 pub use rules::rule;
 
 use canonical::Severity;
@@ -183,7 +185,7 @@ pub fn skipped(code: &str, language: Language) -> &str {
         "stopped" => language.of("consegna rifiutata o ferma", "delivery refused or standing aside"),
         "masked" => language.of("valore oscurato dalla fonte", "value masked by the source"),
         "too_early" => language.of("dentro il tempo di attesa della fonte", "inside the grace time of the source"),
-        "not_read" => language.of("altra parte non letta fin qui", "other side not read so far"),
+        "not_read" => language.of("elenco o lettura incompleti", "list or reading incomplete"),
         "smartcig" => language.of("SmartCIG, non previsto dalla piattaforma", "SmartCIG, not expected there"),
         other => other,
     }

@@ -179,13 +179,14 @@ pub(super) fn groups_page(
     groups: &[Group],
     (filtered, standing): (Standing, Standing),
 ) -> Result<String, askama::Error> {
+    let today = filter.state.may_be_open().then(|| about.today());
     let items_link = |group: &Group| format!("/reconciliation/items?{}", query(&of_group(filter, group)));
     let page = GroupsPage {
         generated_at: instant(about.made_at, LANGUAGE),
         words: headings(LANGUAGE),
         facts: Facts::of(about, &RowNumbers::of(&about.runs, groups.iter())),
         bar: bar(about, filter, "/reconciliation"),
-        groups: groups.iter().map(|group| GroupRow::of(group, LANGUAGE, Some(items_link(group)))).collect(),
+        groups: groups.iter().map(|group| GroupRow::of(group, LANGUAGE, today, Some(items_link(group)))).collect(),
         count: whole(groups.iter().map(|group| group.count).sum(), LANGUAGE),
         filtered: (*filter != ItemFilter::default()).then(|| filtered.sentence(LANGUAGE)),
         standing: standing.sentence(LANGUAGE),
@@ -244,7 +245,7 @@ pub(super) fn item_page(about: &About, item: &WorkItem, history: &[ItemEvent]) -
             (None, Some(run)) => format!("confronto n. {}", run.0),
             (None, None) => "Raccordo".to_owned(),
         },
-        why: visible(event.reason.as_deref().unwrap_or_default()).into_owned(),
+        why: visible(&words::reason(event.reason.as_deref().unwrap_or_default(), LANGUAGE)).into_owned(),
         detail: event.detail.as_deref().map(|detail| told(detail, item)).unwrap_or_default(),
     });
     // The comparison of sources writes the kind before the key.

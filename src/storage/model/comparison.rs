@@ -46,10 +46,14 @@ pub struct ReconciliationCounts {
     pub missing_there: u64,
     /// Rows that the target holds and we do not know.
     pub missing_here: u64,
-    /// Rows not compared: their delivery is still on its way, or the other side was not read so far.
+    /// Rows not compared because their delivery is still on its way.
     pub on_its_way: u64,
     /// Rows not compared because their delivery was refused or stands aside.
     pub stopped: u64,
+    /// Rows not compared because the other side was not read so far, or its list does not have them and is
+    /// not complete.
+    #[serde(default)]
+    pub not_read: u64,
 }
 
 /// What a comparison says, in one word.
@@ -80,13 +84,14 @@ impl ReconciliationCounts {
             missing_here: self.missing_here + other.missing_here,
             on_its_way: self.on_its_way + other.on_its_way,
             stopped: self.stopped + other.stopped,
+            not_read: self.not_read + other.not_read,
         }
     }
 
     /// All rows: each stands in one of the counts, beside what is expected and observed.
     pub fn all(&self) -> u64 {
         let compared = self.equal + self.different + self.explained;
-        compared + self.missing_there + self.missing_here + self.on_its_way + self.stopped
+        compared + self.missing_there + self.missing_here + self.on_its_way + self.stopped + self.not_read
     }
 
     /// What these counts say where so many work items are open: what was accepted is no difference.
@@ -99,7 +104,7 @@ impl ReconciliationCounts {
 
     /// What these counts say. The order matters: what was not read cannot agree.
     pub fn verdict(&self, complete: bool) -> Verdict {
-        if !complete {
+        if !complete || self.not_read > 0 {
             Verdict::Incomplete
         } else if self.different + self.missing_there + self.missing_here + self.stopped > 0 {
             Verdict::Differ

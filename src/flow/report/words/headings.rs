@@ -46,6 +46,10 @@ headings! {
         "The comparison is not complete: what was not read cannot be called missing.";
     row_numbers: "Righe confrontate", "Rows compared";
     rows_in_all: "Righe in tutto", "Rows in all";
+    rows_of_sources: "Fra le fonti una riga è tutto ciò che si dice di una cosa: dove una fonte non ne dice nulla la riga è diversa o \
+                      spiegata, e ciò che manca si conta fra le discordanze.",
+        "Between the sources a row is all that is said of one thing: where a source says nothing of it the row is different or \
+         explained, and what is missing is counted among the discrepancies.";
     equal: "Uguali", "Equal";
     different: "Diverse", "Different";
     explained: "Spiegate", "Explained";
@@ -57,6 +61,7 @@ headings! {
     count: "Quante", "Count";
     new: "Nuove", "New";
     at_stake: "Importo in gioco", "Amount at stake";
+    at_stake_chosen: "Importo delle discordanze scelte", "Amount of the discrepancies chosen";
     groups: "Gruppi per causa", "Groups by cause";
     other_groups: "Altri gruppi", "Other groups";
     cause: "Causa", "Cause";
@@ -96,6 +101,7 @@ headings! {
     other_sides: "Altre fonti", "Other sources";
     body: "Ente", "Body";
     deadline: "Scadenza", "Deadline";
+    overdue: "scaduta", "overdue";
     act: "Che cosa fare", "What to do";
     state: "Stato", "State";
     until: "Accettata fino al", "Accepted until";

@@ -372,6 +372,7 @@ create table comparison_run (
     missing_here bigint not null default 0,
     on_its_way bigint not null default 0,
     stopped bigint not null default 0,
+    not_read bigint not null default 0,
     opened bigint not null default 0,
     reopened bigint not null default 0,
     changed bigint not null default 0,

@@ -30,7 +30,7 @@ pub(super) async fn finish(
         "update comparison_run set finished_at = $2, heard_at = $2, progress = null, complete = $3,
                 incomplete_because = $4, expected = $5, observed = $6, equal = $7, different = $8, explained = $9,
                 missing_there = $10, missing_here = $11, on_its_way = $12, stopped = $13, open_items = $14,
-                explained_items = $15, accepted_items = $16, evidence = coalesce($17, evidence)
+                explained_items = $15, accepted_items = $16, evidence = coalesce($17, evidence), not_read = $18
           where id = $1 and finished_at is null",
     )
     .bind(run.id.0)
@@ -50,6 +50,7 @@ pub(super) async fn finish(
     .bind(stored(explained))
     .bind(stored(accepted))
     .bind(evidence)
+    .bind(stored(counts.not_read))
     .execute(&mut desk.connection)
     .await?;
     if ended.rows_affected() != 1 {

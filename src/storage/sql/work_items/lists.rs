@@ -165,7 +165,7 @@ macro_rules! run_columns {
     () => {
         "select id, comparison, started_at, finished_at, complete, incomplete_because, expected, observed, equal,
                 different, explained, missing_there, missing_here, on_its_way, stopped, opened, reopened, changed, closed, seen,
-                open_items, explained_items, accepted_items, evidence
+                open_items, explained_items, accepted_items, evidence, not_read
            from comparison_run "
     };
 }
@@ -211,6 +211,7 @@ pub(in crate::storage::sql) fn run(row: &Row) -> Result<RunSummary, Trouble> {
             missing_here: number(12)?,
             on_its_way: number(13)?,
             stopped: number(14)?,
+            not_read: number(24)?,
         },
         changes: Changes {
             opened: number(15)?,

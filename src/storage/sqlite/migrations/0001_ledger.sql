@@ -347,6 +347,7 @@ create table comparison_run (
     missing_here integer not null default 0,
     on_its_way integer not null default 0,
     stopped integer not null default 0,
+    not_read integer not null default 0,
     opened integer not null default 0,
     reopened integer not null default 0,
     changed integer not null default 0,
