@@ -166,7 +166,9 @@ async fn compare_in(
         "two nodes told each other what they hold"
     );
     let common = ours.len().saturating_sub(only_ours.len());
-    if (common + only_theirs.len()) as u64 != theirs {
+    let is_same = about.fingerprint.as_deref() == Some(&wire::hexadecimal(ours.index().whole()));
+    let is_found_same = only_ours.is_empty() && only_theirs.is_empty() && found.different.is_empty();
+    if (common + only_theirs.len()) as u64 != theirs || is_same != is_found_same {
         incomplete_because.get_or_insert_with(|| why::NOT_WHOLE.to_owned());
     } else if matches!(found.only_ours, Unmatched::NotSeen(_)) && !only_ours.is_empty() {
         incomplete_because.get_or_insert_with(|| why::INTERRUPTED_THERE.to_owned());

@@ -73,6 +73,9 @@ pub struct About {
     /// How many, once they were read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub records: Option<u64>,
+    /// The fingerprint of all of them, in 32 hexadecimal digits, once they were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
     /// Until when it is answered.
     pub expires_at: UtcInstant,
 }

@@ -15,7 +15,7 @@ use crate::clock::{after, between};
 use crate::flow::reconcile::inventory::Completeness;
 use crate::flow::reconcile::inventory::ranges::{Index, Reconciler, SessionLimits};
 use crate::flow::reconcile::nodes::holdings::Holdings;
-use crate::flow::reconcile::nodes::wire::{About, Status, Told};
+use crate::flow::reconcile::nodes::wire::{About, Status, Told, hexadecimal};
 
 /// Sessions at a time: each may hold an index of a million records, 65 MB.
 pub(super) const MOST: usize = 4;
@@ -169,13 +169,19 @@ impl Session {
     }
 
     pub(super) fn about(&self, id: &str) -> About {
-        let (status, records) = match self.ready.get() {
+        let (status, ready) = match self.ready.get() {
             None => (Status::Building, None),
-            Some(Some(ready)) => (Status::Ready, Some(ready.holdings.len() as u64)),
+            Some(Some(ready)) => (Status::Ready, Some(&ready.holdings)),
             Some(None) => (Status::Failed, None),
         };
-        let scope = self.scope.clone();
-        About { comparison_id: id.to_owned(), status, scope, records, expires_at: self.expires_at() }
+        About {
+            comparison_id: id.to_owned(),
+            status,
+            scope: self.scope.clone(),
+            records: ready.map(|holdings| holdings.len() as u64),
+            fingerprint: ready.map(|holdings| hexadecimal(holdings.index().whole())),
+            expires_at: self.expires_at(),
+        }
     }
 }
 

@@ -85,6 +85,11 @@ impl Index {
         self.items.is_empty()
     }
 
+    /// The fingerprint of all of it.
+    pub fn whole(&self) -> u128 {
+        self.fingerprint(0..self.len())
+    }
+
     pub(super) fn salt(&self) -> Salt {
         self.salt
     }
