@@ -198,4 +198,17 @@ mod tests {
         assert_eq!(day("2026-12-31T22:59:59Z"), "2026-12-31");
         assert_eq!(day("2026-12-31T23:00:00Z"), "2027-01-01");
     }
+
+    #[test]
+    fn days_are_counted_back_over_months_and_changes_of_the_clock() {
+        let day = |text: &str| CalendarDate::parse(text).expect("a day");
+        for (from, days, to) in [
+            ("2026-03-30", 1, "2026-03-29"),
+            ("2026-10-26", 1, "2026-10-25"),
+            ("2028-03-01", 1, "2028-02-29"),
+            ("2026-11-30", 90, "2026-09-01"),
+        ] {
+            assert_eq!(days_before(day(from), days), Some(day(to)), "{days} days before {from}");
+        }
+    }
 }

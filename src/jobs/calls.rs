@@ -194,7 +194,8 @@ mod tests {
     use canonical::values::UtcInstant;
 
     use super::*;
-    use crate::clock::ManualClock;
+    use crate::clock::{ManualClock, days_before};
+    use crate::jobs::sweeper::{SweeperSettings, sweep};
     use crate::storage::sqlite;
 
     const PURPOSE: &str = "1b361d49-33f4-4f1e-a88b-4e12661f2300";
@@ -264,5 +265,24 @@ mod tests {
         let counts = store.calls_of(italian_day(clock.now())).await.expect("counts");
         assert_eq!((counts.len(), counts[0].requests), (BATCH + 10, 2));
         assert!(counts[1..].iter().all(|count| count.requests == 1));
+    }
+
+    #[tokio::test]
+    async fn what_no_file_can_be_made_of_any_more_is_swept() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let store: Arc<dyn Store> = sqlite::open(folder.path().join("raccordo.db")).await.expect("the store opens");
+        let now = UtcInstant::parse("2026-11-30T12:00:00Z").expect("an instant");
+        let day = |days| days_before(italian_day(now), days).expect("a day");
+        let [kept, old] = [KEPT_DAYS, KEPT_DAYS + 1].map(day);
+        for (number, day) in (1..).zip([old, kept]) {
+            let (purpose_id, token_id) = (PURPOSE.to_owned(), token(1));
+            let counts = vec![CallCount { day, purpose_id, token_id, status: 200, requests: 1 }];
+            let batch = CallBatch { process: "uno".to_owned(), number, made_on: day, counts };
+            store.add_calls(batch).await.expect("counted");
+        }
+        let swept = sweep(&*store, now, &SweeperSettings::default()).await.expect("swept");
+        assert_eq!(swept.counts, 1);
+        assert_eq!(store.calls_of(old).await.expect("counts"), []);
+        assert_eq!(store.calls_of(kept).await.expect("counts").len(), 1);
     }
 }
