@@ -86,19 +86,21 @@ async fn nothing_is_sent_for_another_body_and_then_nothing_at_all_is_stored() {
     let bench = Bench::open().await;
     let lot =
         |number: u32, body: &str| line("lotto", json!({ "cig": cig(number), "stazione_appaltante": body })).to_string();
-    for foreign in [
-        lot(5, FOREIGN),
-        line("lotto", json!({ "cig": cig(5) })).to_string(),
-        line("ente", json!({ "codice_fiscale": FOREIGN })).to_string(),
+    let refused = StatusCode::FORBIDDEN;
+    let unsaid = (StatusCode::UNPROCESSABLE_ENTITY, "body.line.2.body.stazione_appaltante");
+    for (foreign, (status, place)) in [
+        (lot(5, FOREIGN), (refused, "body.line.2")),
+        (line("lotto", json!({ "cig": cig(5) })).to_string(), unsaid),
+        (line("ente", json!({ "codice_fiscale": FOREIGN })).to_string(), (refused, "body.line.2")),
     ] {
         let request = bench.request(Method::POST, "/api/v1/submissions").header("idempotency-key", "altrui");
         let request = request.header("authorization", format!("Bearer {}", bench.token("invia")));
         let request =
             request.header("content-type", "application/x-ndjson").body(format!("{}\n{foreign}\n", lot(4, OURS)));
         let answer = request.send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+        assert_eq!(answer.status(), status);
         let problem: Value = answer.json().await.unwrap();
-        assert_eq!(problem["errors"][0]["place"], "body.line.2");
+        assert_eq!(problem["errors"][0]["place"], place);
     }
     assert_eq!(bench.json("tutto", "/api/v1/records").await["items"], json!([]));
 }
