@@ -154,7 +154,7 @@ pub const FAULTS: &[(&str, &str, Inject)] = &[
 ];
 
 /// Those that spend their time waiting: they run beside the others.
-const PATIENT: &[&str] = &["F1b", "F23", "F26", "F27"];
+const PATIENT: &[&str] = &["F1b", "F12", "F14b", "F23", "F26", "F27"];
 
 /// One line of the table.
 #[derive(Debug, Clone)]

@@ -69,7 +69,7 @@ fn frozen_beside_another(place: &mut Place, ids: &[String], figures: &mut Figure
 /// have gone on.
 fn late_in_one_process(place: &mut Place, ids: &[String], figures: &mut Figures) -> Result<Vec<Running>> {
     // The target takes four requests at a time: a place is left for those who go on.
-    const LATE: usize = 3;
+    const LATE: u32 = 3;
     place.target.script(|put, _| if put.revision == 1 { Fate::Take } else { Fate::TakeAfter(NEWER) });
     let silence = place.path().join("silence");
     std::fs::write(&silence, "")?;
@@ -79,11 +79,11 @@ fn late_in_one_process(place: &mut Place, ids: &[String], figures: &mut Figures)
     daemon.page()?;
     let open = "select count(*) from delivery where state <> 'acknowledged'";
     until(PATIENCE, "the others did not end", || {
-        Ok(place.store.number(open)? == LATE as i64 && place.target.effects().len() + 1 == ids.len())
+        Ok(place.store.number(open)? == i64::from(LATE) && place.target.effects().len() + 1 == ids.len())
     })?;
     daemon.signal("STOP")?;
     let stopped = Instant::now();
-    figures.injected += LATE as u64;
+    figures.injected += u64::from(LATE);
     let deliveries = place.store.read()?.deliveries.into_iter();
     let late =
         deliveries.filter(|delivery| delivery.state != "acknowledged").map(|delivery| delivery.unit_key).collect();
@@ -99,7 +99,9 @@ fn late_in_one_process(place: &mut Place, ids: &[String], figures: &mut Figures)
 /// Changes the records of these units, and gives their ids.
 fn changed(place: &mut Place, ids: &[String], units: &BTreeSet<String>) -> Vec<String> {
     let ids: Vec<String> = ids.iter().filter(|id| units.contains(&unit(id))).cloned().collect();
-    ids.iter().for_each(|id| place.client.change_one(id));
+    for id in &ids {
+        place.client.change_one(id);
+    }
     ids
 }
 
