@@ -11,6 +11,7 @@ mod parked;
 mod repair;
 mod report;
 mod tracing;
+mod tokens;
 mod webhooks;
 mod words;
 #[allow(dead_code, unreachable_pub, reason = "shared with the other suites, which need more of it")]

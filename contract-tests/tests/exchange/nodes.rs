@@ -295,7 +295,7 @@ async fn a_node_that_says_less_than_it_holds_closes_nothing_and_lacks_nothing() 
         // or nothing of what was asked may be read any more,
         (
             |path, body| {
-                if path.contains("/comparisons/") && !path.ends_with("s") && !body.is_empty() {
+                if path.contains("/comparisons/") && !path.ends_with('s') && !body.is_empty() {
                     instead(body, &format!("[\"{OURS}\"]"), "[]");
                 }
                 None
@@ -305,7 +305,7 @@ async fn a_node_that_says_less_than_it_holds_closes_nothing_and_lacks_nothing() 
         // or it speaks of somebody else.
         (
             |path, body| {
-                if path.contains("/comparisons/") && !path.ends_with("s") && !body.is_empty() {
+                if path.contains("/comparisons/") && !path.ends_with('s') && !body.is_empty() {
                     instead(body, &format!("[\"{OURS}\"]"), &format!("[\"{FOREIGN}\"]"));
                 }
                 None
