@@ -89,11 +89,11 @@ impl Listing {
             }
         }
         let header = lines.header();
-        let announced = said.rows.or(header.rows);
-        has_rows(&read, announced)?;
+        has_rows(&read)?;
         let as_of = said.as_of.or(header.as_of).ok_or_else(|| InventoryError::Format {
             problem: "it does not say of which moment it is: say it with --as-of".to_owned(),
         })?;
+        let announced = said.rows.or(header.rows);
         columns.be_announced(header.fields.clone())?;
         let sorted = rows.finish()?;
         read.unreadable += sorted.contradicted();
@@ -242,16 +242,16 @@ impl Digests for Listing {
     }
 }
 
-/// A file of which nothing can be read is no list, unless it says that it has no rows.
-fn has_rows(read: &Read, announced: Option<u64>) -> Result<(), InventoryError> {
-    let problem = match (read.records, read.unreadable, announced) {
-        (1.., _, _) | (0, 0, Some(0)) => return Ok(()),
-        (0, 0, _) => "it has no rows, and does not say that there are none (`righe`, or --rows 0)".to_owned(),
-        (0, unreadable, _) => format!(
-            "none of its {unreadable} lines is a row: in a table every row has a value in the column `unita`, \
-             otherwise each line is a JSON object with the member `unita`"
-        ),
-    };
+/// A file with lines of which none can be read is no list.
+fn has_rows(read: &Read) -> Result<(), InventoryError> {
+    if read.records > 0 || read.unreadable == 0 {
+        return Ok(());
+    }
+    let problem = format!(
+        "none of its {} lines is a row: in a table every row has a value in the column `unita`, otherwise each line \
+         is a JSON object with the member `unita`",
+        read.unreadable
+    );
     Err(InventoryError::Format { problem })
 }
 
