@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use canonical::values::UtcInstant;
 
+use super::exit::Misused;
 use super::output::Output;
 use super::{Exit, cycle, discrepancies};
 use crate::flow::reconcile::comparisons;
@@ -65,6 +66,11 @@ pub(super) async fn run(
         Some(system) => vec![system.clone()],
         None => comparisons(&node.flow),
     };
+    let is_other_node = |name: &&String| node.flow.nodes.contains_key(*name);
+    if let Some(name) = names.iter().find(is_other_node).filter(|_| arguments.repair && arguments.system.is_some()) {
+        let problem = format!("`{name}` is another node, where nothing is repaired from here: take --repair away");
+        return Err(Misused(problem).into());
+    }
     let results = if let (Some(listing), Some(name)) = (listing, &arguments.system) {
         vec![cycle::compare_listed(&node, name, listing, output).await?]
     } else if arguments.repair {

@@ -194,9 +194,7 @@ mod tests {
     use canonical::values::UtcInstant;
 
     use super::*;
-    use crate::clock::{ManualClock, days_before};
-    use crate::jobs::sweeper::{SweeperSettings, sweep};
-    use crate::storage::sqlite;
+    use crate::clock::ManualClock;
 
     const PURPOSE: &str = "1b361d49-33f4-4f1e-a88b-4e12661f2300";
 
@@ -244,45 +242,5 @@ mod tests {
         count(&tally, &token(0), 200);
         let Counted { requests, lost } = tally.take();
         assert_eq!((requests.len(), requests.values().sum::<u64>(), lost), (WAITING, WAITING as u64 + 1, 3));
-    }
-
-    #[tokio::test]
-    async fn everything_is_written_at_the_end_in_batches_that_count_once() {
-        let folder = tempfile::TempDir::new().expect("a folder");
-        let store: Arc<dyn Store> = sqlite::open(folder.path().join("raccordo.db")).await.expect("the store opens");
-        let (tally, clock) = tally("2026-11-30T12:00:00Z");
-        let mut writing = Writing::new(&store, Arc::clone(&tally));
-        (0..BATCH + 10).for_each(|number| count(&tally, &token(number), 200));
-        writing.take();
-        assert_eq!(writing.waiting.len(), 2);
-        // Whether the first arrived is not known.
-        assert!(store.add_calls(writing.waiting[0].clone()).await.expect("written"));
-        writing.write(&*store).await.expect("written");
-        assert!(writing.waiting.is_empty());
-        let counting = start(&store, Arc::clone(&tally));
-        count(&tally, &token(0), 200);
-        counting.stop().await;
-        let counts = store.calls_of(italian_day(clock.now())).await.expect("counts");
-        assert_eq!((counts.len(), counts[0].requests), (BATCH + 10, 2));
-        assert!(counts[1..].iter().all(|count| count.requests == 1));
-    }
-
-    #[tokio::test]
-    async fn what_no_file_can_be_made_of_any_more_is_swept() {
-        let folder = tempfile::TempDir::new().expect("a folder");
-        let store: Arc<dyn Store> = sqlite::open(folder.path().join("raccordo.db")).await.expect("the store opens");
-        let now = UtcInstant::parse("2026-11-30T12:00:00Z").expect("an instant");
-        let day = |days| days_before(italian_day(now), days).expect("a day");
-        let [kept, old] = [KEPT_DAYS, KEPT_DAYS + 1].map(day);
-        for (number, day) in (1..).zip([old, kept]) {
-            let (purpose_id, token_id) = (PURPOSE.to_owned(), token(1));
-            let counts = vec![CallCount { day, purpose_id, token_id, status: 200, requests: 1 }];
-            let batch = CallBatch { process: "uno".to_owned(), number, made_on: day, counts };
-            store.add_calls(batch).await.expect("counted");
-        }
-        let swept = sweep(&*store, now, &SweeperSettings::default()).await.expect("swept");
-        assert_eq!(swept.counts, 1);
-        assert_eq!(store.calls_of(old).await.expect("counts"), []);
-        assert_eq!(store.calls_of(kept).await.expect("counts").len(), 1);
     }
 }

@@ -1,12 +1,17 @@
 //! What partners ask with vouchers is counted, as the tracing file of the day wants it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use canonical::values::CalendarDate;
+use canonical::values::{CalendarDate, UtcInstant};
 use kit::jose::sign;
+use kit::pdnd::counted::{Call, Counter as _};
 use kit::pdnd::tracing_file::{Row, check, of_day};
-use raccordo::clock::{Clock as _, SystemClock, italian_day};
-use raccordo::storage::sqlite;
+use raccordo::clock::{Clock as _, ManualClock, SystemClock, days_before, italian_day};
+use raccordo::jobs::calls::{KEPT_DAYS, Tally, start};
+use raccordo::jobs::sweeper::{SweeperSettings, sweep};
+use raccordo::storage::calls::{CallBatch, CallCount};
+use raccordo::storage::{Store, sqlite};
 use reqwest::StatusCode;
 use serde_json::Value;
 
@@ -115,4 +120,44 @@ async fn who_asked_too_often_is_counted_too() {
     let expected: BTreeMap<_, _> =
         statuses.into_iter().map(|(status, count)| ((PURPOSE.to_owned(), ONE.to_owned(), status), count)).collect();
     assert_eq!(counted(bench, &days).await, expected);
+}
+
+#[tokio::test]
+async fn everything_that_was_counted_is_written_at_the_end() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let store: Arc<dyn Store> = sqlite::open(folder.path().join("raccordo.db")).await.expect("the store opens");
+    let noon = UtcInstant::parse("2026-11-30T12:00:00Z").expect("an instant");
+    let tally = Arc::new(Tally::new(Arc::new(ManualClock::at(noon))));
+    let count = |number: u32| {
+        let token_id = format!("00000000-0000-4000-8000-{number:012}");
+        tally.count(Call { purpose_id: PURPOSE, token_id: &token_id, status: 200 });
+    };
+    // More than one batch, and then one voucher again, by a second start.
+    for numbers in [0..2_500, 0..1] {
+        let counting = start(&store, Arc::clone(&tally));
+        numbers.for_each(count);
+        counting.stop().await;
+    }
+    let counts = store.calls_of(italian_day(noon)).await.expect("counts");
+    assert_eq!((counts.len(), counts[0].requests), (2_500, 2));
+    assert!(counts[1..].iter().all(|count| count.requests == 1));
+}
+
+#[tokio::test]
+async fn what_no_file_can_be_made_of_any_more_is_swept() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let store: Arc<dyn Store> = sqlite::open(folder.path().join("raccordo.db")).await.expect("the store opens");
+    let now = UtcInstant::parse("2026-11-30T12:00:00Z").expect("an instant");
+    let day = |days| days_before(italian_day(now), days).expect("a day");
+    let [kept, old] = [KEPT_DAYS, KEPT_DAYS + 1].map(day);
+    for (number, day) in (1..).zip([old, kept]) {
+        let (purpose_id, token_id) = (PURPOSE.to_owned(), ONE.to_owned());
+        let counts = vec![CallCount { day, purpose_id, token_id, status: 200, requests: 1 }];
+        let batch = CallBatch { process: "uno".to_owned(), number, made_on: day, counts };
+        assert!(store.add_calls(batch).await.expect("counted"));
+    }
+    let swept = sweep(&*store, now, &SweeperSettings::default()).await.expect("swept");
+    assert_eq!(swept.counts, 1);
+    assert_eq!(store.calls_of(old).await.expect("counts"), []);
+    assert_eq!(store.calls_of(kept).await.expect("counts").len(), 1);
 }
