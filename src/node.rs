@@ -194,6 +194,9 @@ impl Parts {
 /// How long a request may last where the settings of a system do not say it.
 const LONGEST_REQUEST: Duration = Duration::from_secs(30);
 
+/// How long whoever gives up is heard.
+const LAST_WORD: Duration = Duration::from_secs(5);
+
 /// An open node.
 pub struct Node {
     /// What it was configured with.
@@ -276,6 +279,14 @@ impl Node {
         Ok(())
     }
 
+    /// Ends where the database can no longer be written: says what was counted and is lost, and waits for
+    /// nothing else.
+    pub async fn give_up(self) {
+        if tokio::time::timeout(LAST_WORD, self.counting.stop()).await.is_err() {
+            tracing::error!("calls with vouchers that were counted could not be written");
+        }
+    }
+
     /// Stops workers, database and simulators. What is under way is finished or given back.
     pub async fn close(self) {
         if let Some((workers, sweeper)) = self.work {
@@ -351,8 +362,11 @@ fn other_nodes(config: &Config) -> Result<Nodes, NodeError> {
         let grace = Duration::from_secs(u64::from(node.grace_hours) * 3_600);
         let remote = RemoteNode::new(&node.http(), node.bodies.clone(), grace).map_err(|source| {
             let keys = ["pdnd", "oauth"].into_iter().find(|key| source.problem.starts_with(&format!("{key}: ")));
-            let key = keys.unwrap_or("address");
-            NodeError::OtherNode { node: name.clone(), source }.at(config.lines.place(&["nodes", name, key]))
+            let place = match keys {
+                Some(key) => config.lines.place_named(&["nodes", name, key], &source.problem),
+                None => config.lines.place(&["nodes", name, "address"]),
+            };
+            NodeError::OtherNode { node: name.clone(), source }.at(place)
         })?;
         Ok((name.clone(), remote))
     });

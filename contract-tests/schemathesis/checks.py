@@ -55,7 +55,7 @@ def is_no_comparison(body, response):
     """Whether a comparison was refused although its description allows it, and rightly: a code names
     nobody, or there are as many comparisons as there may be."""
     if response.status_code == 503:
-        return response.json()["code"] == "servizio_non_disponibile"
+        return "retry-after" in response.headers and "confronti aperti" in response.json()["detail"]
     bodies = body.get("bodies", []) if isinstance(body, dict) else []
     return response.status_code == 400 and any(set(str(code)) == {"0"} for code in bodies)
 

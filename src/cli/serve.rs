@@ -44,7 +44,10 @@ pub(super) async fn run(mut node: Node, output: &Output) -> anyhow::Result<Exit>
     }
     tokio::select! {
         stopped = stop_signal() => stopped?,
-        () = storage_failed(&node) => return Ok(Exit::Unavailable),
+        () = storage_failed(&node) => {
+            node.give_up().await;
+            return Ok(Exit::Unavailable);
+        }
     }
     tracing::info!("stopping");
     let closing = async {

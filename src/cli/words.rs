@@ -168,10 +168,11 @@ words! {
         "The configuration names no system: see README.md, Configuration";
     not_yet: "Le righe «in viaggio» sono di consegne non ancora concluse: da inviare, in attesa di una decisione del destinatario, \
               o trattenute fino al passo che attendono. Le segue il servizio, o un altro «raccordo sync»; quelle che \
-              attendono altri possono restare così a lungo.",
+              attendono altri possono restare così a lungo. Nel confronto con un altro nodo sono record più recenti di \
+              «grace_hours».",
         "Rows on their way are of deliveries not finished yet: to be sent, waiting for a decision of the target, or held \
          until the step they wait for. The daemon follows them, or another `raccordo sync`; those that wait for \
-         others may stay so for long.";
+         others may stay so for long. In a comparison with another node they are records newer than `grace_hours`.";
     not_yet_in_list: "Le righe «in viaggio» sono di consegne non concluse al momento dell'elenco, o concluse dopo: le dirà un \
                       elenco più recente.",
         "Rows on their way are of deliveries that were not finished at the moment of the list, or were finished later: a \

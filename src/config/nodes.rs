@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::Config;
 use crate::discrepancy::SOURCES;
+use crate::flow::reconcile::nodes::wire::MOST_BODIES;
 
 /// Another node, a Province's or an observatory's, with which this one compares what both hold.
 #[derive(Debug, Clone, Deserialize)]
@@ -79,6 +80,8 @@ pub(super) fn problem(config: &Config) -> Option<(Vec<&str>, String)> {
             "this is the name of the comparison of the sources: give it another"
         } else if node.bodies.is_empty() != node.everything {
             "write the tax codes of the bodies whose records are compared, `bodies = [\"…\"]`, or `everything = true`"
+        } else if node.bodies.len() > MOST_BODIES || node.bodies.iter().any(|body| body.is_person()) {
+            "write in bodies the tax codes of bodies, at most a thousand of them"
         } else if node.pdnd.is_some() == node.oauth.is_some() {
             "say in [nodes.NAME.oauth] or in [nodes.NAME.pdnd], and not in both, how we prove there who we are"
         } else {

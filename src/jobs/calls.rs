@@ -171,6 +171,8 @@ pub fn start(store: &Arc<dyn Store>, tally: Arc<Tally>) -> Counting {
         // Once for what waited, once for what was counted meanwhile.
         writing.write_or_tell().await;
         writing.write_or_tell().await;
+        // What came while nothing could be written is lost with the rest, and told with it.
+        writing.take();
         let lost: u64 = writing.waiting.iter().flat_map(|batch| &batch.counts).map(|count| count.requests).sum();
         if lost > 0 {
             tracing::error!(calls = lost, "calls with vouchers that were counted could not be written");

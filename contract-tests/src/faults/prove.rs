@@ -74,15 +74,15 @@ pub struct Proof {
 /// Plants each bug, or one of them by its name, and looks whether it is found.
 pub fn prove(plan: &Plan, only: Option<&str>, say: &(dyn Fn(&str) + Sync)) -> Result<Vec<Proof>> {
     let is_wanted = |bug: &str| only.is_none_or(|only| bug.split(':').next() == Some(only));
-    let in_the_program = IN_THE_PROGRAM.iter().chain(BETWEEN_PROCESSES).map(|(bug, ..)| *bug);
+    let between = if plan.database == Database::Postgres { BETWEEN_PROCESSES } else { &[] };
+    let in_the_program = IN_THE_PROGRAM.iter().chain(between).map(|(bug, ..)| *bug);
     let mut known = in_the_program.chain(IN_THE_DATABASE.iter().map(|(bug, ..)| *bug));
-    ensure!(known.any(is_wanted), "there is no bug {}", only.unwrap_or_default());
+    ensure!(known.any(is_wanted), "there is no bug {} on this database", only.unwrap_or_default());
     let mut proofs = Vec::new();
     let mut told = |bug: &'static str, found: Option<String>| {
         say(&format!("{bug}: {}", found.as_deref().unwrap_or("NOT FOUND")));
         proofs.push(Proof { bug, found });
     };
-    let between = if plan.database == Database::Postgres { BETWEEN_PROCESSES } else { &[] };
     for (bug, fault, inject, invariant) in IN_THE_PROGRAM.iter().chain(between).filter(|(bug, ..)| is_wanted(bug)) {
         let planted = Plan { planted: Some(bug), ..plan.clone() };
         let found = match inject(&planted)? {

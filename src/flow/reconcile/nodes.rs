@@ -20,7 +20,7 @@ use serde_json::Value;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use self::holdings::{Holdings, HoldingsError, name_of};
+use self::holdings::{Holdings, HoldingsError, MOST, name_of};
 use self::remote::RemoteNode;
 use self::row::row_of;
 use self::wire::{About, MOST_KEYS, TheirRecord};
@@ -41,8 +41,8 @@ pub type Nodes = BTreeMap<String, RemoteNode>;
 
 /// The longest that a comparison may last: no session of the other node lasts longer.
 const LONGEST: Duration = Duration::from_mins(55);
-/// Fields of a record of theirs, at most: no kind has nearly as many.
-const MOST_FIELDS: usize = 2_000;
+/// Fields of a record of theirs, at most: an award with four thousand parties has fewer.
+const MOST_FIELDS: usize = 20_000;
 
 /// Why a comparison ended before its end.
 enum Ended {
@@ -50,6 +50,8 @@ enum Ended {
     There(AdapterError),
     /// Our own database.
     Here(FlowError),
+    /// There are more records than are compared at a time.
+    TooMany,
 }
 
 impl From<AdapterError> for Ended {
@@ -74,7 +76,10 @@ impl From<HoldingsError> for Ended {
     fn from(error: HoldingsError) -> Self {
         match error {
             HoldingsError::Storage(error) => error.into(),
-            problem => Self::There(AdapterError::new(ErrorKind::Local, "read our own records").caused_by(problem)),
+            HoldingsError::TooMany => Self::TooMany,
+            problem @ HoldingsError::Interrupted => {
+                Self::There(AdapterError::new(ErrorKind::Local, "read our own records").caused_by(problem))
+            }
         }
     }
 }
@@ -91,6 +96,7 @@ pub async fn reconcile_node(flow: &Flow, name: &str, node: &RemoteNode) -> Resul
         let incomplete_because = match compared.unwrap_or_else(|_| Err(too_long().into())) {
             Ok(incomplete_because) => incomplete_because,
             Err(Ended::Here(error)) => return Err(error),
+            Err(Ended::TooMany) => Some(why::TOO_MANY.to_owned()),
             Err(Ended::There(error)) => {
                 tracing::warn!(node = name, error = chain(&error), "the other node was not compared to its end");
                 Some(why::unread(&error))
@@ -152,6 +158,9 @@ async fn compare_in(
     };
     let mut incomplete_because = node.not_told(&about.scope)?;
     let theirs = about.records.ok_or_else(|| not_understood("it does not say how many records it has"))?;
+    if theirs > MOST as u64 {
+        return Err(not_understood("it has more records than are compared at a time").into());
+    }
     let scope = about.scope.scope();
     let ours = Holdings::of(flow.store.as_ref(), &scope, session.salt).await?;
     let found = tell_each_other(node, about, &ours).await?;
@@ -178,13 +187,9 @@ async fn compare_in(
         ReconciliationCounts { expected: same, observed: same, equal: same, ..ReconciliationCounts::default() },
         Vec::new(),
     );
-    let judge = Judge { flow, name, scope: &scope, ours: &ours, fresh_since: before(session.asked, node.grace()) };
+    let (asked, fresh_since) = (session.asked, before(session.asked, node.grace()));
+    let judge = Judge { flow, name, scope: &scope, ours: &ours, asked, fresh_since };
     let mut all_are_given = true;
-    for keys in only_ours.chunks(MOST_KEYS) {
-        for key in keys {
-            all_are_given &= judge.note(*key, None, notebook).await?;
-        }
-    }
     for keys in found.different.chunks(MOST_KEYS).chain(only_theirs.chunks(MOST_KEYS)) {
         let given = node.records(&about.comparison_id, keys).await?.into_iter();
         let given: HashMap<_, _> = given.filter_map(|one| Some((wire::number(&one.hash)?, one.record))).collect();
@@ -194,9 +199,13 @@ async fn compare_in(
             let record = record.filter(|record| session.salt.key(&record.unit) == *key);
             all_are_given &= match record {
                 Some(record) => judge.note(*key, Some(&record), notebook).await?,
-                None => false,
+                None => not_given(notebook),
             };
         }
+    }
+    // Of these nothing is asked there, which may take longer than a session that is silent lasts.
+    for key in only_ours {
+        all_are_given &= judge.note(*key, None, notebook).await?;
     }
     if !all_are_given {
         incomplete_because.get_or_insert_with(|| why::NOT_GIVEN.to_owned());
@@ -204,10 +213,18 @@ async fn compare_in(
     Ok(incomplete_because)
 }
 
+/// A key that was listed and not given.
+fn not_given(notebook: &mut Notebook<'_>) -> bool {
+    let counts = ReconciliationCounts { observed: 1, not_read: 1, ..ReconciliationCounts::default() };
+    notebook.add(counts, Vec::new());
+    false
+}
+
 /// Messages go to and fro until both sides know everything.
 async fn tell_each_other(node: &RemoteNode, about: &About, ours: &Holdings) -> Result<Outcome, Ended> {
     let attempted = "compare with the other node";
-    let mut session = Reconciler::new(ours.index(), &Completeness::Complete, SessionLimits::default());
+    let limits = SessionLimits { claims: MOST, ..SessionLimits::default() };
+    let mut session = Reconciler::new(ours.index(), &Completeness::Complete, limits);
     let mut message = session.initiate();
     while let Some(answer) = node.tell(&about.comparison_id, &message).await? {
         // Up to a mebibyte of questions: not on a thread that others wait for.
@@ -273,6 +290,7 @@ struct Judge<'a> {
     name: &'a str,
     scope: &'a Scope,
     ours: &'a Holdings,
+    asked: UtcInstant,
     fresh_since: UtcInstant,
 }
 
@@ -287,11 +305,13 @@ impl Judge<'_> {
         };
         let mine = ours.as_ref().and_then(|version| Some((version, item(version)?)));
         if record.is_some() && mine.is_none() {
-            return Ok(false);
+            return Ok(not_given(notebook));
         }
         let unit = mine.as_ref().map(|(_, item)| name_of(item.kind, &item.key));
         let Some(unit) = unit.or_else(|| theirs.map(|record| record.unit.clone())) else { return Ok(false) };
-        let stored = mine.iter().map(|(version, _)| version.stored_at).chain(theirs.map(|record| record.stored_at));
+        // Whoever says that he stored it tomorrow is believed as far as now.
+        let theirs_at = theirs.map(|record| record.stored_at).filter(|at| *at <= self.asked);
+        let stored = mine.iter().map(|(version, _)| version.stored_at).chain(theirs_at);
         if stored.max().is_some_and(|at| at > self.fresh_since) {
             let (expected, observed) = (u64::from(mine.is_some()), u64::from(theirs.is_some()));
             notebook.add(

@@ -23,6 +23,10 @@ pub(super) const CHANGED: &str =
 /// It lists a unit and does not give it.
 pub(super) const NOT_GIVEN: &str = "il sistema elenca un contenuto che poi non consegna";
 
+/// More records than one comparison holds.
+pub(super) const TOO_MANY: &str =
+    "più di un milione di record: si confrontino meno enti alla volta (`bodies` del nodo)";
+
 /// It says itself that it does not know everything.
 pub(super) const INTERRUPTED_THERE: &str = "l'altro nodo dice di non conoscere tutto ciò che dovrebbe tenere";
 

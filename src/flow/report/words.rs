@@ -181,7 +181,10 @@ pub fn filter(name: &str) -> &str {
 /// Why a row was not compared, from its code.
 pub fn skipped(code: &str, language: Language) -> &str {
     match code {
-        "on_its_way" => language.of("consegna ancora in viaggio", "delivery still on its way"),
+        "on_its_way" => language.of(
+            "ancora in viaggio, o più recente del tempo di attesa",
+            "still on its way, or newer than the grace time",
+        ),
         "stopped" => language.of("consegna rifiutata o ferma", "delivery refused or standing aside"),
         "masked" => language.of("valore oscurato dalla fonte", "value masked by the source"),
         "too_early" => language.of("dentro il tempo di attesa della fonte", "inside the grace time of the source"),

@@ -6,7 +6,7 @@
 
 mod sessions;
 
-use std::sync::Arc;
+use std::sync::{Arc, TryLockError};
 use std::time::Duration;
 
 use axum::Extension;
@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use tokio::task::spawn_blocking;
 
 pub(super) use self::sessions::Comparisons;
-use self::sessions::{IDLE, MOST, Ready, Session};
+use self::sessions::{MOST, Ready, Session};
 use super::Api;
 use super::caller::Caller;
 use super::problem::{Code, Problem};
@@ -35,6 +35,8 @@ use crate::flow::reconcile::nodes::wire::{
 
 /// Seconds after which it is worth asking again.
 const SOON: u64 = 1;
+/// Between two looks whether a session has ended.
+const LOOK_EVERY: Duration = Duration::from_mins(1);
 
 pub(super) async fn open(
     State(api): State<Arc<Api>>,
@@ -91,8 +93,15 @@ async fn make_ready(api: Arc<Api>, id: String, session: Arc<Session>, salt: Salt
         tracing::error!(error = chain(error), partner = session.partner, "a comparison is not made ready");
     });
     session.is_made(made.ok().map(Ready::of));
-    while api.comparisons.keeps(&id, api.clock.now()) {
-        tokio::time::sleep(IDLE + Duration::from_secs(1)).await;
+    // Nothing is held for a session that only waits to be forgotten.
+    let api = Arc::downgrade(&api);
+    drop(session);
+    while let Some(api) = api.upgrade() {
+        if !api.comparisons.keeps(&id, api.clock.now()) {
+            return;
+        }
+        drop(api);
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
@@ -134,7 +143,10 @@ pub(super) async fn message(
     // Up to a mebibyte of questions: not on a thread that others wait for.
     let answered = spawn_blocking(move || {
         // One message at a time: whoever sends two at once asks again.
-        let mut reconciler = ready.reconciler.try_lock().map_err(|_| Problem::from(Code::UnderWay).after(SOON))?;
+        let mut reconciler = ready.reconciler.try_lock().map_err(|taken| match taken {
+            TryLockError::WouldBlock => Problem::from(Code::UnderWay).after(SOON),
+            TryLockError::Poisoned(_) => Code::Failed.into(),
+        })?;
         reconciler.respond(&body).map_err(|refused| {
             tracing::info!(%refused, "a message of a comparison was refused");
             Problem::from(Code::Malformed).at("body", "non è un messaggio di questo confronto")

@@ -51,5 +51,6 @@ pub async fn calls_of(path: impl AsRef<Path>, day: CalendarDate) -> Result<Vec<C
         connection.close().await?;
         counts
     };
-    counts.await.map_err(|trouble: Trouble| trouble.during(calls::ATTEMPTED))
+    open::check(path).await?;
+    counts.await.map_err(|trouble: Trouble| trouble.on_opening(calls::ATTEMPTED))
 }

@@ -13,7 +13,7 @@ use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions as _, Row as _};
+use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 
 use crate::storage::StorageError;
 use crate::storage::migrations;
@@ -179,6 +179,14 @@ async fn check_owner(connection: &mut SqliteConnection) -> Result<(), StorageErr
         and not exists (select 1 from sqlite_schema where type = 'table' and name = '_sqlx_migrations')";
     let theirs: Option<String> = sqlx::query_scalar(THEIRS).fetch_one(connection).await.map_err(unusable)?;
     theirs.map_or(Ok(()), |table| Err(migrations::of_another_program(&table)))
+}
+
+/// Whether a file is one of ours, without changing it.
+pub(super) async fn check(path: &Path) -> Result<(), StorageError> {
+    let mut connection = reading(path).connect().await.map_err(unusable)?;
+    let checked = check_owner(&mut connection).await;
+    connection.close().await.map_err(unusable)?;
+    checked
 }
 
 async fn migrate(connection: &mut SqliteConnection) -> Result<(), StorageError> {

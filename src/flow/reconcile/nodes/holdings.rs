@@ -72,7 +72,8 @@ impl Holdings {
             });
             let read: Vec<Candidate> = read.await.map_err(|_| HoldingsError::Interrupted)?;
             candidates.extend(read);
-            if candidates.len() > MOST {
+            // Several sources may speak of one thing: what counts is known at the end.
+            if candidates.len() > 2 * MOST {
                 return Err(HoldingsError::TooMany);
             }
             if !page.has_more {
@@ -89,6 +90,9 @@ impl Holdings {
         candidates.dedup_by_key(|one| one.record);
         candidates.sort_unstable();
         candidates.dedup_by_key(|one| one.key);
+        if candidates.len() > MOST {
+            return Err(HoldingsError::TooMany);
+        }
         let records = candidates.iter().map(|one| (one.key, RecordId(one.record))).collect();
         let pairs = candidates.into_iter().map(|one| Pair { key: one.key, row: one.row }).collect();
         let index = Index::of_pairs(salt, pairs).map_err(|_| HoldingsError::Interrupted)?;

@@ -62,7 +62,16 @@ impl RemoteNode {
         let opening = Opening { form: FORM, salt: written(salt), bodies: self.bodies.clone() };
         // Numbers and texts: this always has a JSON form.
         let body = serde_json::to_vec(&opening).unwrap_or_default();
-        let mut about = self.about(|| self.client.request(Method::POST, &PATH, &[]).json_body(body.clone())).await?;
+        let about = self.about(|| self.client.request(Method::POST, &PATH, &[]).json_body(body.clone())).await?;
+        let id = about.comparison_id.clone();
+        let ready = self.ready(about).await;
+        if ready.is_err() {
+            self.close(&id).await;
+        }
+        ready
+    }
+
+    async fn ready(&self, mut about: About) -> Result<About, AdapterError> {
         let mut pause = FIRST_LOOK;
         for _ in 0..LOOKS {
             match about.status {

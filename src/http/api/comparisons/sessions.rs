@@ -20,7 +20,7 @@ use crate::flow::reconcile::nodes::wire::{About, Status, Told, hexadecimal};
 /// Sessions at a time: each may hold an index of a million records, 65 MB.
 pub(super) const MOST: usize = 4;
 /// A session about which nobody asks for so long is forgotten, and every one after its life.
-pub(super) const IDLE: Duration = Duration::from_mins(10);
+const IDLE: Duration = Duration::from_mins(10);
 const LIFE: Duration = Duration::from_hours(1);
 
 /// The sessions.
@@ -102,7 +102,6 @@ impl Comparisons {
     }
 
     pub(super) fn forget(&self, id: &str) {
-        prune(&mut self.locked(), |_| true);
         if let Some(session) = self.locked().remove(id) {
             session.end();
         }
