@@ -366,7 +366,9 @@ fn other_nodes(config: &Config) -> Result<Nodes, NodeError> {
                 Some(key) => config.lines.place_named(&["nodes", name, key], &source.problem),
                 None => config.lines.place(&["nodes", name, "address"]),
             };
-            NodeError::OtherNode { node: name.clone(), source }.at(place)
+            // The name that it has among the settings of a system.
+            let problem = source.problem.replace("base_url", "address");
+            NodeError::OtherNode { node: name.clone(), source: SettingsError { problem, ..source } }.at(place)
         })?;
         Ok((name.clone(), remote))
     });

@@ -57,6 +57,14 @@ pub(super) async fn run(
     listing: Option<&Listing>,
     output: &Output,
 ) -> anyhow::Result<Exit> {
+    let is_for_systems = arguments.repair || listing.is_some() || arguments.expected.is_some();
+    if let Some(name) = arguments.system.as_ref().filter(|name| is_for_systems && node.flow.nodes.contains_key(*name)) {
+        let problem = format!(
+            "`{name}` is another node: nothing is repaired there from here, and lists are for systems; take --repair, \
+             --inventory or --expected away"
+        );
+        return Err(Misused(problem).into());
+    }
     if let (Some(file), Some(name)) = (&arguments.expected, &arguments.system) {
         let written = expected::write(&node, name, file, output).await;
         node.close().await;
@@ -66,11 +74,6 @@ pub(super) async fn run(
         Some(system) => vec![system.clone()],
         None => comparisons(&node.flow),
     };
-    let is_other_node = |name: &&String| node.flow.nodes.contains_key(*name);
-    if let Some(name) = names.iter().find(is_other_node).filter(|_| arguments.repair && arguments.system.is_some()) {
-        let problem = format!("`{name}` is another node, where nothing is repaired from here: take --repair away");
-        return Err(Misused(problem).into());
-    }
     let results = if let (Some(listing), Some(name)) = (listing, &arguments.system) {
         vec![cycle::compare_listed(&node, name, listing, output).await?]
     } else if arguments.repair {

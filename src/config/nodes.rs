@@ -78,6 +78,8 @@ pub(super) fn problem(config: &Config) -> Option<(Vec<&str>, String)> {
             "a system has this name: comparisons are known by name, give one another"
         } else if name == SOURCES {
             "this is the name of the comparison of the sources: give it another"
+        } else if node.everything && !node.bodies.is_empty() {
+            "everything = true together with bodies: take one of them away"
         } else if node.bodies.is_empty() != node.everything {
             "write the tax codes of the bodies whose records are compared, `bodies = [\"…\"]`, or `everything = true`"
         } else if node.bodies.len() > MOST_BODIES || node.bodies.iter().any(|body| body.is_person()) {

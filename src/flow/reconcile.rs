@@ -223,6 +223,11 @@ pub async fn compare(flow: &Flow, comparison: &str, repair: bool) -> Result<Reco
     }
     match flow.nodes.get(comparison) {
         Some(node) => nodes::reconcile_node(flow, comparison, node).await,
+        None if !flow.systems.contains_key(comparison) => {
+            let known = flow.systems.keys().chain(flow.nodes.keys()).map(String::as_str).chain([SOURCES]);
+            let (system, known) = (comparison.to_owned(), known.collect::<Vec<_>>().join(", "));
+            Err(FlowError::UnknownSystem { system, known })
+        }
         None => reconcile(flow, comparison, repair).await,
     }
 }

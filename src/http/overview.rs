@@ -22,6 +22,8 @@ struct Page {
     tiles: Vec<Tile>,
     records: Vec<(&'static str, String)>,
     targets: Vec<Target>,
+    /// Other nodes, with which this one compares what both hold.
+    nodes: Vec<OtherNode>,
     /// The comparison of the sources with each other.
     between_sources: Option<Comparison>,
     standing: String,
@@ -69,6 +71,11 @@ struct Target {
     /// Why nothing is sent to it now, when it is so.
     stopped: Option<String>,
     states: Vec<(&'static str, String)>,
+    comparison: Option<Comparison>,
+}
+
+struct OtherNode {
+    name: String,
     comparison: Option<Comparison>,
 }
 
@@ -159,6 +166,7 @@ pub(super) fn page(facts: &Overview, beside: &Beside, flow: &Flow) -> Result<Str
         tiles,
         records: facts.records.iter().map(|(kind, count)| (kind_title(kind), number(*count))).collect(),
         targets: targets(facts, flow),
+        nodes: other_nodes(facts, flow),
         between_sources: facts.reconciliations.iter().find(|result| result.target == SOURCES).map(comparison),
         standing: sum,
         refused: refused.iter().map(self::refused).collect(),
@@ -233,6 +241,11 @@ fn targets(facts: &Overview, flow: &Flow) -> Vec<Target> {
             Target { name: name.clone(), is_assumed, is_observed, stopped, states, comparison }
         })
         .collect()
+}
+
+fn other_nodes(facts: &Overview, flow: &Flow) -> Vec<OtherNode> {
+    let last = |name: &String| facts.reconciliations.iter().find(|result| result.target == *name).map(comparison);
+    flow.nodes.keys().map(|name| OtherNode { name: name.clone(), comparison: last(name) }).collect()
 }
 
 fn comparison(result: &ReconciliationView) -> Comparison {

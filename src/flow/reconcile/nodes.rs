@@ -98,7 +98,7 @@ pub async fn reconcile_node(flow: &Flow, name: &str, node: &RemoteNode) -> Resul
             Err(Ended::Here(error)) => return Err(error),
             Err(Ended::TooMany) => Some(why::TOO_MANY.to_owned()),
             Err(Ended::There(error)) => {
-                tracing::warn!(node = name, error = chain(&error), "the other node was not compared to its end");
+                tracing::error!(node = name, error = chain(&error), "the other node was not compared to its end");
                 Some(why::unread(&error))
             }
         };

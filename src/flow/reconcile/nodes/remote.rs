@@ -126,18 +126,19 @@ impl RemoteNode {
     /// An answer with one of these statuses. Nothing that is asked changes anything there, so that it is
     /// asked again where the node only asks for a pause.
     async fn ask(&self, request: impl Fn() -> Request, expected: &[u16]) -> Result<Answer, AdapterError> {
-        for _ in 0..PAUSES {
+        let mut pauses = 0;
+        loop {
             let answer = self.client.exchange(request()).await?;
             if expected.contains(&answer.status) {
                 return Ok(answer);
             }
-            let pause = answer.retry_after.filter(|pause| *pause <= LONGEST_PAUSE);
+            let pause = answer.retry_after.filter(|pause| *pause <= LONGEST_PAUSE && pauses < PAUSES);
+            pauses += 1;
             match pause.filter(|_| matches!(answer.status, 429 | 503)) {
                 Some(pause) => tokio::time::sleep(pause).await,
                 None => return Err(error_of(&answer)),
             }
         }
-        Err(AdapterError::new(ErrorKind::RateLimited, "ask the other node"))
     }
 }
 
