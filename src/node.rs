@@ -25,7 +25,7 @@ use crate::flow::route::ownership::{Order, Ownership};
 use crate::flow::{Flow, FlowError, Systems, route};
 use crate::jobs::calls::{self, Counting, Tally};
 use crate::jobs::sweeper::{self, Sweeper, SweeperSettings};
-use crate::jobs::{self, Workers};
+use crate::jobs::{self, Workers, signals};
 use crate::pressure::{IntakeGate, free_space_of};
 use crate::storage::calls::CallCount;
 use crate::storage::{StorageError, Store, log_head};
@@ -247,7 +247,8 @@ impl Node {
             Some(_) => Box::new(|| Ok(u64::MAX)),
         };
         let filters = config.systems.iter().map(|(name, system)| (name.clone(), system.deliver.clone())).collect();
-        let limits = config.systems.iter().map(|(name, system)| (name.clone(), system.limits)).collect();
+        let limits = config.systems.iter().map(|(name, system)| (name.clone(), system.limits));
+        let limits = limits.chain(config.signal_hub.iter().map(signals::limits)).collect();
         let flow = Flow {
             store,
             systems,

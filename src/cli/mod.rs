@@ -18,6 +18,7 @@ mod reconcile;
 mod report;
 mod discrepancies;
 mod serve;
+mod signals;
 mod simulate;
 mod sync;
 mod table;
@@ -109,6 +110,8 @@ enum Command {
     /// Show which partners were told of changes, and tell again whom nobody told any more
     #[command(subcommand)]
     Webhooks(webhooks::Command),
+    /// Show how it stands with Signal Hub: what was told there, and what was heard
+    Signals,
     /// Recompute the audit chain, or show its head
     #[command(subcommand)]
     Audit(audit::Command),
@@ -191,6 +194,7 @@ async fn run(parts: &Parts, arguments: &Arguments, output: &Output) -> anyhow::R
             parked::discard(open_store(parts, arguments).await?, discard, output).await
         }
         Command::Webhooks(command) => webhooks::run(open_store(parts, arguments).await?, command, output).await,
+        Command::Signals => signals::run(open_store(parts, arguments).await?, output).await,
         Command::Audit(audit) => audit::run(open_store(parts, arguments).await?, audit, output).await,
     }
 }

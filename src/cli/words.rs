@@ -27,6 +27,10 @@ words! {
     told_again: "Si riprende dall'avviso che non ha preso.", "He is told again, from the message that he did not take.";
     was_not_stopped: "Nessun avviso sospeso a quel nome: niente è cambiato.",
         "Nobody of that name was stopped: nothing has changed.";
+    signals: "Segnali (Signal Hub)", "Signals (Signal Hub)";
+    signals_of: "E-service o sistema", "E-service or system";
+    no_signals: "Nessun segnale finora: Signal Hub non è configurato, o il servizio non è mai partito da allora.",
+        "No signals so far: Signal Hub is not configured, or the daemon was never started since.";
     planted: "Discordanze piantate apposta, e trovate?", "Discrepancies planted on purpose: were they found?";
     what_happened: "Che cosa è successo", "What happened";
     found: "Trovata", "Found";

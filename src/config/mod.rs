@@ -51,10 +51,12 @@ pub enum ConfigError {
 pub mod exchange;
 pub mod nodes;
 pub mod reconciliation;
+pub mod signal_hub;
 
 pub use exchange::ExchangeConfig;
 pub use nodes::NodeConfig;
 pub use reconciliation::ReconciliationConfig;
+pub use signal_hub::SignalHubConfig;
 pub use storage::StorageConfig;
 
 /// The whole configuration.
@@ -92,6 +94,9 @@ pub struct Config {
     /// The clients of the national platform, by name.
     #[serde(default)]
     pub pdnd: BTreeMap<String, kit::pdnd::settings::Connection>,
+    /// Changes told to others, and heard of, through Signal Hub.
+    #[serde(default)]
+    pub signal_hub: Option<SignalHubConfig>,
     /// The folder of the configuration file.
     #[serde(skip)]
     pub folder: PathBuf,
@@ -198,6 +203,9 @@ impl Config {
         config.exchange.in_folder(folder);
         config.nodes.values_mut().for_each(|node| node.in_folder(folder));
         if let Some((keys, problem)) = nodes::problem(&config) {
+            return Err(config.lines.at(&keys, &problem));
+        }
+        if let Some((keys, problem)) = signal_hub::problem(&config) {
             return Err(config.lines.at(&keys, &problem));
         }
         let systems: Vec<&str> = config.systems.keys().map(String::as_str).collect();

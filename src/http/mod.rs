@@ -14,6 +14,7 @@ mod notice;
 mod reasons;
 mod server;
 mod told;
+mod signalled;
 mod withheld;
 mod words;
 
@@ -22,6 +23,7 @@ pub(crate) use reasons::{aside, code, document, refused, set_aside, waiting};
 pub use reconciliation::reconciliation;
 pub use report_form::{Format, report_form};
 pub use server::Pages;
+pub(crate) use signalled::{SignalState, heard, signalled};
 pub(crate) use told::told;
 pub(crate) use withheld::withheld_title;
 pub(crate) use words::state;
@@ -96,6 +98,7 @@ async fn overview_page(State(flow): State<Arc<Flow>>) -> Response {
         let store = flow.store.as_ref();
         let beside = overview::Beside {
             partners: store.webhooks(None).await?,
+            signals: (store.all_signalling().await?, store.listening(None).await?),
             refused: refused_documents(store).await?,
             standing: standing(store, &ItemFilter::default()).await?,
             hold: flow.hold().await?,

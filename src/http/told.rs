@@ -48,13 +48,19 @@ pub(crate) fn told(state: &WebhookState, language: Language) -> String {
     }
 }
 
-fn italian_reason(code: &str) -> String {
+/// Why somebody who was asked did not answer as he should.
+pub(super) fn italian_reason(code: &str) -> String {
     let reason = match code {
         "secret_unusable" => "il segreto con cui si firma non si legge",
         "address_refused" => "il suo indirizzo porta a una rete privata, e la configurazione non lo ammette",
         "unreachable" => "il suo indirizzo non è raggiungibile",
         "timeout" => "non risponde in tempo",
         "broken" => "la connessione si interrompe prima della risposta",
+        "rate_limited" => "dice di aspettare",
+        "unavailable" => "non è disponibile ora",
+        "authentication" => "le credenziali non sono accettate",
+        "permission" => "le credenziali non lo permettono",
+        "not_understood" => "risponde in un modo che non si capisce",
         _ => match code.strip_prefix("status_") {
             Some(status) => return format!("ha risposto {status}"),
             None => "l'invio non riesce",

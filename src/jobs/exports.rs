@@ -107,7 +107,7 @@ pub fn start(flow: &Flow, partners: Partners) -> Exports {
     let maker = Maker { flow: flow.clone(), partners };
     let task = tokio::spawn(async move {
         // Also where nobody may export any more: what was made before is forgotten all the same.
-        let both = || async {
+        let both = |_| async {
             tokio::join!(maker.make_all(), maker.tell_all());
         };
         do_in_turn(&maker.flow, NAME, stopped, both).await;

@@ -10,6 +10,7 @@ pub mod gate;
 pub mod schedule;
 pub mod sweeper;
 pub mod webhooks;
+pub mod signals;
 pub mod exports;
 pub mod calls;
 mod signed;

@@ -12,7 +12,7 @@ use crate::flow::Flow;
 use crate::storage::Turn;
 
 /// How long a turn holds without being held anew: whoever falls silent is replaced after it.
-const TURN: Duration = Duration::from_secs(24);
+pub(super) const TURN: Duration = Duration::from_secs(24);
 /// Between two looks at whose turn it is.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -22,7 +22,7 @@ pub(super) async fn do_in_turn<F: Future<Output = ()>>(
     flow: &Flow,
     name: &'static str,
     mut stopped: watch::Receiver<bool>,
-    act: impl Fn() -> F,
+    act: impl Fn(Turn) -> F,
 ) {
     let ours: Mutex<Option<Turn>> = Mutex::default();
     let remember = |turn: Option<Turn>| *ours.lock().unwrap_or_else(PoisonError::into_inner) = turn;
@@ -33,7 +33,7 @@ pub(super) async fn do_in_turn<F: Future<Output = ()>>(
                 Ok(Some(turn)) => {
                     remember(Some(turn.clone()));
                     tokio::select! {
-                        () = act() => {}
+                        () = act(turn.clone()) => {}
                         () = until_lost(flow, &turn) => {
                             tracing::warn!(turn = name, "another process has taken the turn: leaving the work to it");
                             remember(None);

@@ -80,7 +80,7 @@ pub fn start(flow: &Flow, hooks: Hooks) -> Webhooks {
     let teller = Teller { flow: flow.clone() };
     let task = tokio::spawn(async move {
         if !hooks.0.is_empty() {
-            do_in_turn(&teller.flow, NAME, stopped, || teller.tell(&hooks.0)).await;
+            do_in_turn(&teller.flow, NAME, stopped, |_| teller.tell(&hooks.0)).await;
         }
     });
     Webhooks { stop, task }

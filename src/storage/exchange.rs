@@ -25,6 +25,17 @@ pub struct Scope {
     pub units: Vec<String>,
 }
 
+impl Scope {
+    /// What this one or the other may see.
+    #[must_use]
+    pub fn or(mut self, other: Self) -> Self {
+        self.everything |= other.everything;
+        self.bodies.extend(other.bodies);
+        self.units.extend(other.units);
+        self
+    }
+}
+
 /// A place in the order in which versions were committed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Position {

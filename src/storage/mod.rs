@@ -16,6 +16,7 @@ pub mod families;
 pub mod chain;
 pub mod exchange;
 pub mod webhooks;
+pub mod signals;
 pub mod exports;
 pub mod calls;
 pub mod postgres;
@@ -37,6 +38,7 @@ pub use families::{Families, Family, Repeated, SourceState, Things};
 pub use item_filter::{CauseFilter, FieldFilter, ItemFilter, NewIn, NotAFilter, StateFilter};
 pub use model::*;
 pub use parked::{Decided, Decisions, KeptRecord, ParkedFilter, ParkedId, ParkedItem, ParkedKind, Person, Replay};
+pub use signals::Signals;
 pub use sql::SqlStore;
 pub use webhooks::Webhooks;
 pub use work_items::{
@@ -286,6 +288,7 @@ pub trait Store:
     + AuditChain
     + Exchange
     + Webhooks
+    + Signals
     + Exports
     + Calls
 {

@@ -12,4 +12,5 @@ pub mod ocds;
 pub mod territory;
 pub mod export;
 pub mod webhook;
+pub mod signal;
 pub(crate) mod cursor;

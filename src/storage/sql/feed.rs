@@ -7,7 +7,7 @@
 
 use canonical::Kind;
 
-use super::connection::{Connection, Row, query, query_scalar};
+use super::connection::{Connection, Query, Row, query, query_scalar};
 use super::rows::{instant, json, record};
 use super::trouble::Trouble;
 use crate::storage::RecordId;
@@ -119,12 +119,24 @@ pub(super) fn version(row: &Row) -> Result<StoredVersion, Trouble> {
     })
 }
 
+/// A position that stands in two columns: the version, and the first bytes of its digest.
+pub(super) fn position_in(row: &Row, column: usize) -> Result<Position, Trouble> {
+    let anchor = <[u8; 4]>::try_from(row.try_get::<&[u8]>(column + 1)?);
+    let anchor = anchor.map_err(|_| Trouble::Damaged("the mark of a position has another length".to_owned()))?;
+    Ok(Position { version: row.try_get(column)?, anchor })
+}
+
+/// The same, on its way into a statement.
+pub(super) fn at_place(asked: Query<'_>, position: Position) -> Query<'_> {
+    asked.bind(position.version).bind(position.anchor.to_vec())
+}
+
 /// The highest version that is committed.
-async fn watermark(connection: &mut Connection) -> Result<i64, Trouble> {
+pub(super) async fn watermark(connection: &mut Connection) -> Result<i64, Trouble> {
     Ok(query_scalar("select coalesce(max(id), 0) from record_version").fetch_one(connection).await?)
 }
 
-async fn position(connection: &mut Connection, version: i64) -> Result<Position, Trouble> {
+pub(super) async fn position(connection: &mut Connection, version: i64) -> Result<Position, Trouble> {
     let digest: Option<Vec<u8>> = query_scalar("select digest from record_version where id = $1")
         .bind(version)
         .fetch_optional(connection)
@@ -139,7 +151,7 @@ pub(super) async fn feed_end(connection: &mut Connection) -> Result<Position, Tr
 }
 
 /// Whether what stands at a position is what stood there when it was given.
-async fn stands(connection: &mut Connection, after: Position) -> Result<bool, Trouble> {
+pub(super) async fn stands(connection: &mut Connection, after: Position) -> Result<bool, Trouble> {
     // A version that never was has no digest, and would stand for any cursor without one.
     let is_there = after.version <= watermark(connection).await?;
     Ok(after.version == 0 || (is_there && position(connection, after.version).await? == after))

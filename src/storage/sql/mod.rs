@@ -36,6 +36,7 @@ mod trace;
 mod feed;
 mod exchange;
 mod webhooks;
+mod signals;
 mod exports;
 pub(in crate::storage) mod calls;
 mod parked;

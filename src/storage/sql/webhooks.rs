@@ -6,8 +6,9 @@ use futures_util::FutureExt as _;
 
 use super::SqlStore;
 use super::audit::Entry;
-use super::connection::{Connection, Query, Row, query, query_scalar};
+use super::connection::{Connection, Row, query, query_scalar};
 use super::desk::Desk;
+use super::feed::{at_place, position_in};
 use super::rows::{instant, optional_instant};
 use super::trouble::Trouble;
 use crate::storage::exchange::Position;
@@ -175,22 +176,12 @@ fn entry(kind: &'static str, partner: &str, detail: &serde_json::Value) -> Entry
     Entry::new(kind, format!("partner/{partner}"), detail.to_string())
 }
 
-fn at_place(asked: Query<'_>, position: Position) -> Query<'_> {
-    asked.bind(position.version).bind(position.anchor.to_vec())
-}
-
-fn position(row: &Row, column: usize) -> Result<Position, Trouble> {
-    let anchor = <[u8; 4]>::try_from(row.try_get::<&[u8]>(column + 1)?);
-    let anchor = anchor.map_err(|_| Trouble::Damaged("the mark of a position has another length".to_owned()))?;
-    Ok(Position { version: row.try_get(column)?, anchor })
-}
-
 fn state(row: &Row) -> Result<WebhookState, Trouble> {
     let message = match row.try_get::<Option<String>>(3)? {
         None => None,
         Some(id) => Some(WebhookMessage {
             id,
-            until: position(row, 4)?,
+            until: position_in(row, 4)?,
             body: row.try_get(6)?,
             made_at: instant(row.try_get(7)?)?,
             attempts: row.try_get(8)?,
@@ -202,7 +193,7 @@ fn state(row: &Row) -> Result<WebhookState, Trouble> {
     let why = row.try_get::<Option<&str>>(14)?.and_then(WebhookStop::from_code);
     Ok(WebhookState {
         partner: row.try_get(0)?,
-        told: position(row, 1)?,
+        told: position_in(row, 1)?,
         message,
         taken_at: optional_instant(row.try_get(10)?)?,
         failed: failed_at.zip(row.try_get(12)?),

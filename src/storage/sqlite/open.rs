@@ -27,7 +27,10 @@ const READERS: u32 = 4;
 /// Older versions can corrupt a file in WAL mode.
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "ledger", include_str!("migrations/0001_ledger.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "ledger", include_str!("migrations/0001_ledger.sql")),
+    (2, "signals", include_str!("migrations/0002_signals.sql")),
+];
 
 pub(super) struct Opened {
     pub(super) desk: Desk,

@@ -1,0 +1,197 @@
+//! Signal Hub: whether the readers of our e-service are told of changes, and the systems of which we are
+//! told.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU16;
+
+use kit::pdnd::environment::Endpoints;
+use kit::pdnd::settings::Connection;
+use kit::pdnd::signal_hub::pseudonym::PseudonymRule;
+use serde::Deserialize;
+
+use super::Config;
+
+/// What the hub takes from one organisation in a second, by its documentation.
+const MOST_PER_SECOND: u16 = 25;
+
+/// Signal Hub.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SignalHubConfig {
+    /// The client of `[pdnd.NAME]` that speaks with the hub: a client of the platform's own services.
+    pub client: String,
+    /// Where the hub is, with its version, in place of the address of the client's environment. That of
+    /// the test environment is not published: it is told to whoever asks.
+    pub url: Option<String>,
+    /// Whether the readers of the e-service of `[exchange.pdnd]` are told of changes.
+    pub tell: bool,
+    /// Requests in a second, of both sides together; the hub takes 25 from an organisation.
+    pub requests_per_second: Option<NonZeroU16>,
+    /// What is heard of e-services of others, by the configured system that is behind each.
+    pub listen: BTreeMap<String, ListenConfig>,
+}
+
+/// An e-service whose signals are heard.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListenConfig {
+    /// The e-service.
+    pub eservice_id: String,
+    /// Seconds between two looks.
+    #[serde(default = "every_seconds")]
+    pub every_seconds: NonZeroU16,
+    /// Which signals are a reason to look.
+    #[serde(default)]
+    pub about: About,
+    /// How the e-service makes pseudonyms, where its signals name objects by them.
+    #[serde(default)]
+    pub pseudonyms: Option<PseudonymConfig>,
+}
+
+/// Which signals are a reason to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum About {
+    /// All of them.
+    #[default]
+    Everything,
+    /// Those about an object whose name is the key of one of our records, or begins one.
+    KnownRecords,
+}
+
+/// How an e-service makes pseudonyms, as it documents it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PseudonymConfig {
+    /// Where it gives the seed, `{ "seed", "cryptoHashFunction" }`, to a voucher of
+    /// `[systems.NAME.pdnd]`.
+    pub seed_url: String,
+    /// Composition, hash and encoding. The hash that comes with the seed goes before the one written.
+    #[serde(default)]
+    pub rule: PseudonymRule,
+}
+
+fn every_seconds() -> NonZeroU16 {
+    NonZeroU16::new(60).unwrap_or(NonZeroU16::MIN)
+}
+
+impl SignalHubConfig {
+    /// Requests in a minute.
+    pub fn requests_per_minute(&self) -> u32 {
+        // Below what the hub takes: whoever else works for the organisation has room too.
+        u32::from(self.requests_per_second.map_or(20, NonZeroU16::get)) * 60
+    }
+
+    /// The address of the hub, for a client of an environment.
+    pub fn url(&self, client: &Connection) -> Option<String> {
+        self.url.clone().or_else(|| client.endpoints().signal_hub_url)
+    }
+}
+
+/// What is wrong with it: the keys, and what to write instead.
+pub(super) fn problem(config: &Config) -> Option<(Vec<&str>, String)> {
+    let hub = config.signal_hub.as_ref()?;
+    let wrong =
+        |key: &'static str, problem: String| Some((vec!["signal_hub", key], format!("signal_hub.{key}{problem}")));
+    let Some(client) = config.pdnd.get(&hub.client).filter(|client| client.is_api_client) else {
+        let problem = format!(
+            ": there is no [pdnd.{}] with is_api_client = true, which a client of the platform's own services has",
+            hub.client
+        );
+        return wrong("client", problem);
+    };
+    let Some(url) = hub.url(client) else {
+        let problem = " is missing: the platform does not publish the address of this environment; it tells it to \
+                       whoever asks, for instance https://…/1.0";
+        return wrong("url", problem.to_owned());
+    };
+    let endpoints = Endpoints { signal_hub_url: Some(url), ..client.endpoints() };
+    if let Err(mixed) = endpoints.environment() {
+        return wrong("url", format!(": {mixed}; environments are never mixed"));
+    }
+    if hub.requests_per_second.is_some_and(|requests| requests.get() > MOST_PER_SECOND) {
+        return wrong("requests_per_second", format!(": the hub takes {MOST_PER_SECOND} from an organisation"));
+    }
+    if hub.tell && config.exchange.pdnd.is_none() {
+        return wrong("tell", ": there is no e-service of ours; describe it in [exchange.pdnd]".to_owned());
+    }
+    if !hub.tell && hub.listen.is_empty() {
+        let problem = " is false and nothing is listened to: write tell = true, or [signal_hub.listen.NAME]";
+        return wrong("tell", problem.to_owned());
+    }
+    hub.listen.iter().find_map(|(name, listen)| {
+        let wrong = |key: Option<&'static str>, problem: &str| {
+            let place = key.map_or_else(String::new, |key| format!(".{key}"));
+            let keys = ["signal_hub", "listen", name].into_iter().chain(key).collect();
+            Some((keys, format!("signal_hub.listen.{name}{place}: {problem}")))
+        };
+        let Some(system) = config.systems.get(name) else {
+            return wrong(
+                None,
+                "no system has this name; name the one that is read, or compared, when something changes",
+            );
+        };
+        if listen.pseudonyms.is_some() && listen.about == About::Everything {
+            return wrong(Some("about"), "pseudonyms tell which records are meant: write about = \"known_records\"");
+        }
+        if listen.pseudonyms.is_some() && system.pdnd.is_none() {
+            return wrong(Some("pseudonyms"), "the seed is given to a voucher: describe it in [systems.NAME.pdnd]");
+        }
+        None
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const CLIENT: &str = "[pdnd.servizi]\nenvironment = \"att\"\nclient_id = \"c\"\nprivate_key_file = \"c.pem\"\n\
+                          is_api_client = true\n[systems.hub]\n";
+
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse(&format!("{CLIENT}{text}"), Path::new("/srv/raccordo"))
+    }
+
+    #[test]
+    fn a_hub_has_a_client_an_address_and_something_to_do() {
+        let listen = "[signal_hub.listen.hub]\neservice_id = \"e\"\n";
+        let config = parse(&format!("[signal_hub]\nclient = \"servizi\"\n{listen}")).expect("valid");
+        let hub = config.signal_hub.expect("a hub");
+        assert_eq!(hub.requests_per_minute(), 1_200);
+        assert_eq!(
+            hub.url(&config.pdnd["servizi"]).as_deref(),
+            Some("https://api.att.signalhub.interop.pagopa.it/1.0")
+        );
+        let seed = "pseudonyms = { seed_url = \"https://e.example/seme\" }\n";
+        for (text, place, words) in [
+            ("client = \"altri\"\ntell = true\n".to_owned(), "line 8: ", "no [pdnd.altri]"),
+            (
+                format!("client = \"servizi\"\nurl = \"https://api.signalhub.interop.pagopa.it/1.0\"\n{listen}"),
+                "line 9: ",
+                "never mixed",
+            ),
+            ("client = \"servizi\"\ntell = true\n".to_owned(), "line 9: ", "[exchange.pdnd]"),
+            ("client = \"servizi\"\n".to_owned(), "line 7: ", "nothing is listened to"),
+            (format!("client = \"servizi\"\nrequests_per_second = 26\n{listen}"), "line 9: ", "takes 25"),
+            (
+                format!("client = \"servizi\"\n{}", listen.replace("hub]", "altro]")),
+                "line 9: ",
+                "no system has this name",
+            ),
+            (format!("client = \"servizi\"\n{listen}{seed}"), "line 9: ", "known_records"),
+            (
+                format!("client = \"servizi\"\n{listen}about = \"known_records\"\n{seed}"),
+                "line 12: ",
+                "[systems.NAME.pdnd]",
+            ),
+        ] {
+            let problem = parse(&format!("[signal_hub]\n{text}")).expect_err(words);
+            assert!(problem.starts_with(place) && problem.contains(words), "{problem}");
+        }
+        let unpublished = CLIENT.replace("att", "uat") + "[signal_hub]\nclient = \"servizi\"\n" + listen;
+        let problem = Config::parse(&unpublished, Path::new("/srv")).expect_err("no address");
+        assert!(problem.contains("signal_hub.url is missing"), "{problem}");
+    }
+}

@@ -1,0 +1,36 @@
+-- How far the readers of an e-service were told of changes through Signal Hub, and the signal under way.
+create table signalling (
+    eservice text collate "C" not null primary key,
+    told_version bigint not null check (told_version >= 0),
+    told_anchor bytea not null check (length(told_anchor) = 4),
+    -- The highest number that was ever given: no signal gets a lower one.
+    last_number bigint not null default 0 check (last_number >= 0),
+    until_version bigint check (until_version > told_version),
+    until_anchor bytea check (length(until_anchor) = 4),
+    body text collate "C",
+    attempts bigint not null default 0 check (attempts >= 0),
+    due_at bigint,
+    taken_at bigint,
+    -- Whether the configuration still says that they are told.
+    is_on bigint not null default 1 check (is_on in (0, 1)),
+    failed_at bigint,
+    failed_code text collate "C",
+    check ((body is null) = (until_version is null)),
+    check ((body is null) = (until_anchor is null)),
+    check ((body is null) = (due_at is null)),
+    check ((failed_at is null) = (failed_code is null))
+);
+
+-- How far the signals of an e-service were heard, for the system that is behind it.
+create table listening (
+    system text collate "C" not null primary key,
+    eservice text collate "C" not null,
+    heard bigint not null default 0 check (heard >= 0),
+    -- When everything that there was had been heard.
+    heard_at bigint,
+    -- Since when something is known to have changed there that was not looked at.
+    stale_since bigint,
+    failed_at bigint,
+    failed_code text collate "C",
+    check ((failed_at is null) = (failed_code is null))
+);
