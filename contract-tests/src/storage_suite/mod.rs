@@ -21,6 +21,7 @@ pub mod parked;
 pub mod chain;
 pub mod exchange;
 pub mod webhooks;
+pub mod signals;
 pub mod exports;
 pub mod calls;
 
@@ -248,6 +249,13 @@ macro_rules! storage_suite {
                 what_was_not_taken_keeps_its_name_and_its_bytes_over_a_restart
                 who_was_stopped_is_told_again_when_a_person_says_so
                 the_schema_keeps_messages_whole
+            ]
+            signals: [
+                readers_are_told_of_what_changes_from_now_on_and_may_be_seen
+                a_signal_keeps_its_number_and_its_bytes_until_it_is_taken
+                a_number_that_somebody_else_uses_is_replaced_by_a_higher_one
+                what_was_heard_and_that_there_is_a_reason_to_look_commit_together
+                names_of_signals_are_those_of_records_or_begin_them
             ]
             exports: [
                 the_same_export_is_made_once_and_nobody_has_too_many
