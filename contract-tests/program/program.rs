@@ -9,6 +9,7 @@ mod limits;
 mod lost_server;
 mod parked;
 mod repair;
+mod signals;
 mod report;
 mod tracing;
 mod tokens;
@@ -17,6 +18,9 @@ mod words;
 #[allow(dead_code, unreachable_pub, reason = "shared with the other suites, which need more of it")]
 #[path = "../src/private_postgres.rs"]
 mod private_postgres;
+#[allow(dead_code, unreachable_pub, reason = "shared with the other suites, which need more of it")]
+#[path = "../src/signal_hub.rs"]
+mod signal_hub;
 #[allow(dead_code, unreachable_pub, reason = "shared with the other suites, which need more of it")]
 #[path = "../src/rest.rs"]
 mod rest;

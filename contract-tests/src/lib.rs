@@ -2,7 +2,8 @@
 //!
 //! `adapter_suite` holds what every adapter promises, by role. `storage_suite` holds every promise of the storage traits, for each database. `bench_queue`
 //! measures the queue against the barest loop on the same file, `bench_store` the ledger against the
-//! barest upsert. `private_postgres` is a server of one's own for tests that stop, kill and restart it. `faults`
+//! barest upsert. `signal_hub` is Signal Hub
+//! with its limits and its moods. `private_postgres` is a server of one's own for tests that stop, kill and restart it. `faults`
 //! makes the real program fail in every way, and judges it from outside. `discrepancies` is what reports and pages are made of.
 
 pub mod records;
@@ -14,4 +15,5 @@ pub mod bench_store;
 mod rest;
 pub mod private_postgres;
 pub mod shared_postgres;
+pub mod signal_hub;
 pub mod faults;

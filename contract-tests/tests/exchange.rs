@@ -17,6 +17,8 @@ mod messages;
 mod nodes;
 #[path = "exchange/problems.rs"]
 mod problems;
+#[path = "exchange/signals.rs"]
+mod signals;
 #[path = "exchange/submissions.rs"]
 mod submissions;
 #[path = "exchange/tasks.rs"]

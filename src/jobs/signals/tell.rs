@@ -21,6 +21,9 @@ use crate::flow::{Flow, FlowError};
 use crate::storage::exchange::Scope;
 use crate::storage::signals::{PendingSignal, SignalEnding};
 
+/// Before the same change is told under another number: somebody else may be numbering.
+const RENUMBERED: Duration = Duration::from_secs(5);
+
 /// Tells the readers of our e-service.
 #[derive(Debug)]
 pub(super) struct Teller {
@@ -116,7 +119,7 @@ impl Teller {
                 SignalEnding::Again { code: code.to_owned(), due_at }
             }
             Outcome::Renumber { code } => {
-                let due_at = after(now, pause(None));
+                let due_at = after(now, RENUMBERED);
                 tracing::error!(number, code, next = %due_at, "somebody else numbers signals of this e-service");
                 match signal::renumbered(pending, due_at) {
                     Some((number, body)) => SignalEnding::Renumbered { code: code.to_owned(), due_at, number, body },
