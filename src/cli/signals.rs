@@ -5,26 +5,23 @@ use std::sync::Arc;
 use super::Exit;
 use super::output::Output;
 use super::table::{name, sentence};
-use crate::http::{SignalState, heard, signalled};
+use crate::http::{SignalState, signal_states};
 use crate::storage::Store;
 use crate::storage::signals::{Listening, Signalling};
 
 pub(super) async fn run(store: Arc<dyn Store>, output: &Output) -> anyhow::Result<Exit> {
-    let (told, listened) = (store.all_signalling().await?, store.listening(None).await?);
-    let language = output.words.language();
+    let states = signal_states(store.as_ref(), output.words.language()).await?;
     if output.is_json() {
-        for state in &told {
-            output.json(&facts_of_ours(state));
+        for state in store.all_signalling().await? {
+            output.json(&facts_of_ours(&state));
         }
-        for state in &listened {
-            output.json(&facts_of_others(state));
+        for state in store.listening(None).await? {
+            output.json(&facts_of_others(&state));
         }
-    } else if told.is_empty() && listened.is_empty() {
+    } else if states.is_empty() {
         output.note(output.words.no_signals);
     } else {
-        let ours = told.iter().map(|state| signalled(state, language));
-        let states = ours.chain(listened.iter().map(|state| heard(state, language)));
-        let rows = states.map(|SignalState { name, sentence, .. }| vec![name, sentence]);
+        let rows = states.into_iter().map(|SignalState { name, sentence, .. }| vec![name, sentence]);
         let columns = [name(output.words.signals_of), sentence(output.words.result)];
         output.table(output.words.signals, &columns, &rows.collect::<Vec<_>>());
     }

@@ -23,7 +23,7 @@ pub(crate) use reasons::{aside, code, document, refused, set_aside, waiting};
 pub use reconciliation::reconciliation;
 pub use report_form::{Format, report_form};
 pub use server::Pages;
-pub(crate) use signalled::{SignalState, heard, signalled};
+pub(crate) use signalled::{SignalState, signal_states};
 pub(crate) use told::told;
 pub(crate) use withheld::withheld_title;
 pub(crate) use words::state;
@@ -41,6 +41,7 @@ use self::api::Api;
 use self::server::ServerLimits;
 use crate::flow::Flow;
 use crate::flow::report::standing::standing;
+use crate::flow::report::words::Language;
 use crate::storage::{ItemFilter, ParkedFilter, ParkedItem, ParkedKind, StorageError, Store};
 
 /// Seconds after which it is worth asking again.
@@ -98,7 +99,7 @@ async fn overview_page(State(flow): State<Arc<Flow>>) -> Response {
         let store = flow.store.as_ref();
         let beside = overview::Beside {
             partners: store.webhooks(None).await?,
-            signals: (store.all_signalling().await?, store.listening(None).await?),
+            signals: signal_states(store, Language::Italian).await?,
             refused: refused_documents(store).await?,
             standing: standing(store, &ItemFilter::default()).await?,
             hold: flow.hold().await?,

@@ -4,14 +4,13 @@ use askama::Template;
 use canonical::Rule;
 use contract::ContractStatus;
 
-use super::{SignalState, heard, notice, signalled, told, waiting, withheld_title, words};
+use super::{SignalState, notice, told, waiting, withheld_title, words};
 use crate::discrepancy::SOURCES;
 use crate::flow::Flow;
 use crate::flow::deliver::gate::{HealthState, TargetHealth};
 use crate::flow::report::standing::Standing;
 use crate::flow::report::words::{self as sentences, Language};
 use crate::pressure::Hold;
-use crate::storage::signals::{Listening, Signalling};
 use crate::storage::webhooks::WebhookState;
 use crate::storage::{Overview, ParkedItem, ReconciliationView, Verdict};
 
@@ -116,8 +115,8 @@ struct FindingRow {
 /// What the page shows beside the counts of the store.
 pub(super) struct Beside {
     pub(super) partners: Vec<WebhookState>,
-    /// How far readers of ours were told through Signal Hub, and how far others were heard.
-    pub(super) signals: (Vec<Signalling>, Vec<Listening>),
+    /// How it stands with Signal Hub.
+    pub(super) signals: Vec<SignalState>,
     /// Documents that were refused whole and wait for a person: the first, and how many there are.
     pub(super) refused: (Vec<ParkedItem>, u64),
     /// Discrepancies that are not closed.
@@ -127,8 +126,7 @@ pub(super) struct Beside {
 
 /// Renders the page.
 pub(super) fn page(facts: &Overview, beside: &Beside, flow: &Flow) -> Result<String, askama::Error> {
-    let Beside { partners, signals: (told_by_us, told_by_others), refused: (refused, refused_in_all), standing, hold } =
-        beside;
+    let Beside { partners, signals, refused: (refused, refused_in_all), standing, hold } = beside;
     let open: u64 = facts.deliveries.iter().filter(|count| is_open(&count.state)).map(|count| count.count).sum();
     let is_waiting = |state: &str| matches!(state, "submitted" | "held");
     let waiting: u64 = facts.deliveries.iter().filter(|count| is_waiting(&count.state)).map(|count| count.count).sum();
@@ -214,11 +212,7 @@ pub(super) fn page(facts: &Overview, beside: &Beside, flow: &Flow) -> Result<Str
                 is_alarm: state.failed.is_some() || state.stopped.is_some(),
             })
             .collect(),
-        signals: told_by_us
-            .iter()
-            .map(|state| signalled(state, Language::Italian))
-            .chain(told_by_others.iter().map(|state| heard(state, Language::Italian)))
-            .collect(),
+        signals: signals.clone(),
         withheld: facts
             .withheld
             .iter()

@@ -6,8 +6,10 @@ use super::italian;
 use super::told::italian_reason;
 use crate::flow::report::words::Language;
 use crate::storage::signals::{Listening, Signalling};
+use crate::storage::{StorageError, Store};
 
 /// One side of it.
+#[derive(Debug, Clone)]
 pub(crate) struct SignalState {
     /// The e-service that is signalled, or the system behind the one that is heard.
     pub(crate) name: String,
@@ -17,8 +19,15 @@ pub(crate) struct SignalState {
     pub(crate) is_alarm: bool,
 }
 
+/// Every side of it: what readers of ours were told, then what was heard of others.
+pub(crate) async fn signal_states(store: &dyn Store, language: Language) -> Result<Vec<SignalState>, StorageError> {
+    let (told, listened) = (store.all_signalling().await?, store.listening(None).await?);
+    let told = told.iter().map(|state| signalled(state, language));
+    Ok(told.chain(listened.iter().map(|state| heard(state, language))).collect())
+}
+
 /// What the readers of our e-service were told.
-pub(crate) fn signalled(state: &Signalling, language: Language) -> SignalState {
+fn signalled(state: &Signalling, language: Language) -> SignalState {
     let is_italian = language == Language::Italian;
     if !state.is_on {
         let sentence = match (state.taken_at, is_italian) {
@@ -55,7 +64,7 @@ pub(crate) fn signalled(state: &Signalling, language: Language) -> SignalState {
 }
 
 /// What was heard of an e-service of others.
-pub(crate) fn heard(state: &Listening, language: Language) -> SignalState {
+fn heard(state: &Listening, language: Language) -> SignalState {
     let is_italian = language == Language::Italian;
     let until = |at: UtcInstant| italian(at);
     let mut sentences = Vec::new();

@@ -48,7 +48,7 @@ pub fn limits(hub: &SignalHubConfig) -> (String, Limits) {
 /// The hub, with what is told there and heard of there.
 #[derive(Debug)]
 pub struct Hub {
-    hub: SignalHub,
+    api: SignalHub,
     teller: Option<Teller>,
     listeners: Vec<Listener>,
 }
@@ -73,7 +73,7 @@ impl Hub {
                 .map_err(|problem| wrong(format!("signal_hub.listen.{name}: {problem}")))
         });
         let listeners = listeners.collect::<Result<_, _>>()?;
-        Ok(Some(Self { hub: SignalHub::new(caller), teller, listeners }))
+        Ok(Some(Self { api: SignalHub::new(caller), teller, listeners }))
     }
 }
 
@@ -126,11 +126,11 @@ impl Hub {
         let turn = &turn;
         let telling = async {
             if let Some(teller) = &self.teller {
-                forever("signals of ours", || teller.step(flow, &self.hub)).await;
+                forever("signals of ours", || teller.step(flow, &self.api)).await;
             }
         };
         let listening = self.listeners.iter().map(|listener| async move {
-            forever(listener.system(), || listener.step(flow, &self.hub, turn)).await;
+            forever(listener.system(), || listener.step(flow, &self.api, turn)).await;
         });
         tokio::join!(telling, join_all(listening));
     }
