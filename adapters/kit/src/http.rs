@@ -24,6 +24,7 @@ use crate::oauth::settings::Registration;
 use crate::pause::asked_pause;
 use crate::pdnd::settings::Connection;
 
+mod alert;
 mod entitled;
 mod guard;
 mod head;
@@ -409,8 +410,13 @@ fn not_sendable(attempted: String, problem: impl Into<Box<dyn std::error::Error 
     AdapterError::new(ErrorKind::Local, attempted).advice(Advice::AskPerson).caused_by(problem)
 }
 
-/// The error of a connection: what fails before it stands was never sent.
+/// The error of a connection: what fails before it stands was never sent, and nothing is read of whom the
+/// certificate does not let in.
 pub(crate) fn transport_error(attempted: &str, error: reqwest::Error) -> AdapterError {
+    if let Some(alert) = alert::about_our_certificate(&error) {
+        let refused = AdapterError::new(ErrorKind::Authentication, attempted).remote_code(alert);
+        return refused.caused_by(error.without_url());
+    }
     let kind = if error.is_connect() {
         ErrorKind::Unreachable
     } else if error.is_builder() {
