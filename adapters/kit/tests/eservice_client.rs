@@ -21,6 +21,7 @@ use kit::modi::tokens::{Rules, Trust};
 use kit::modi::verify::{Message, verify};
 use kit::modi::{audit, digest};
 use kit::pdnd::dpop;
+use kit::pdnd::environment::Environment;
 use kit::pdnd::settings::{AuditPattern, Connection, IntegrityPattern, SchemeName, Unattended};
 use kit::pdnd::voucher::evidence_digest;
 use samples::{at_seconds, json, registered, text};
@@ -189,6 +190,35 @@ async fn without_a_voucher_nothing_is_sent_to_the_system() {
         assert_eq!((error.kind, error.advice, error.phase), (kind, advice, Phase::BeforeSending));
         assert!(seen(&server).await.0.is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_limit_that_one_connection_meets_holds_for_all_of_its_environment_and_for_no_other() {
+    let (server, platform) = platform::start(Mode::Limits { seconds: 60 }).await;
+    answers(&server, &[200]).await;
+    let files = files();
+    let usual = || connection(&server, &files);
+    let limited = client(&server, usual());
+    let error = limited.exchange(request(&limited, 1)).await.expect_err("limited");
+    assert_eq!((error.kind, error.phase), (ErrorKind::RateLimited, Phase::BeforeSending));
+    platform.set(Mode::Gives { expires_in: 600 });
+    // Opened before or after, for whatever purpose: the administration is the same.
+    let purpose_id = Some("1b361d49-33f4-4f1e-a88b-4e12661f2301".to_owned());
+    let of_another_purpose = client(&server, Connection { purpose_id, ..usual() });
+    let error = of_another_purpose.exchange(request(&of_another_purpose, 2)).await.expect_err("limited as well");
+    assert_eq!((error.kind, error.phase), (ErrorKind::RateLimited, Phase::BeforeSending));
+    let Advice::Retry { after: Some(after) } = error.advice else { panic!("{:?}", error.advice) };
+    assert!((30..=60).contains(&after.as_secs()), "{after:?}");
+    let (calls, vouchers) = seen(&server).await;
+    assert_eq!((calls.len(), vouchers), (0, 1), "who waits sends nothing, not even a question for a voucher");
+    // Another environment counts for itself, and so does another platform.
+    let of_another_environment = client(&server, Connection { environment: Environment::Att, ..usual() });
+    let answer = of_another_environment.exchange(request(&of_another_environment, 3)).await.expect("an answer");
+    assert_eq!(answer.status, 200);
+    let (elsewhere, _platform) = platform::start(Mode::Gives { expires_in: 600 }).await;
+    answers(&elsewhere, &[200]).await;
+    let at_another = client(&elsewhere, connection(&elsewhere, &files));
+    assert_eq!(at_another.exchange(request(&at_another, 4)).await.expect("an answer").status, 200);
 }
 
 #[tokio::test]

@@ -104,7 +104,7 @@ async fn a_mute_refusal_is_permanent_after_one_newly_minted_assertion() {
 
 #[tokio::test]
 async fn a_limit_holds_for_every_client_of_the_administration_until_one_interval_has_passed() {
-    let (server, platform) = platform::start(Mode::Limits).await;
+    let (server, platform) = platform::start(Mode::Limits { seconds: 1 }).await;
     let quota = Quota::default();
     let first = VoucherClient::new(connection(&server), keys(None), quota.clone()).expect("a client");
     let second = VoucherClient::new(connection(&server), keys(None), quota).expect("a client");

@@ -126,7 +126,7 @@ pub(super) async fn run(
             return Ok(Exit::Configuration);
         }
     };
-    let api = match PlatformApi::new(asking.clone(), keys, Quota::default(), Arc::new(MemorySeen::default())) {
+    let api = match PlatformApi::new(asking.clone(), keys, Quota::of(asking), Arc::new(MemorySeen::default())) {
         Ok(api) => api,
         Err(error) => {
             output.problem(&anyhow::Error::new(error).context(format!("reaching the platform as the client {by}")));

@@ -196,7 +196,8 @@ fn registered(connection: &Connection, api_url: Option<&str>) -> Result<Register
     let api_url = api_url.map(str::to_owned).or_else(|| connection.api_url.clone());
     let connection = Connection { api_url, ..connection.clone() };
     // An answer that was given before is refused in the process that believed it.
-    let api = PlatformApi::new(connection, keys, Quota::default(), Arc::new(MemorySeen::default()))?;
+    let quota = Quota::of(&connection);
+    let api = PlatformApi::new(connection, keys, quota, Arc::new(MemorySeen::default()))?;
     Ok(Registered::keeping(api, Keeping::UNFOLLOWED))
 }
 

@@ -86,7 +86,7 @@ impl Access {
         let keys = connection.keys()?;
         let signer = connection.signer()?;
         connection.check_identity()?;
-        let vouchers = VoucherClient::new(connection.clone(), keys, Quota::default())?;
+        let vouchers = VoucherClient::new(connection.clone(), keys, Quota::of(connection))?;
         let user = connection.user.as_ref().map(|user| User {
             id: user.id.clone(),
             location: user.location.clone(),

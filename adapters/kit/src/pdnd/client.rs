@@ -4,7 +4,7 @@
 //! Nothing here waits or retries, save one newly minted assertion after a mute refusal: when to come
 //! back is in the error. While the platform is silent, a voucher that is still valid is still used.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -14,9 +14,9 @@ use reqwest::Method;
 
 use super::assertion::{Asked as Assertion, Step, mint};
 use super::dpop;
-use super::environment::Endpoints;
+use super::environment::{Endpoints, Environment};
 use super::preflight::{self, Expected};
-use super::settings::{Connection, ConnectionKeys};
+use super::settings::{Connection, ConnectionKeys, authority};
 use super::token::{Asked, For, Held, VoucherError, form, read};
 use crate::flight::Flight;
 use crate::http::HttpClient;
@@ -77,7 +77,18 @@ impl OwnedStep {
 #[derive(Debug, Clone, Default)]
 pub struct Quota(Arc<Mutex<i64>>);
 
+/// The quotas of this process, by environment and host of the token endpoint.
+static QUOTAS: Mutex<BTreeMap<(Environment, String), Quota>> = Mutex::new(BTreeMap::new());
+
 impl Quota {
+    /// The one of a connection: that of all the connections of this process with the same environment at
+    /// the same host. A platform of a test has its own host, and with it a quota of its own.
+    pub fn of(connection: &Connection) -> Self {
+        let host = authority(&connection.endpoints().token_url).to_ascii_lowercase();
+        let mut quotas = QUOTAS.lock().unwrap_or_else(PoisonError::into_inner);
+        quotas.entry((connection.environment, host)).or_default().clone()
+    }
+
     /// Closed until then, in microseconds since 1970.
     fn closed_until(&self) -> i64 {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)

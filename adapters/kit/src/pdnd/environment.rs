@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 /// An environment of the platform.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Environment {
     /// Collaudo: for tests.

@@ -353,7 +353,8 @@ fn chain(path: &Path, key: &SigningKey) -> Result<Vec<String>, ConnectionError> 
     Ok(found.iter().map(|certificate| STANDARD.encode(certificate)).collect())
 }
 
-fn authority(url: &str) -> &str {
+/// The host of an address, with its port.
+pub(super) fn authority(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.split(['/', '?', '#']).next().unwrap_or(rest)
 }

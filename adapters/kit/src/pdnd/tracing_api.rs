@@ -109,8 +109,8 @@ impl TracingApi {
             ));
         };
         let target = HttpClient::new("pdnd", &connection.http(url))?;
-        let vouchers =
-            VoucherClient::new(connection, keys, Quota::default()).map_err(|error| unusable(error.to_string()))?;
+        let quota = Quota::of(&connection);
+        let vouchers = VoucherClient::new(connection, keys, quota).map_err(|error| unusable(error.to_string()))?;
         Ok(Self { caller: Caller::new(vouchers, target, None) })
     }
 

@@ -20,13 +20,20 @@ pub(crate) const KID: &str = "5c9a3b1e-2f4d-4c7a-9b6e-8d1f0a2c3e4b";
 /// What it does with an assertion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    Gives { expires_in: i64 },
-    GivesBound { expires_in: i64 },
+    Gives {
+        expires_in: i64,
+    },
+    GivesBound {
+        expires_in: i64,
+    },
     OfAnotherPurpose,
     BoundToAnother,
     Refuses,
     RefusesOnce,
-    Limits,
+    /// Takes no more requests for so long.
+    Limits {
+        seconds: u64,
+    },
     Fails(u16),
     Page(u16),
 }
@@ -63,8 +70,9 @@ pub(crate) fn connection_to(token_url: &str) -> Connection {
     serde_json::from_value(written).expect("settings")
 }
 
+/// A platform at a host that none had before it: what is remembered of a host outlives a test.
 pub(crate) async fn start(mode: Mode) -> (MockServer, Platform) {
-    let server = MockServer::start().await;
+    let server = MockServer::builder().start().await;
     let host = server.uri().trim_start_matches("http://").to_owned();
     let platform =
         Platform { mode: Arc::new(Mutex::new(mode)), host: Arc::new(Mutex::new(host)), given: Arc::default() };
@@ -101,10 +109,10 @@ impl Respond for Platform {
                 self.set(Mode::Gives { expires_in: 600 });
                 return refused();
             }
-            Mode::Limits => {
+            Mode::Limits { seconds } => {
                 return problem(429, "pdnd-token-429.json")
                     .insert_header("X-Rate-Limit-Remaining", "0")
-                    .insert_header("X-Rate-Limit-Interval", "1000");
+                    .insert_header("X-Rate-Limit-Interval", (seconds * 1_000).to_string());
             }
             Mode::Fails(status) => return problem(status, "pdnd-token-500.json"),
             Mode::Page(status) => {
