@@ -7,153 +7,37 @@ mod samples;
 #[allow(dead_code, reason = "each test takes what it needs of the platform")]
 #[path = "platform/mod.rs"]
 mod platform;
+#[path = "services/mod.rs"]
+mod services;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::time::Duration;
 
 use contract::{Advice, ErrorKind, Phase};
-use kit::jose::{MemorySeen, SigningKey};
 use kit::modi::audit::{self, User};
 use kit::modi::identity;
 use kit::modi::service::Standing;
-use kit::modi::sign::{SignedHeaders, Signer};
+use kit::modi::sign::{self, SignedHeaders, Signer};
 use kit::modi::tokens::{KeyName, Rules};
 use kit::modi::verify::Message;
-use kit::modi::{digest, sign};
-use kit::pdnd::api::{KeyEventKind, PlatformApi, Register};
-use kit::pdnd::client::{Quota, random_name};
-use kit::pdnd::dpop;
+use kit::pdnd::api::{KeyEventKind, Register};
+use kit::pdnd::client::random_name;
 use kit::pdnd::registered::{Cursors, Followed, Keeping, Owner, Registered};
-use kit::pdnd::settings::{Connection, ConnectionKeys, SchemeName};
+use kit::pdnd::settings::{Connection, SchemeName};
 use samples::{at_seconds, bytes, json, private, text};
 use serde_json::{Value, json};
-use wiremock::matchers::{method, path, path_regex};
-use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
+use tokio::time::{sleep, timeout};
+use wiremock::matchers::path_regex;
+use wiremock::{Mock, ResponseTemplate};
 
-use platform::{Mode, NOW, PURPOSE, connection};
+use platform::{NOW, PURPOSE};
+use services::{Manner, api, asked, client, now, start};
 
 const OURS: &str = "https://erogatore.example/rest/appalti/v1";
 const CLIENT: &str = "9b361d49-33f4-4f1e-a88b-4e12661f2309";
 const KEYCHAIN: &str = "7a1c5e3f-9b2d-4f60-8e7a-6c5d4b3a2f10";
 const CLIENT_KID: &str = "DMKS6gx-EfaLeGew7fwBGm3IMckuVaGIOQ81u1xoeDQ";
 const PRODUCER_KID: &str = "WxiJr5GNSDQc-d4PYBvw5NegmfqAXzuf4xA9fKmx3Ew";
-
-/// How the services answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Manner {
-    Signs,
-    SignsNothing,
-    /// By a key that is not the platform's, under the name of one that is.
-    SignsAsAnother,
-    AltersAfterSigning,
-    SaysTheSameAgain,
-    SignsOfAnotherIssuer,
-}
-
-/// Statuses and bodies by path.
-type Bodies = HashMap<String, (u16, Vec<u8>)>;
-
-/// The services: bodies by path, each signed as it is sent.
-#[derive(Clone)]
-struct Services {
-    bodies: Arc<Mutex<Bodies>>,
-    manner: Arc<Mutex<Manner>>,
-    keys: Arc<(SigningKey, SigningKey)>,
-}
-
-impl Services {
-    fn say(&self, path: &str, status: u16, body: Vec<u8>) {
-        self.bodies.lock().expect("bodies").insert(path.to_owned(), (status, body));
-    }
-
-    fn be(&self, manner: Manner) {
-        *self.manner.lock().expect("a manner") = manner;
-    }
-}
-
-#[derive(serde::Serialize)]
-struct Header<'a> {
-    alg: &'a str,
-    typ: &'a str,
-    kid: &'a str,
-}
-
-impl Respond for Services {
-    fn respond(&self, request: &Request) -> ResponseTemplate {
-        let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let (host, voucher) = (header("host"), header("authorization").strip_prefix("DPoP ").unwrap_or_default());
-        let url = format!("http://{host}{}", request.url.path());
-        // The platform takes vouchers bound to a key, with a proof for this very address. Its clock is ours.
-        let proof = header("dpop");
-        let now = if proof.is_empty() { NOW } else { platform::claims(proof)["iat"].as_i64().expect("an instant") };
-        if let Err(refusal) = dpop::verify(proof, "GET", &url, Some(voucher), at_seconds(now)) {
-            return ResponseTemplate::new(401).set_body_string(refusal.to_string());
-        }
-        let of_path = |path: &str| self.bodies.lock().expect("bodies").get(path).cloned();
-        let query = request.url.query().map(|query| format!("{}?{query}", request.url.path()));
-        let known = query.and_then(|query| of_path(&query)).or_else(|| of_path(request.url.path()));
-        let problem = json!({ "type": "about:blank", "title": "Not found", "status": 404 }).to_string().into_bytes();
-        let (status, mut body) = known.unwrap_or((404, problem));
-        let manner = *self.manner.lock().expect("a manner");
-        let (digest, correlation) = (digest::of(&body), "00000000-0000-4000-8000-000000000066");
-        let content_type = "application/json; charset=utf-8";
-        let key = if manner == Manner::SignsAsAnother { &self.keys.1 } else { &self.keys.0 };
-        let issuer = if manner == Manner::SignsOfAnotherIssuer { "interop.pagopa.it" } else { "uat.interop.pagopa.it" };
-        let payload = json!({
-            "iss": issuer, "iat": now, "exp": now + 100,
-            "jti": if manner == Manner::SaysTheSameAgain { "the-same".to_owned() } else { random_name() },
-            "signed_headers": [
-                { "digest": digest }, { "x-correlation-id": correlation }, { "content-type": content_type }
-            ],
-        });
-        let header = Header { alg: "RS256", typ: "JWT", kid: self.keys.0.thumbprint() };
-        let token = kit::jose::sign(key, &header, &payload).expect("a signature");
-        if manner == Manner::AltersAfterSigning {
-            body = String::from_utf8(body).expect("text").replace("ACTIVE", "ARCHIVED").into_bytes();
-        }
-        let answer = ResponseTemplate::new(status).insert_header("X-Correlation-Id", correlation);
-        let answer = answer.insert_header("Digest", digest).set_body_raw(body, content_type);
-        if manner == Manner::SignsNothing { answer } else { answer.insert_header("Agid-JWT-Signature", token) }
-    }
-}
-
-async fn start() -> (MockServer, Services) {
-    let (server, _platform) = platform::start(Mode::GivesBound { expires_in: 600 }).await;
-    let jwks = ResponseTemplate::new(200).set_body_bytes(bytes("keys/pdnd-api-jwks.json"));
-    Mock::given(method("GET")).and(path("/.well-known/jwks.json")).respond_with(jwks).mount(&server).await;
-    let services = Services {
-        bodies: Arc::default(),
-        manner: Arc::new(Mutex::new(Manner::Signs)),
-        keys: Arc::new((private("pdndApi"), private("stranger"))),
-    };
-    Mock::given(method("GET")).and(path_regex("^/v3/")).respond_with(services.clone()).mount(&server).await;
-    (server, services)
-}
-
-fn client(server: &MockServer) -> Connection {
-    Connection {
-        purpose_id: None,
-        is_api_client: true,
-        scheme: SchemeName::Dpop,
-        api_url: Some(format!("{}/v3", server.uri())),
-        api_keys_url: Some(format!("{}/.well-known/jwks.json", server.uri())),
-        ..connection(server)
-    }
-}
-
-fn api(connection: Connection) -> Result<PlatformApi, contract::SettingsError> {
-    let keys = ConnectionKeys { assertion: private("api"), dpop: Some(private("dpopEc")) };
-    PlatformApi::new(connection, keys, Quota::default(), Arc::new(MemorySeen::default()))
-}
-
-fn now() -> canonical::values::UtcInstant {
-    at_seconds(NOW)
-}
-
-/// How often this was asked for.
-async fn asked(server: &MockServer, of: &str) -> usize {
-    server.received_requests().await.expect("recorded").iter().filter(|it| it.url.path() == of).count()
-}
 
 fn purpose(state: &str) -> Vec<u8> {
     let version = json!({ "id": PURPOSE, "state": state, "dailyCalls": 1000, "createdAt": "2026-01-01T00:00:00Z" });
@@ -335,6 +219,78 @@ async fn who_follows_no_events_believes_a_key_for_an_hour_and_a_day_while_nothin
     services.be(Manner::Signs);
     services.say(&key, 404, br#"{"title":"Not found","status":404}"#.to_vec());
     assert!(at(86_410).await.expect("an answer").is_none(), "what is withdrawn is withdrawn");
+}
+
+/// Long enough for what does not wait for [`SLOW`].
+const SOON: Duration = Duration::from_secs(10);
+/// How long the platform thinks about some names.
+const SLOW: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn invented_names_hold_up_no_known_key_and_no_other_owner_while_the_platform_is_slow() {
+    let (server, services) = start().await;
+    services.say(&format!("/v3/keys/{CLIENT_KID}"), 200, bytes("keys/pdnd-client-key-v3.json"));
+    services.say(&format!("/v3/producerKeys/{PRODUCER_KID}"), 200, bytes("keys/pdnd-producer-key-v3.json"));
+    let thinks = ResponseTemplate::new(404).set_delay(SLOW);
+    Mock::given(path_regex("/0{30}")).respond_with(thinks).with_priority(1).mount(&server).await;
+    let registered = Arc::new(Registered::new(api(client(&server)).expect("services")));
+    let owner = Owner { register: Register::Clients, id: CLIENT };
+    assert!(registered.key(owner, CLIENT_KID, now).await.expect("an answer").is_some());
+    let invented = |number: usize| format!("{number:043}");
+    let flood: Vec<_> = (0..300)
+        .map(|number| {
+            let registered = Arc::clone(&registered);
+            tokio::spawn(async move { registered.key(owner, &invented(number), now).await.map(drop) })
+        })
+        .collect();
+    let asked_in_vain = async || {
+        let asked = server.received_requests().await.expect("recorded");
+        asked.iter().filter(|request| request.url.path().contains(&"0".repeat(30))).count()
+    };
+    while asked_in_vain().await < 4 {
+        sleep(Duration::from_millis(10)).await;
+    }
+    // A key that is known, and one of another owner, do not wait for them.
+    let of_another = Owner { register: Register::Keychains, id: KEYCHAIN };
+    for (owner, kid) in [(owner, CLIENT_KID), (of_another, PRODUCER_KID)] {
+        let found = timeout(SOON, registered.key(owner, kid, now)).await.expect("it waits for nobody");
+        assert!(found.expect("an answer").is_some());
+    }
+    // Nor does what its owner asks for beside too many of them: it is told to come back.
+    let error = timeout(SOON, registered.key(owner, &invented(300), now)).await.expect("it waits for nobody either");
+    let error = error.expect_err("one too many");
+    assert_eq!((error.kind, error.phase), (ErrorKind::Unavailable, Phase::BeforeSending));
+    assert_eq!(asked_in_vain().await, 4, "names that nobody has are asked for a few at a time");
+    // Who has gone away holds no place.
+    flood.iter().for_each(tokio::task::JoinHandle::abort);
+    for task in flood {
+        let _ = task.await;
+    }
+    assert!(timeout(SOON, registered.key(owner, PRODUCER_KID, now)).await.expect("a place").is_ok());
+}
+
+#[tokio::test]
+async fn one_message_asks_whether_a_key_is_still_good_and_the_others_use_it_meanwhile() {
+    let (server, services) = start().await;
+    let key = format!("/v3/keys/{CLIENT_KID}");
+    services.say(&key, 200, bytes("keys/pdnd-client-key-v3.json"));
+    let registered = Arc::new(Registered::keeping(api(client(&server)).expect("services"), Keeping::UNFOLLOWED));
+    let owner = Owner { register: Register::Clients, id: CLIENT };
+    assert!(registered.key(owner, CLIENT_KID, now).await.expect("an answer").is_some());
+    let thinks = ResponseTemplate::new(404).set_delay(SLOW);
+    Mock::given(path_regex("^/v3/keys/")).respond_with(thinks).with_priority(1).mount(&server).await;
+    let later = || at_seconds(NOW + 3_600);
+    let first = tokio::spawn({
+        let registered = Arc::clone(&registered);
+        async move { registered.key(owner, CLIENT_KID, later).await.map(drop) }
+    });
+    while asked(&server, &key).await < 2 {
+        sleep(Duration::from_millis(10)).await;
+    }
+    let found = timeout(SOON, registered.key(owner, CLIENT_KID, later)).await.expect("it waits for nobody");
+    assert!(found.expect("the old one").is_some());
+    assert_eq!(asked(&server, &key).await, 2);
+    first.abort();
 }
 
 #[tokio::test]

@@ -5,9 +5,8 @@
 //! cursors. Whoever follows none keeps keys for a shorter time ([`Keeping::UNFOLLOWED`]). A key is good
 //! for its owner alone: one of another client is as if nobody had it.
 
+mod flights;
 mod memory;
-
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use canonical::values::UtcInstant;
 use contract::{AdapterError, Advice, ErrorKind, Phase};
@@ -21,12 +20,10 @@ use crate::modi::tokens::{Rules, Trust, the_one};
 use crate::modi::verify::{self, Message, Signed};
 use crate::modi::{EVIDENCE_HEADER, SIGNATURE_HEADER};
 
+use flights::Flights;
 pub use memory::{Keeping, PAUSE_SECONDS};
 use memory::{Look, Memory};
 
-/// How many questions may be under way: two messages with one unknown key ask once, and a name that
-/// the platform thinks long about holds up few others.
-const FLIGHTS: usize = 32;
 /// The most pages of events that are read in one go.
 const MOST_PAGES: usize = 20;
 
@@ -64,7 +61,7 @@ pub struct Followed {
 pub struct Registered {
     api: PlatformApi,
     memory: Memory,
-    flights: [tokio::sync::Mutex<()>; FLIGHTS],
+    flights: Flights,
 }
 
 impl Registered {
@@ -75,7 +72,7 @@ impl Registered {
 
     /// The keys that these services know, believed for so long.
     pub fn keeping(api: PlatformApi, keeping: Keeping) -> Self {
-        Self { api, memory: Memory::new(keeping), flights: Default::default() }
+        Self { api, memory: Memory::new(keeping), flights: Flights::default() }
     }
 
     /// The services.
@@ -91,31 +88,39 @@ impl Registered {
         now: impl Fn() -> UtcInstant,
     ) -> Result<Option<RegisteredKey>, AdapterError> {
         let of_owner = |found: Option<RegisteredKey>| found.filter(|found| found.owner == owner.id);
-        self.found(owner.register, kid, now).await.map(of_owner)
+        self.found(owner, kid, now).await.map(of_owner)
     }
 
-    /// What is known of a name, asked for where nothing is. No more than its register and its name
-    /// decide whether the platform is asked.
+    /// What is known of a name, asked for where nothing is. Its register and its name alone decide what is
+    /// known of it; whose it should be says only who has too many unknown ones at a time.
     async fn found(
         &self,
-        register: Register,
+        owner: Owner<'_>,
         kid: &str,
         now: impl Fn() -> UtcInstant,
     ) -> Result<Option<RegisteredKey>, AdapterError> {
+        let register = owner.register;
         if !is_kid(kid) {
             return Ok(None);
         }
-        let known = |look| match look {
-            Look::Known(found) => Some(Ok(found)),
-            Look::Silent => Some(Err(silent(register))),
+        let old = match self.memory.look(register, kid, now()) {
+            Look::Known(found) => return Ok(found),
+            Look::Silent => return Err(not_asked(register, SILENT)),
+            Look::Renew(old) => Some(old),
             Look::Ask => None,
         };
-        if let Some(known) = known(self.memory.look(register, kid, now())) {
-            return known;
-        }
-        let _flight = self.flight(register, kid).lock().await;
-        if let Some(known) = known(self.memory.look(register, kid, now())) {
-            return known;
+        let place = self.flights.join((register, kid.to_owned()), owner.id, old.is_none());
+        let place = place.ok_or_else(|| not_asked(register, TOO_MANY))?;
+        let _turn = match (place.turn().try_lock(), old) {
+            (Ok(turn), _) => turn,
+            // Somebody asks already whether it is still good.
+            (Err(_), Some(old)) => return Ok(Some(old)),
+            (Err(_), None) => place.turn().lock().await,
+        };
+        match self.memory.look(register, kid, now()) {
+            Look::Known(found) => return Ok(found),
+            Look::Silent => return Err(not_asked(register, SILENT)),
+            Look::Renew(_) | Look::Ask => {}
         }
         match self.api.key(register, kid, &now).await {
             Ok(found) => {
@@ -129,17 +134,10 @@ impl Registered {
                         tracing::warn!(%error, "a registered key could not be asked for, the old one still serves");
                         Ok(found)
                     }
-                    Look::Ask | Look::Silent => Err(error),
+                    Look::Renew(_) | Look::Ask | Look::Silent => Err(error),
                 }
             }
         }
-    }
-
-    fn flight(&self, register: Register, kid: &str) -> &tokio::sync::Mutex<()> {
-        let mut hasher = DefaultHasher::new();
-        (register, kid).hash(&mut hasher);
-        let place = usize::try_from(hasher.finish() % FLIGHTS as u64).unwrap_or_default();
-        &self.flights[place]
     }
 
     /// Reads the events after the cursors, moves them, and drops the keys that are no longer registered.
@@ -243,9 +241,13 @@ impl Registered {
     }
 }
 
-fn silent(register: Register) -> AdapterError {
+/// Why a key was not asked for.
+const SILENT: &str = "the platform gave no answer for this key a moment ago";
+const TOO_MANY: &str = "too many unknown keys of this owner are being asked for";
+
+fn not_asked(register: Register, why: &str) -> AdapterError {
     AdapterError::new(ErrorKind::Unavailable, format!("pdnd GET /{}", register.keys()))
         .phase(Phase::BeforeSending)
         .advice(Advice::Retry { after: None })
-        .caused_by("the platform gave no answer for this key a moment ago".to_owned())
+        .caused_by(why.to_owned())
 }

@@ -4,7 +4,7 @@
 //! | what | how long it is believed |
 //! |---|---|
 //! | a key | `kept_seconds` after the platform gave it |
-//! | a key, while the platform gives no answer | `silence_seconds` after the platform gave it |
+//! | a key, until an answer comes or while none is given | `silence_seconds` after the platform gave it |
 //! | that nobody has registered a name | `absent_seconds` |
 //! | that the platform gives no answer for a name | [`PAUSE_SECONDS`]: then it is asked again |
 
@@ -50,11 +50,14 @@ pub(super) enum Look {
     Known(Option<RegisteredKey>),
     /// Nothing that still holds: it is to be asked for.
     Ask,
+    /// It is to be asked for again, and until the answer comes this one still serves.
+    Renew(RegisteredKey),
     /// Nothing, and the platform gave no answer a moment ago.
     Silent,
 }
 
-type Name = (Register, String);
+/// A key is named by its register and its `kid`.
+pub(super) type Name = (Register, String);
 
 #[derive(Debug, Default)]
 struct Remembered {
@@ -78,10 +81,11 @@ impl Remembered {
                 return Look::Known(found.clone());
             }
         }
+        let old = self.in_silence(keeping, now).cloned();
         if self.silent_at.is_none_or(|at| now.saturating_sub(at) >= PAUSE_SECONDS) {
-            return Look::Ask;
+            return old.map_or(Look::Ask, Look::Renew);
         }
-        self.in_silence(keeping, now).map_or(Look::Silent, |key| Look::Known(Some(key.clone())))
+        old.map_or(Look::Silent, |key| Look::Known(Some(key)))
     }
 }
 
@@ -165,11 +169,11 @@ mod tests {
         assert_eq!(memory.look(CLIENTS, "k", at(0)), Look::Ask);
         memory.said(CLIENTS, "k", Some(key("c")), at(0));
         assert_eq!(memory.look(CLIENTS, "k", at(3_599)), Look::Known(Some(key("c"))));
-        assert_eq!(memory.look(CLIENTS, "k", at(3_600)), Look::Ask);
+        assert_eq!(memory.look(CLIENTS, "k", at(3_600)), Look::Renew(key("c")), "it serves until an answer comes");
         assert_eq!(memory.look(Register::Keychains, "k", at(1)), Look::Ask, "each register has its own names");
         memory.was_silent(CLIENTS, "k", at(3_600));
         assert_eq!(memory.look(CLIENTS, "k", at(3_609)), Look::Known(Some(key("c"))));
-        assert_eq!(memory.look(CLIENTS, "k", at(3_610)), Look::Ask, "the platform is asked again");
+        assert_eq!(memory.look(CLIENTS, "k", at(3_610)), Look::Renew(key("c")), "the platform is asked again");
         memory.was_silent(CLIENTS, "k", at(86_399));
         assert_eq!(memory.look(CLIENTS, "k", at(86_399)), Look::Known(Some(key("c"))));
         assert_eq!(memory.look(CLIENTS, "k", at(86_400)), Look::Silent, "no longer than a day");

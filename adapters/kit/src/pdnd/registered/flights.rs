@@ -1,0 +1,112 @@
+//! What the platform is being asked for: a name once at a time, and of the names of which nothing is known
+//! only a few for each owner.
+//!
+//! Anybody can invent a name, and the platform may think long about it. Whoever does holds up neither
+//! another name nor another owner: what is one too many is not asked for, and does not wait either.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::memory::Name;
+
+/// How many names of which nothing is known may be asked for at a time as one owner's. A client has one
+/// key, or two while it changes it.
+const MOST_UNKNOWN: usize = 4;
+
+/// A name that is being asked for.
+#[derive(Debug)]
+struct Flight {
+    owner: String,
+    /// Whether nothing was known of it.
+    is_unknown: bool,
+    /// Held by whoever asks; the others wait for it.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// The names that are being asked for.
+#[derive(Debug, Default)]
+pub(super) struct Flights(Mutex<HashMap<Name, Flight>>);
+
+impl Flights {
+    /// A place among those who want a name; none where the owner has too many unknown ones already.
+    pub(super) fn join(&self, name: Name, owner: &str, is_unknown: bool) -> Option<Place<'_>> {
+        let mut flights = self.flights();
+        if !flights.contains_key(&name) {
+            let of_owner = flights.values().filter(|flight| flight.is_unknown && flight.owner == owner);
+            if is_unknown && of_owner.count() >= MOST_UNKNOWN {
+                return None;
+            }
+            let flight = Flight { owner: owner.to_owned(), is_unknown, turn: Arc::default() };
+            flights.insert(name.clone(), flight);
+        }
+        let turn = Arc::clone(&flights.get(&name)?.turn);
+        Some(Place { flights: self, name, turn })
+    }
+
+    fn flights(&self) -> MutexGuard<'_, HashMap<Name, Flight>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place among those who want a name. The flight ends with the last of them, answered or not.
+#[derive(Debug)]
+pub(super) struct Place<'a> {
+    flights: &'a Flights,
+    name: Name,
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Place<'_> {
+    /// Held by whoever asks.
+    pub(super) fn turn(&self) -> &tokio::sync::Mutex<()> {
+        &self.turn
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut flights = self.flights.flights();
+        // One is in the map, one here: nobody else wants it.
+        if Arc::strong_count(&self.turn) == 2 {
+            flights.remove(&self.name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pdnd::api::Register;
+
+    fn name(name: &str) -> Name {
+        (Register::Clients, name.to_owned())
+    }
+
+    #[test]
+    fn an_owner_has_a_few_unknown_names_at_a_time_and_holds_up_nobody_else() {
+        let flights = Flights::default();
+        let join = |kid: &str, owner, is_unknown| flights.join(name(kid), owner, is_unknown);
+        let mut places: Vec<_> = (0..MOST_UNKNOWN).map(|kid| join(&kid.to_string(), "a", true)).collect();
+        assert!(places.iter().all(Option::is_some));
+        assert!(join("one too many", "a", true).is_none());
+        assert!(join("0", "a", true).is_some(), "what is being asked for may be waited for");
+        assert!(join("one too many", "b", true).is_some(), "another owner has places of its own");
+        assert!(join("known", "a", false).is_some(), "a name that is known was not invented");
+        places.pop();
+        assert!(join("one too many", "a", true).is_some(), "a place that was left is free");
+    }
+
+    #[test]
+    fn one_asks_for_a_name_and_the_flight_ends_with_the_last_who_wants_it() {
+        let flights = Flights::default();
+        let first = flights.join(name("k"), "a", true).expect("a place");
+        let second = flights.join(name("k"), "b", true).expect("a place");
+        let turn = first.turn().try_lock().expect("nobody asks yet");
+        assert!(second.turn().try_lock().is_err());
+        drop(turn);
+        drop(first);
+        assert_eq!(flights.flights().len(), 1);
+        drop(second);
+        assert!(flights.flights().is_empty());
+    }
+}
