@@ -14,7 +14,7 @@ mod seen;
 
 pub use algorithm::Algorithm;
 pub use claims::Claims;
-pub use compact::{Compact, sign};
+pub use compact::{Compact, KeyedHeader, sign};
 pub use key::{KeyError, SigningKey};
 pub use public_key::{KeySet, Keys, PublicKey};
 pub use refusal::Refusal;

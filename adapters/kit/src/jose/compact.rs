@@ -83,6 +83,21 @@ impl<'a> Compact<'a> {
     }
 }
 
+/// A header that names the key, and says nothing else.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct KeyedHeader<'a> {
+    alg: &'static str,
+    kid: &'a str,
+    typ: &'static str,
+}
+
+impl<'a> KeyedHeader<'a> {
+    /// The header of what this key signs under that name.
+    pub fn new(key: &SigningKey, kid: &'a str) -> Self {
+        Self { alg: key.algorithm().name(), kid, typ: "JWT" }
+    }
+}
+
 /// Signs a header and a payload, each serialised once, in the order of its fields.
 pub fn sign(key: &SigningKey, header: &impl Serialize, payload: &impl Serialize) -> Result<String, KeyError> {
     let part = |json: Result<Vec<u8>, serde_json::Error>| json.map(|json| base64url(&json));

@@ -21,7 +21,7 @@ use super::settings::{Proof, Registration};
 use crate::Secret;
 use crate::answer::Answer;
 use crate::http::HttpClient;
-use crate::jose::{KeyError, SigningKey, seconds, sign};
+use crate::jose::{KeyError, KeyedHeader, SigningKey, seconds, sign};
 
 /// How long an assertion is good. It is sent at once.
 const ASSERTION_LIFE_SECONDS: i64 = 60;
@@ -149,13 +149,6 @@ fn given(answer: &CoreTokenResponse) -> Result<Given, TokenError> {
 }
 
 #[derive(Serialize)]
-struct Header<'a> {
-    alg: &'static str,
-    kid: &'a str,
-    typ: &'static str,
-}
-
-#[derive(Serialize)]
 struct Payload<'a> {
     iss: &'a str,
     sub: &'a str,
@@ -176,7 +169,7 @@ fn assertion(
 ) -> Result<String, KeyError> {
     let (iat, exp) = (seconds(now), seconds(now).saturating_add(ASSERTION_LIFE_SECONDS));
     let payload = Payload { iss: client_id, sub: client_id, aud: audience, jti: name, iat, exp };
-    sign(key, &Header { alg: key.algorithm().name(), kid, typ: "JWT" }, &payload)
+    sign(key, &KeyedHeader::new(key, kid), &payload)
 }
 
 /// How the library reaches the token endpoint: by our client, which speaks with it alone.

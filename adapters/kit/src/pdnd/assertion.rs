@@ -1,12 +1,13 @@
 //! The client assertion: what a client signs to be given a voucher.
 //!
-//! PDND's validation is strict: header and claims are exactly these, in this file and nowhere else.
-//! No `nbf`, no `client_id`, no certificate, nothing null. `iat` is now, without subtracting anything.
+//! PDND's validation is strict: claims are exactly these, in this file and nowhere else, and the header
+//! names algorithm, key and type. No `nbf`, no `client_id`, no certificate, nothing null. `iat` is now,
+//! without subtracting anything.
 
 use canonical::values::UtcInstant;
 use serde::Serialize;
 
-use crate::jose::{KeyError, SigningKey, seconds, sign};
+use crate::jose::{KeyError, KeyedHeader, SigningKey, seconds, sign};
 
 /// How long an assertion is good. It is sent at once.
 pub const LIFE_SECONDS: i64 = 60;
@@ -77,13 +78,6 @@ impl Step<'_> {
 }
 
 #[derive(Serialize)]
-struct Header<'a> {
-    alg: &'static str,
-    kid: &'a str,
-    typ: &'static str,
-}
-
-#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Payload<'a> {
     iss: &'a str,
@@ -124,7 +118,6 @@ pub fn mint(key: &SigningKey, asked: &Asked<'_>, name: &str, now: UtcInstant) ->
             (None, Some(interaction_id), None)
         }
     };
-    let header = Header { alg: key.algorithm().name(), kid: key.thumbprint(), typ: "JWT" };
     let payload = Payload {
         iss: asked.client_id,
         sub: asked.client_id,
@@ -139,5 +132,5 @@ pub fn mint(key: &SigningKey, asked: &Asked<'_>, name: &str, now: UtcInstant) ->
         interaction_id,
         entity_number,
     };
-    sign(key, &header, &payload)
+    sign(key, &KeyedHeader::new(key, key.thumbprint()), &payload)
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use canonical::values::UtcInstant;
-use kit::jose::{MemorySeen, SigningKey};
+use kit::jose::{KeyedHeader, MemorySeen, SigningKey};
 use kit::modi::digest;
 use kit::pdnd::api::PlatformApi;
 use kit::pdnd::client::{Quota, random_name};
@@ -51,13 +51,6 @@ impl Services {
     }
 }
 
-#[derive(serde::Serialize)]
-struct Header<'a> {
-    alg: &'a str,
-    typ: &'a str,
-    kid: &'a str,
-}
-
 impl Respond for Services {
     fn respond(&self, request: &Request) -> ResponseTemplate {
         let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -86,7 +79,7 @@ impl Respond for Services {
                 { "digest": digest }, { "x-correlation-id": correlation }, { "content-type": content_type }
             ],
         });
-        let header = Header { alg: "RS256", typ: "JWT", kid: self.keys.0.thumbprint() };
+        let header = KeyedHeader::new(key, self.keys.0.thumbprint());
         let token = kit::jose::sign(key, &header, &payload).expect("a signature");
         if manner == Manner::AltersAfterSigning {
             body = String::from_utf8(body).expect("text").replace("ACTIVE", "ARCHIVED").into_bytes();
