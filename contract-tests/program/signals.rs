@@ -50,7 +50,7 @@ fn kills_between_sending_and_noting_lose_no_signal_and_double_none() {
     assert!(code(&none) == 0 && String::from_utf8_lossy(&none.stderr).contains("Nessun segnale"));
     // Readers begin at the end of what there is: nothing yet.
     let daemon = Daemon::start(folder, None);
-    daemon.until(&runtime, "/", |page| page.contains("Segnali (Signal Hub)") && page.contains("Nulla da segnalare"));
+    daemon.until("/", |page| page.contains("Segnali (Signal Hub)") && page.contains("Nulla da segnalare"));
     daemon.stop();
     std::fs::copy(samples().join(FILE), folder.join("in-arrivo").join(FILE)).expect("copied");
 
@@ -68,7 +68,7 @@ fn kills_between_sending_and_noting_lose_no_signal_and_double_none() {
     }
     let daemon = Daemon::start(folder, None);
     let all = || json_of(&hub).len();
-    daemon.until(&runtime, "/", |page| page.contains("In pari: ultimo segnale preso"));
+    daemon.until("/", |page| page.contains("In pari: ultimo segnale preso"));
     until(&runtime, "everything is read and told", || {
         let before = all();
         runtime.block_on(tokio::time::sleep(Duration::from_secs(3)));

@@ -80,7 +80,7 @@ impl Hub {
 /// Calls an address with the vouchers of a client. What does not work is told as a sentence.
 fn caller(client: &Connection, url: &str, system: &'static str) -> Result<Caller, String> {
     let keys = client.keys().map_err(|error| chain(&error))?;
-    let vouchers = VoucherClient::new(client.clone(), keys, Quota::default()).map_err(|error| chain(&error))?;
+    let vouchers = VoucherClient::new(client.clone(), keys, Quota::of(client)).map_err(|error| chain(&error))?;
     let target = HttpClient::new(system, &client.http(url)).map_err(|error| error.problem)?;
     Ok(Caller::new(vouchers, target, None))
 }
