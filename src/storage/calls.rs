@@ -46,6 +46,10 @@ pub trait Calls: Send + Sync {
     /// What is counted of a day, by purpose, voucher and status.
     async fn calls_of(&self, day: CalendarDate) -> Result<Vec<CallCount>, StorageError>;
 
+    /// The first day of which calls are counted here: the one on which the database was made, or an earlier
+    /// one of which something is counted.
+    async fn counted_since(&self) -> Result<CalendarDate, StorageError>;
+
     /// Forgets what was counted of days before this one, at most `limit` counts at once. Returns how many.
     async fn forget_calls(&self, before: CalendarDate, limit: u32) -> Result<u64, StorageError>;
 }

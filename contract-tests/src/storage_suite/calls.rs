@@ -1,6 +1,7 @@
 //! Calls counted for the tracing file: a batch counts once, and what is long ago is forgotten.
 
 use canonical::values::CalendarDate;
+use raccordo::clock::{Clock as _, SystemClock, days_before, italian_day};
 use raccordo::storage::calls::{CallBatch, CallCount};
 
 use super::{Database, Scene};
@@ -94,6 +95,19 @@ pub async fn what_was_counted_long_ago_is_forgotten_a_part_at_a_time(database: &
     assert_eq!(counted(&scene, "2026-08-01").await, []);
     assert_eq!(counted(&scene, "2026-09-01").await.len(), 1, "the first day that is kept");
     assert_eq!(database.number("select count(*) from call_batch").await, 1, "of a process that counts no more");
+}
+
+pub async fn calls_are_counted_since_the_database_was_made_or_the_first_count(database: &dyn Database) {
+    let scene = Scene::open(database).await;
+    let since = async || scene.store.counted_since().await.expect("a day");
+    let made_on = italian_day(SystemClock.now());
+    let told = since().await;
+    assert!(told == made_on || Some(told) == days_before(made_on, 1), "{told}: midnight may have passed meanwhile");
+    let later = CallCount { day: day("2199-01-01"), ..count(TODAY, PURPOSE, 1, 200, 1) };
+    assert!(add(&scene, "uno", 1, vec![later]).await);
+    assert_eq!(since().await, told);
+    assert!(add(&scene, "uno", 2, vec![count("2001-01-01", PURPOSE, 1, 200, 1)]).await);
+    assert_eq!(since().await, day("2001-01-01"), "what was counted elsewhere, or by a clock that went wrong");
 }
 
 pub async fn counts_are_read_beside_whoever_has_the_database_open(database: &dyn Database) {

@@ -271,6 +271,7 @@ macro_rules! storage_suite {
                 a_batch_is_written_whole_or_not_at_all
                 many_counts_fit_into_a_batch
                 what_was_counted_long_ago_is_forgotten_a_part_at_a_time
+                calls_are_counted_since_the_database_was_made_or_the_first_count
                 counts_are_read_beside_whoever_has_the_database_open
             ]
         }

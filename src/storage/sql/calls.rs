@@ -6,10 +6,11 @@ use futures_util::FutureExt as _;
 
 use super::SqlStore;
 use super::bulk::Bulk;
-use super::connection::{Connection, Row, query};
+use super::connection::{Connection, Row, Text, query, query_scalar};
 use super::desk::Desk;
-use super::rows::{count, stored};
+use super::rows::{count, instant, stored};
 use super::trouble::Trouble;
+use crate::clock::italian_day;
 use crate::storage::StorageError;
 use crate::storage::calls::{CallBatch, CallCount, Calls};
 
@@ -27,6 +28,12 @@ static ADD: Bulk = Bulk::new(
 const OF_DAY: &str = "
     select purpose_id, token_id, status, requests from call_count
      where day = $1 order by purpose_id, token_id, status";
+/// Who brings the schema up to date notes when it did so first, in seconds since 1970.
+const MADE_AT: Text = Text::Each {
+    sqlite: "select cast(strftime('%s', min(installed_on)) as integer) from _sqlx_migrations",
+    postgres: "select cast(extract(epoch from min(installed_on)) as bigint) from _sqlx_migrations",
+};
+const FIRST_DAY: &str = "select min(day) from call_count";
 const IS_ANY_OLD: &str = "
     select 1 where exists (select 1 from call_count where day < $1)
                 or exists (select 1 from call_batch where made_on < $1)";
@@ -43,6 +50,11 @@ impl Calls for SqlStore {
     async fn calls_of(&self, day: CalendarDate) -> Result<Vec<CallCount>, StorageError> {
         let counts = async { of_day(&mut self.readers.acquire().await?, day).await };
         counts.await.map_err(|trouble: Trouble| trouble.during(ATTEMPTED))
+    }
+
+    async fn counted_since(&self) -> Result<CalendarDate, StorageError> {
+        let since = async { since(&mut self.readers.acquire().await?).await };
+        since.await.map_err(|trouble: Trouble| trouble.during("ask since when calls are counted"))
     }
 
     async fn forget_calls(&self, before: CalendarDate, limit: u32) -> Result<u64, StorageError> {
@@ -68,6 +80,15 @@ pub(in crate::storage) async fn of_day(
 ) -> Result<Vec<CallCount>, Trouble> {
     let rows = query(OF_DAY).bind(day.to_string()).fetch_all(connection).await?;
     rows.iter().map(|row| read(row, day)).collect()
+}
+
+async fn since(connection: &mut Connection) -> Result<CalendarDate, Trouble> {
+    let made_at: i64 = query_scalar(MADE_AT).fetch_one(connection).await?;
+    let made_on = italian_day(instant(made_at.saturating_mul(1_000_000))?);
+    let first: Option<String> = query_scalar(FIRST_DAY).fetch_one(connection).await?;
+    // What stands there has been a day before.
+    let first = first.and_then(|day| CalendarDate::parse(&day).ok());
+    Ok(first.map_or(made_on, |first| first.min(made_on)))
 }
 
 fn read(row: &Row, day: CalendarDate) -> Result<CallCount, Trouble> {
