@@ -25,6 +25,8 @@ mod submissions;
 mod tasks;
 #[path = "exchange/tracing.rs"]
 mod tracing;
+#[path = "exchange/tracing_files.rs"]
+mod tracing_files;
 #[path = "exchange/webhooks.rs"]
 mod webhooks;
 #[path = "exchange/who_may.rs"]

@@ -12,7 +12,7 @@ use super::output::Output;
 use crate::http;
 use crate::http::api::messages::Messages;
 use crate::http::api::{self, Api, credentials};
-use crate::jobs::{exports, schedule, signals, webhooks};
+use crate::jobs::{exports, schedule, signals, tracing_files, webhooks};
 use crate::node::Node;
 
 /// How often to look whether the database still answers and takes writes.
@@ -28,6 +28,7 @@ pub(super) async fn run(mut node: Node, output: &Output) -> anyhow::Result<Exit>
     let hooks = webhooks::Hooks::of(exchange).context("making the webhooks of partners")?;
     let partners = exports::Partners::of(exchange, api::address(exchange)).context("making exports for partners")?;
     let hub = signals::Hub::of(&node.config, &node.flow.systems).context("making what speaks with Signal Hub")?;
+    let sender = tracing_files::Sender::of(&node.config).context("making what sends the tracing files")?;
     let messages = Messages::of(&node.config, node.flow.store.clone(), node.flow.clock.clone());
     let api = Api::new(node.flow.clone(), exchange, credentials.context("making the exchange API")?)
         .verifying(messages.context("making the exchange API")?)
@@ -37,6 +38,7 @@ pub(super) async fn run(mut node: Node, output: &Output) -> anyhow::Result<Exit>
     let told = webhooks::start(&node.flow, hooks);
     let signalled = signals::start(&node.flow, hub);
     let exported = exports::start(&node.flow, partners);
+    let sent = tracing_files::start(&node.flow, sender);
     let pages = http::serve(listener, node.flow.clone(), api);
     tracing::info!(%address, "serving");
     if output.is_json() {
@@ -53,7 +55,7 @@ pub(super) async fn run(mut node: Node, output: &Output) -> anyhow::Result<Exit>
     }
     tracing::info!("stopping");
     let closing = async {
-        tokio::join!(scheduled.stop(), told.stop(), signalled.stop(), exported.stop(), pages.stop());
+        tokio::join!(scheduled.stop(), told.stop(), signalled.stop(), exported.stop(), sent.stop(), pages.stop());
         node.close().await;
     };
     // Asked twice, it stops at once: what was under way is found again at the next start.

@@ -52,12 +52,14 @@ pub mod exchange;
 pub mod nodes;
 pub mod reconciliation;
 pub mod signal_hub;
+pub mod tracing;
 
 pub use exchange::ExchangeConfig;
 pub use nodes::NodeConfig;
 pub use reconciliation::ReconciliationConfig;
 pub use signal_hub::SignalHubConfig;
 pub use storage::StorageConfig;
+pub use tracing::TracingConfig;
 
 /// The whole configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -97,6 +99,9 @@ pub struct Config {
     /// Changes told to others, and heard of, through Signal Hub.
     #[serde(default)]
     pub signal_hub: Option<SignalHubConfig>,
+    /// Who sends the daily tracing files by itself, where somebody does.
+    #[serde(default)]
+    pub tracing: Option<TracingConfig>,
     /// The folder of the configuration file.
     #[serde(skip)]
     pub folder: PathBuf,
@@ -202,10 +207,9 @@ impl Config {
         config.check_numbers()?;
         config.exchange.in_folder(folder);
         config.nodes.values_mut().for_each(|node| node.in_folder(folder));
-        if let Some((keys, problem)) = nodes::problem(&config) {
-            return Err(config.lines.at(&keys, &problem));
-        }
-        if let Some((keys, problem)) = signal_hub::problem(&config) {
+        let wrong =
+            tracing::problem(&config).or_else(|| signal_hub::problem(&config)).or_else(|| nodes::problem(&config));
+        if let Some((keys, problem)) = wrong {
             return Err(config.lines.at(&keys, &problem));
         }
         let systems: Vec<&str> = config.systems.keys().map(String::as_str).collect();

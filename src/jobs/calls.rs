@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use canonical::values::CalendarDate;
 use kit::pdnd::counted::{Call, Counter};
-use kit::pdnd::tracing_file::is_counted;
+use kit::pdnd::tracing_file::{Row, is_counted};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
@@ -30,6 +30,11 @@ const WRITE_EVERY: Duration = Duration::from_secs(5);
 const BATCH: usize = 1_000;
 /// Counts that wait to be written. A database that is away for long does not take our memory too.
 const WAITING: usize = 100_000;
+
+/// What is counted, as a row of the tracing file of its day.
+pub fn row(CallCount { purpose_id, token_id, status, requests, .. }: CallCount) -> Row {
+    Row { purpose_id, token_id, status, requests }
+}
 
 /// Day, purpose, voucher, status.
 type Key = (CalendarDate, String, String, u16);

@@ -13,6 +13,7 @@ pub mod webhooks;
 pub mod signals;
 pub mod exports;
 pub mod calls;
+pub mod tracing_files;
 mod signed;
 mod turn;
 mod apalis;

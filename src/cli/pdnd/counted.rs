@@ -9,9 +9,8 @@ use crate::cli::exit::Misused;
 use crate::cli::output::Output;
 use crate::clock::{Clock as _, SystemClock, days_before, italian_day};
 use crate::config::StorageConfig;
-use crate::jobs::calls::KEPT_DAYS;
+use crate::jobs::calls::{KEPT_DAYS, row};
 use crate::node::{NodeError, Parts};
-use crate::storage::calls::CallCount;
 
 /// Where calls are counted.
 pub(super) struct Counts<'a> {
@@ -71,8 +70,4 @@ impl<'a> Counts<'a> {
         let counts = counts.map_err(NodeError::Storage).context(format!("reading the calls counted of {day}"))?;
         Ok(counts.into_iter().map(row).collect())
     }
-}
-
-fn row(CallCount { purpose_id, token_id, status, requests, .. }: CallCount) -> Row {
-    Row { purpose_id, token_id, status, requests }
 }
