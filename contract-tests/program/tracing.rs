@@ -33,10 +33,13 @@ fn pem(name: &str) -> String {
 /// What arrived, by path.
 type Arrived = Arc<Mutex<Vec<(String, String)>>>;
 
-/// The platform: everybody gets a voucher, and every file is taken.
+/// The platform: everybody gets a voucher, every file is taken, and no day is known.
 async fn platform(State(arrived): State<Arrived>, request: Request) -> Response {
     let path = request.uri().path().to_owned();
     let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.expect("a body");
+    if path == "/tracings" {
+        return axum::Json(json!({ "results": [], "totalCount": 0 })).into_response();
+    }
     if path != "/token.oauth2" {
         arrived.lock().expect("nobody panicked").push((path, String::from_utf8(body.to_vec()).expect("text")));
         return axum::Json(json!({ "tracingId": ID, "errors": false })).into_response();
@@ -57,6 +60,15 @@ fn configure(folder: &Path, address: &str) {
          tracing_url = \"http://{address}/\"\n"
     );
     std::fs::write(folder.join("raccordo.toml"), text).expect("written");
+}
+
+/// Where the platform is.
+async fn served(arrived: &Arrived) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let router = Router::new().fallback(platform).with_state(Arc::clone(arrived));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
 }
 
 async fn count(folder: &Path, day: CalendarDate) {
@@ -84,12 +96,8 @@ fn the_file_of_yesterday_is_printed_and_sent_beside_the_daemon() {
     let today = italian_day(SystemClock.now());
     let yesterday = days_before(today, 1).expect("a day");
     let address = runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("an address").to_string();
-        let router = Router::new().fallback(platform).with_state(Arc::clone(&arrived));
-        tokio::spawn(async move { axum::serve(listener, router).await });
         count(folder, yesterday).await;
-        address
+        served(&arrived).await
     });
     configure(folder, &address);
     let tracing = |arguments: &[&str]| raccordo(folder, &[&["pdnd", "tracing"], arguments].concat());
@@ -126,7 +134,20 @@ fn the_file_of_yesterday_is_printed_and_sent_beside_the_daemon() {
         assert_eq!(code(&refused), 2, "{}", String::from_utf8_lossy(&refused.stderr));
     }
     assert!(arrived.lock().expect("nobody panicked").is_empty());
-    assert_eq!(code(&tracing(&["submit", &day, "--dry-run"])), 0, "and after the daemon has ended");
+    let checked = tracing(&["submit", &day, "--dry-run"]);
+    assert_eq!(code(&checked), 0, "and after the daemon has ended");
+    let said = String::from_utf8_lossy(&checked.stdout);
+    assert!(said.contains(&day) && said.contains("righe 2, chiamate 13. Nulla è stato inviato."), "{said}");
+    let said = tracing(&["submit", &day, "--dry-run", "--lang", "en"]);
+    assert!(String::from_utf8_lossy(&said.stdout).contains("rows 2, calls 13. Nothing was sent."));
+    let told = json(&tracing(&["submit", &day, "--dry-run", "--json"]));
+    assert_eq!(told, json!({ "date": day, "mistakes": [], "rows": 2, "requests": 13, "is_sent": false }));
+
+    // A name that no client has is told with the one that could be meant.
+    let unknown = tracing(&["days", "--by", "servizio"]);
+    let said = String::from_utf8_lossy(&unknown.stderr);
+    assert_eq!((code(&unknown), unknown.stdout.len()), (2, 0), "{said}");
+    assert!(said.contains("si chiama «servizio». Può essere: servizi."), "{said}");
 }
 
 #[test]
@@ -136,4 +157,44 @@ fn without_a_database_there_is_no_file_and_none_is_made() {
     let output = raccordo(folder.path(), &["pdnd", "tracing", "file"]);
     assert_eq!(code(&output), 3, "{}", String::from_utf8_lossy(&output.stderr));
     assert!(output.stdout.is_empty() && !folder.path().join("raccordo.db").exists());
+}
+
+#[test]
+fn the_daemon_sends_what_was_due_while_it_did_not_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let arrived = Arrived::default();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    // Shortly after midnight the last day that is due is the one before.
+    let before = days_before(italian_day(SystemClock.now()), 2).expect("a day");
+    let address = runtime.block_on(async {
+        count(folder, before).await;
+        served(&arrived).await
+    });
+    configure(folder, &address);
+    let file = folder.join("raccordo.toml");
+    let text = std::fs::read_to_string(&file).expect("written");
+    std::fs::write(&file, format!("{text}[tracing]\nclient = \"servizi\"\nat = \"00:15\"\n")).expect("written");
+    let daemon = Daemon::start(folder, None);
+    let due = format!("{before},{PURPOSE},200,{VOUCHER},12\n");
+    daemon.until("/status", |_| {
+        arrived
+            .lock()
+            .expect("nobody panicked")
+            .iter()
+            .any(|(path, form)| path == "/tracings/submit" && form.contains(&due))
+    });
+    daemon.stop();
+
+    let with = |client: &str| {
+        std::fs::write(&file, format!("{text}[tracing]\nclient = \"{client}\"\n")).expect("written");
+        let ended = raccordo(folder, &["serve"]);
+        (code(&ended), String::from_utf8_lossy(&ended.stderr).into_owned())
+    };
+    let (ended, said) = with("servizio");
+    assert!(ended == 3 && said.contains("line 11") && said.contains("those that have both: servizi"), "{said}");
+    std::fs::remove_file(folder.join("api.pem")).expect("it was there");
+    let (ended, said) = with("servizi");
+    assert!(ended == 3 && said.contains("line 7") && said.contains("private_key_file"), "{said}");
 }

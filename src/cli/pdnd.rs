@@ -4,11 +4,11 @@
 //! it can be pasted into the platform's own debugger; what is not in an assertion, [`state`] asks for.
 //! [`tracing`] writes and sends the daily files of calls, which are [`counted`].
 
+mod chosen;
 mod state;
 mod tracing;
 mod counted;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use kit::pdnd::access::Access;
@@ -17,6 +17,7 @@ use kit::pdnd::client::random_name;
 use kit::pdnd::preflight::{self, Mistake};
 use kit::pdnd::settings::{Connection, ConnectionKeys};
 
+use self::chosen::{chosen, clients, table};
 use super::output::Output;
 use super::{Exit, Language};
 use crate::clock::{Clock as _, SystemClock};
@@ -37,7 +38,7 @@ pub(super) enum Command {
 /// Check the settings of a client and print an assertion; nothing is sent.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The client, as named in `[pdnd.NAME]` or `[systems.NAME.pdnd]`; not needed when there is one
+    /// The client, as named in `[pdnd.NAME]`, `[systems.NAME.pdnd]` or `[nodes.NAME.pdnd]`; not needed when there is one
     #[arg(value_name = "NAME")]
     name: Option<String>,
     /// Hash of an evidence that the voucher would be bound to: 64 hexadecimal digits
@@ -55,26 +56,23 @@ pub(super) async fn run(
     let config = Config::load(folder.unwrap_or(Path::new(".")))?;
     let arguments = match command {
         Command::Assertion(arguments) => arguments,
-        Command::Tracing(arguments) => return tracing::run(parts, &config, arguments, language, output).await,
+        Command::Tracing(arguments) => return tracing::run(parts, &config, arguments, output).await,
         Command::State(arguments) => return state::run(&clients(&config), arguments, language, output).await,
     };
     let clients = clients(&config);
-    let found = match (&arguments.name, clients.len()) {
-        (Some(name), _) => clients.get_key_value(name),
-        (None, 1) => clients.first_key_value(),
-        _ => None,
-    };
-    let Some((name, connection)) = found else {
-        let names: Vec<_> = clients.keys().map(String::as_str).collect();
-        if names.is_empty() {
-            output.note(output.words.no_pdnd_client);
-            return Ok(Exit::Configuration);
+    if clients.is_empty() {
+        output.note(output.words.no_pdnd_client);
+        return Ok(Exit::Configuration);
+    }
+    let (name, connection) = match chosen(&clients, arguments.name.as_deref(), |_| true) {
+        Ok(found) => found,
+        Err(unclear) => {
+            unclear.tell(output.words.any_client, output);
+            return Ok(Exit::Usage);
         }
-        output.note(&format!("error: name one of the clients of the configuration: {}", names.join(", ")));
-        return Ok(Exit::Usage);
     };
-    // What stops the start of a system that is an e-service is told here too.
-    if config.systems.get(name).is_some_and(|system| system.pdnd.is_some())
+    // What stops the start where a system or another node is an e-service is told here too.
+    if !config.pdnd.contains_key(name)
         && let Err(error) = Access::open(connection)
     {
         return Ok(misconfigured(&config, name, error, output));
@@ -90,11 +88,6 @@ pub(super) async fn run(
     }
 }
 
-/// The table of a client: its own, or that of a system.
-fn table<'a>(config: &Config, name: &'a str) -> Vec<&'a str> {
-    if config.pdnd.contains_key(name) { vec!["pdnd", name] } else { vec!["systems", name, "pdnd"] }
-}
-
 /// Tells a mistake of the configuration with its line, in the file or in a file that it names.
 fn misconfigured(
     config: &Config,
@@ -105,12 +98,6 @@ fn misconfigured(
     let place = config.lines.place_named(&table(config, name), &error.to_string());
     output.problem(&anyhow::Error::new(error).context(place));
     Exit::Configuration
-}
-
-/// The clients by name: those of the systems that are e-services, and those of `[pdnd.NAME]`.
-fn clients(config: &Config) -> BTreeMap<String, Connection> {
-    let of_systems = config.systems.iter().filter_map(|(name, system)| Some((name.clone(), system.pdnd.clone()?)));
-    of_systems.chain(config.pdnd.clone()).collect()
 }
 
 fn assertion(

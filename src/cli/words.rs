@@ -19,6 +19,25 @@ words! {
                      [pdnd.NOME] con environment, client_id, purpose_id e private_key_file (docs/guida/pdnd.md).",
         "The configuration has no client of the national platform: add to raccordo.toml a section [pdnd.NAME] with \
          environment, client_id, purpose_id and private_key_file (docs/guida/pdnd.md).";
+    no_client_of_this_name: "Nessun client della configurazione si chiama", "No client of the configuration is called";
+    it_may_be: "Può essere", "It may be";
+    name_one_client: "Indicare quale client si intende", "Name the client that is meant";
+    no_such_client: "Nella configurazione manca", "The configuration lacks";
+    any_client: "un client", "a client";
+    client_with_purpose: "un client con una finalità (purpose_id)", "a client with a purpose (purpose_id)";
+    client_that_asks: "un client api interop (is_api_client = true, scheme = \"dpop\") da nominare in --by",
+        "a client api interop (is_api_client = true, scheme = \"dpop\") to be named in --by";
+    client_that_traces: "un client api interop (is_api_client = true) con tracing_url, da nominare in --by",
+        "a client api interop (is_api_client = true) with a tracing_url, to be named in --by";
+    file_checked: "File di tracciamento corretto, giorno", "Tracing file in order, day";
+    rows_of_it: "righe", "rows";
+    calls_of_it: "chiamate", "calls";
+    nothing_sent: "Nulla è stato inviato.", "Nothing was sent.";
+    taken: "La piattaforma ha preso il file e lo guarda dopo: che cosa ne dice si chiede con «raccordo pdnd tracing days».",
+        "The platform took the file and looks at it later: what it makes of it is asked by `raccordo pdnd tracing days`.";
+    taken_with_errors: "La piattaforma ha preso il file e vi trova errori: si leggono con «raccordo pdnd tracing errors», e questo \
+                        nome.",
+        "The platform took the file and finds errors in it: read them by `raccordo pdnd tracing errors` with this name.";
     day_not_over: "La giornata in Italia non è finita: sono le chiamate contate finora.",
         "The day in Italy is not over: these are the calls counted so far.";
     nobody_is_told: "Nessun partner riceve avvisi.", "No partner is told of changes.";
@@ -316,6 +335,11 @@ impl Words {
     /// Whether people read Italian.
     pub(super) fn are_italian(&self) -> bool {
         self.language == Language::It
+    }
+
+    /// A name inside a sentence.
+    pub(super) fn quoted(&self, name: &str) -> String {
+        if self.are_italian() { format!("«{name}»") } else { format!("`{name}`") }
     }
 
     /// The language of sentences about discrepancies.

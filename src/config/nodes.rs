@@ -76,6 +76,8 @@ pub(super) fn problem(config: &Config) -> Option<(Vec<&str>, String)> {
             "use 1 to 64 lower-case letters, digits and hyphens, for instance `osservatorio-lombardia`"
         } else if config.systems.contains_key(name) {
             "a system has this name: comparisons are known by name, give one another"
+        } else if node.pdnd.is_some() && config.pdnd.contains_key(name) {
+            "a client of [pdnd.NAME] has this name: commands know clients by name, give one another"
         } else if name == SOURCES {
             "this is the name of the comparison of the sources: give it another"
         } else if node.everything && !node.bodies.is_empty() {
@@ -126,5 +128,20 @@ mod tests {
             let problem = parse(&text).expect_err(words);
             assert!(problem.starts_with("line 2: ") && problem.contains(words), "{problem}");
         }
+    }
+
+    #[test]
+    fn a_client_by_which_a_node_is_reached_has_a_name_of_its_own() {
+        let client = "environment = \"uat\"\nclient_id = \"c\"\nprivate_key_file = \"c.pem\"\n";
+        let node = format!(
+            "[nodes.regione]\neverything = true\naddress = \"https://r.example\"\n[nodes.regione.pdnd]\n{client}"
+        );
+        assert!(parse(&format!("{node}[pdnd.altro]\n{client}")).is_ok());
+        let problem = parse(&format!("{node}[pdnd.regione]\n{client}")).expect_err("one name for two");
+        assert!(problem.starts_with("line 1: ") && problem.contains("give one another"), "{problem}");
+        let by_token = parse(&format!(
+            "[nodes.regione]\neverything = true\naddress = \"https://r.example\"\n[nodes.regione.{OAUTH}[pdnd.regione]\n{client}"
+        ));
+        assert!(by_token.is_ok(), "a token is no client");
     }
 }

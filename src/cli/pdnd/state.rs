@@ -3,7 +3,6 @@
 //! A voucher is refused without a word when the key is not registered, or when purpose or agreement are
 //! not active. Here it is said which. Only answers that the platform signed are shown; nothing is changed.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use contract::{AdapterError, Advice};
@@ -12,6 +11,7 @@ use kit::pdnd::api::{Agreement, PlatformApi, Purpose, Register, RemainingCalls};
 use kit::pdnd::client::Quota;
 use kit::pdnd::settings::Connection;
 
+use super::chosen::{Clients, chosen};
 use crate::cli::output::Output;
 use crate::cli::{Exit, Language};
 use crate::clock::{Clock as _, SystemClock};
@@ -19,7 +19,8 @@ use crate::clock::{Clock as _, SystemClock};
 /// Ask the platform how a client stands.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// The client, as named in `[pdnd.NAME]`; not needed when one alone has a purpose
+    /// The client, as named in `[pdnd.NAME]`, `[systems.NAME.pdnd]` or `[nodes.NAME.pdnd]`; not needed when one alone
+    /// has a purpose
     #[arg(value_name = "NAME")]
     name: Option<String>,
     /// The client api interop that asks, as named in `[pdnd.NAME]`; not needed when there is one
@@ -102,20 +103,21 @@ impl State {
 }
 
 pub(super) async fn run(
-    connections: &BTreeMap<String, Connection>,
+    clients: &Clients,
     arguments: &Arguments,
     language: Language,
     output: &Output,
 ) -> anyhow::Result<Exit> {
     let is_asking = |connection: &Connection| connection.is_api_client && connection.scheme.is_dpop();
-    let client = chosen(connections, arguments.name.as_deref(), |connection| !connection.is_api_client);
-    let asking = chosen(connections, arguments.by.as_deref(), is_asking);
-    let (Some((name, client)), Some((by, asking))) = (client, asking) else {
-        output.note(
-            "error: name a client of the configuration, and in --by a client api interop (is_api_client = true, \
-             scheme = \"dpop\")",
-        );
-        return Ok(Exit::Usage);
+    let client = chosen(clients, arguments.name.as_deref(), |connection| !connection.is_api_client);
+    let asking = chosen(clients, arguments.by.as_deref(), is_asking);
+    let ((name, client), (by, asking)) = match (client, asking) {
+        (Ok(client), Ok(asking)) => (client, asking),
+        (client, asking) => {
+            client.err().iter().for_each(|unclear| unclear.tell(output.words.client_with_purpose, output));
+            asking.err().iter().for_each(|unclear| unclear.tell(output.words.client_that_asks, output));
+            return Ok(Exit::Usage);
+        }
     };
     let (own, keys) = match (client.keys(), asking.keys()) {
         (Ok(own), Ok(keys)) => (own, keys),
@@ -155,19 +157,6 @@ pub(super) async fn run(
     Ok(if state.is_good() { Exit::Done } else { Exit::Configuration })
 }
 
-/// The one that was named, or the only one that it can be.
-pub(super) fn chosen<'c>(
-    connections: &'c BTreeMap<String, Connection>,
-    name: Option<&str>,
-    is_it: impl Fn(&Connection) -> bool,
-) -> Option<(&'c String, &'c Connection)> {
-    if let Some(name) = name {
-        return connections.get_key_value(name);
-    }
-    let mut possible = connections.iter().filter(|(_, connection)| is_it(connection));
-    possible.next().filter(|_| possible.next().is_none())
-}
-
 async fn ask(api: &PlatformApi, client: &Connection, kid: &str) -> Result<State, AdapterError> {
     let now = || SystemClock.now();
     let mut key = KeyState::Absent;
@@ -197,14 +186,6 @@ async fn ask(api: &PlatformApi, client: &Connection, kid: &str) -> Result<State,
 mod tests {
     use super::*;
 
-    fn connection(is_api_client: bool, scheme: &str) -> Connection {
-        let written = serde_json::json!({
-            "environment": "uat", "client_id": "c", "private_key_file": "k",
-            "is_api_client": is_api_client, "scheme": scheme,
-        });
-        serde_json::from_value(written).expect("settings")
-    }
-
     fn state(key: KeyState, purpose: &str, agreement: &str) -> State {
         let version = serde_json::json!({ "state": purpose, "dailyCalls": 10 });
         let of = serde_json::json!({ "id": "p", "eserviceId": "e", "consumerId": "c", "currentVersion": version });
@@ -232,20 +213,5 @@ mod tests {
         assert_eq!((&told["key"], &told["purpose"]["agreement"]), (&"absent".into(), &"PENDING".into()));
         let lines = state(KeyState::Registered, "ACTIVE", "PENDING").lines(Language::It).join("\n");
         assert!(lines.contains("fruizione  PENDING") && lines.contains("3 rimaste oggi"), "{lines}");
-    }
-
-    #[test]
-    fn a_client_need_not_be_named_when_there_is_no_other() {
-        let both =
-            [("a", connection(true, "dpop")), ("b", connection(false, "bearer")), ("c", connection(true, "bearer"))];
-        let connections: BTreeMap<_, _> = both.into_iter().map(|(name, it)| (name.to_owned(), it)).collect();
-        let name = |named: Option<&str>, is_api: bool| {
-            let found =
-                chosen(&connections, named, |it| it.is_api_client == is_api && (!is_api || it.scheme.is_dpop()));
-            found.map(|(name, _)| name.as_str())
-        };
-        assert_eq!((name(None, false), name(None, true)), (Some("b"), Some("a")));
-        assert_eq!((name(Some("c"), false), name(Some("nobody"), true)), (Some("c"), None));
-        assert!(chosen(&connections, None, |it| it.is_api_client).is_none(), "two: one must be named");
     }
 }

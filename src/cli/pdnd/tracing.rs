@@ -9,16 +9,17 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use canonical::values::CalendarDate;
 use contract::{AdapterError, Advice, ErrorKind, Phase};
-use kit::pdnd::settings::Connection;
 use kit::pdnd::tracing_api::{Rows, Sending, Taken, TracingApi};
 use kit::pdnd::tracing_file;
 use serde::Serialize;
 
+use super::chosen::{chosen, clients};
 use super::counted::Counts;
+use crate::cli::Exit;
 use crate::cli::output::Output;
-use crate::cli::{Exit, Language};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
+use crate::config::tracing::may_send;
 use crate::node::Parts;
 
 /// Write the daily files of calls, send them to the platform, and ask what it says of them.
@@ -99,7 +100,6 @@ pub(super) async fn run(
     parts: &Parts,
     config: &Config,
     arguments: &Arguments,
-    language: Language,
     output: &Output,
 ) -> anyhow::Result<Exit> {
     let counts = Counts::of(parts, &config.storage);
@@ -118,17 +118,20 @@ pub(super) async fn run(
         Some(path) => read(path)?,
         None => counts.file(day).await?.into_bytes(),
     };
-    match checked(&bytes, day, file, language, output) {
+    match checked(&bytes, day, file, output) {
         Some(exit) => Ok(exit),
         None => ask(config, arguments, Asked::Send(sending, bytes), output).await,
     }
 }
 
 async fn ask(config: &Config, arguments: &Arguments, asked: Asked<'_>, output: &Output) -> anyhow::Result<Exit> {
-    let is_it = |connection: &Connection| connection.is_api_client && connection.tracing_url.is_some();
-    let Some((name, connection)) = super::state::chosen(&config.pdnd, arguments.by.as_deref(), is_it) else {
-        output.note("error: name in --by a client api interop (is_api_client = true) with a tracing_url");
-        return Ok(Exit::Usage);
+    let clients = clients(config);
+    let (name, connection) = match chosen(&clients, arguments.by.as_deref(), may_send) {
+        Ok(found) => found,
+        Err(unclear) => {
+            unclear.tell(output.words.client_that_traces, output);
+            return Ok(Exit::Usage);
+        }
     };
     let keys = connection.keys().map_err(anyhow::Error::new);
     let api = keys.and_then(|keys| TracingApi::new(connection.clone(), keys).map_err(anyhow::Error::new));
@@ -162,24 +165,35 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 /// How the command ends without anything being sent, when it does.
-fn checked(bytes: &[u8], day: CalendarDate, file: &File, language: Language, output: &Output) -> Option<Exit> {
-    let mistakes = tracing_file::check(bytes, day);
-    let line = match language {
-        Language::It => "riga",
-        Language::En => "line",
-    };
-    for mistake in &mistakes {
-        output.note(&format!("{line} {}: {}", mistake.line, mistake.code));
+fn checked(bytes: &[u8], day: CalendarDate, file: &File, output: &Output) -> Option<Exit> {
+    let (mistakes, words) = (tracing_file::check(bytes, day), output.words);
+    let is_good = mistakes.is_empty();
+    if is_good && !file.dry_run {
+        return None;
     }
-    if output.is_json() && (file.dry_run || !mistakes.is_empty()) {
+    let totals = is_good.then(|| tracing_file::totals(bytes));
+    if output.is_json() {
         let told = |it: &tracing_file::RowError| serde_json::json!({ "line": it.line, "code": it.code });
-        output.json(&serde_json::json!({ "mistakes": mistakes.iter().map(told).collect::<Vec<_>>() }));
+        output.json(&serde_json::json!({
+            "date": day,
+            "mistakes": mistakes.iter().map(told).collect::<Vec<_>>(),
+            "rows": totals.map(|totals| totals.rows),
+            "requests": totals.map(|totals| totals.requests),
+            "is_sent": false,
+        }));
     }
-    match (mistakes.is_empty(), file.dry_run) {
-        (false, _) => Some(Exit::Failed),
-        (true, true) => Some(Exit::Done),
-        (true, false) => None,
+    for mistake in &mistakes {
+        output.note(&format!("{} {}: {}", words.line, mistake.line, mistake.code));
     }
+    match totals {
+        Some(totals) if !output.is_json() => output.line(&format!(
+            "{} {day}: {} {}, {} {}. {}",
+            words.file_checked, words.rows_of_it, totals.rows, words.calls_of_it, totals.requests, words.nothing_sent
+        )),
+        Some(_) => {}
+        None => output.note(words.nothing_sent),
+    }
+    Some(if is_good { Exit::Done } else { Exit::Failed })
 }
 
 fn told_taken(taken: Result<Taken, AdapterError>, output: &Output) -> Exit {
@@ -191,6 +205,7 @@ fn told_taken(taken: Result<Taken, AdapterError>, output: &Output) -> Exit {
         output.json(&taken);
     } else {
         output.line(&taken.id.replace(char::is_control, " "));
+        output.note(if taken.has_errors { output.words.taken_with_errors } else { output.words.taken });
     }
     if taken.has_errors { Exit::Differences } else { Exit::Done }
 }

@@ -51,6 +51,30 @@ pub fn of_day<'a>(day: CalendarDate, rows: impl IntoIterator<Item = &'a Row>) ->
     file
 }
 
+/// How much stands in a file in which nothing is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Its rows, without the header.
+    pub rows: u64,
+    /// The calls that they count.
+    pub requests: u64,
+}
+
+/// How much stands in a file.
+pub fn totals(file: &[u8]) -> Totals {
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
+    let is_count = |name: &str| name.trim_start_matches('\u{feff}') == "requests_count";
+    let column = reader.headers().ok().and_then(|names| names.iter().position(is_count));
+    let counts = reader.records().flatten().map(|record| {
+        let count = column.and_then(|column| record.get(column)).and_then(|count| count.trim().parse().ok());
+        count.unwrap_or(0_u64)
+    });
+    counts.fold(Totals::default(), |totals, count| Totals {
+        rows: totals.rows + 1,
+        requests: totals.requests.saturating_add(count),
+    })
+}
+
 /// What is wrong with a row, by the platform's code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowError {

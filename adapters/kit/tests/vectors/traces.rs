@@ -1,7 +1,7 @@
 //! The daily file of calls.
 
 use canonical::values::CalendarDate;
-use kit::pdnd::tracing_file::{Row, check, of_day};
+use kit::pdnd::tracing_file::{Row, Totals, check, of_day, totals};
 
 use crate::samples::{bytes, json, text, vectors};
 
@@ -40,6 +40,15 @@ fn the_calls_of_a_day_become_its_file() {
     let file = of_day(day, &rows);
     assert_eq!(file.as_bytes(), bytes("tracing/tracing-ok.csv"));
     assert_eq!(check(file.as_bytes(), day), []);
+    assert_eq!(totals(file.as_bytes()), Totals { rows: 3, requests: 164 });
+}
+
+#[test]
+fn rows_and_calls_are_added_up_whatever_the_order_of_the_columns() {
+    let reordered = bytes("tracing/tracing-ok-columns-reordered.csv");
+    assert_eq!(totals(&reordered), Totals { rows: 1, requests: 120 });
+    assert_eq!(totals(&[b"\xef\xbb\xbf".as_slice(), &reordered].concat()), Totals { rows: 1, requests: 120 });
+    assert_eq!(totals(&bytes("tracing/tracing-ok-header-only.csv")), Totals::default());
 }
 
 #[test]
