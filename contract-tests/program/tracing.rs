@@ -2,7 +2,9 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use ::raccordo::clock::{Clock as _, SystemClock, days_before, italian_day};
 use ::raccordo::storage::calls::{CallBatch, CallCount};
@@ -17,7 +19,7 @@ use kit::jose::{SigningKey, sign};
 use serde_json::{Value, json};
 
 use super::limits::Daemon;
-use super::{code, json, raccordo};
+use super::{PROGRAM, code, json, raccordo, terminate};
 
 const KEYS: &str = include_str!("../../adapters/kit/tests/pdnd/keys/keys.json");
 const CLIENT: &str = "9b361d49-33f4-4f1e-a88b-4e12661f2309";
@@ -33,12 +35,18 @@ fn pem(name: &str) -> String {
 /// What arrived, by path.
 type Arrived = Arc<Mutex<Vec<(String, String)>>>;
 
-/// The platform: everybody gets a voucher, every file is taken, and no day is known.
+/// The day whose file the platform has refused.
+fn refused() -> CalendarDate {
+    days_before(italian_day(SystemClock.now()), 3).expect("a day")
+}
+
+/// The platform: everybody gets a voucher, every file is taken, and one day is known.
 async fn platform(State(arrived): State<Arrived>, request: Request) -> Response {
     let path = request.uri().path().to_owned();
     let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.expect("a body");
     if path == "/tracings" {
-        return axum::Json(json!({ "results": [], "totalCount": 0 })).into_response();
+        let day = json!({ "tracingId": ID, "date": refused(), "state": "ERROR" });
+        return axum::Json(json!({ "results": [day], "totalCount": 1 })).into_response();
     }
     if path != "/token.oauth2" {
         arrived.lock().expect("nobody panicked").push((path, String::from_utf8(body.to_vec()).expect("text")));
@@ -169,23 +177,36 @@ fn the_daemon_sends_what_was_due_while_it_did_not_run() {
     // Shortly after midnight the last day that is due is the one before.
     let before = days_before(italian_day(SystemClock.now()), 2).expect("a day");
     let address = runtime.block_on(async {
-        count(folder, before).await;
+        count(folder, refused()).await;
         served(&arrived).await
     });
     configure(folder, &address);
     let file = folder.join("raccordo.toml");
     let text = std::fs::read_to_string(&file).expect("written");
     std::fs::write(&file, format!("{text}[tracing]\nclient = \"servizi\"\nat = \"00:15\"\n")).expect("written");
-    let daemon = Daemon::start(folder, None);
-    let due = format!("{before},{PURPOSE},200,{VOUCHER},12\n");
-    daemon.until("/status", |_| {
-        arrived
-            .lock()
-            .expect("nobody panicked")
-            .iter()
-            .any(|(path, form)| path == "/tracings/submit" && form.contains(&due))
-    });
-    daemon.stop();
+    let log = folder.join("log");
+    let mut daemon = Command::new(PROGRAM);
+    daemon.arg("--folder").arg(folder).arg("serve").stderr(std::fs::File::create(&log).expect("made"));
+    let mut daemon = daemon.spawn().expect("the program starts");
+    let submitted = || {
+        let arrived = arrived.lock().expect("nobody panicked");
+        let forms = arrived.iter().map(|(path, form)| {
+            (path.clone(), form.split("name=\"date\"\r\n\r\n").nth(1).map(|it| it[..10].to_owned()))
+        });
+        forms.collect::<Vec<_>>()
+    };
+    let (end, due) =
+        (Instant::now() + Duration::from_secs(30), ("/tracings/submit".to_owned(), Some(before.to_string())));
+    while !submitted().contains(&due) && Instant::now() < end {
+        runtime.block_on(async { tokio::time::sleep(Duration::from_millis(50)).await });
+    }
+    terminate(&daemon);
+    assert_eq!(daemon.wait().expect("it ends").code(), Some(0));
+    let (submitted, log) = (submitted(), std::fs::read_to_string(&log).expect("a log"));
+    assert!(submitted.contains(&due), "{submitted:?} {log}");
+    assert!(submitted.iter().all(|(path, day)| path == &due.0 && *day != Some(refused().to_string())), "{submitted:?}");
+    let told = log.lines().find(|line| line.contains(ID)).expect("a line");
+    assert!(told.contains("raccordo pdnd tracing errors ID") && told.contains(&refused().to_string()), "{log}");
 
     let with = |client: &str| {
         std::fs::write(&file, format!("{text}[tracing]\nclient = \"{client}\"\n")).expect("written");

@@ -222,23 +222,23 @@ impl Work {
 
     /// All days that the platform has.
     async fn listed(&self) -> Result<Vec<Listed>, Failure> {
+        // Days that were not told would be sent again.
+        let odd = |problem: &str| {
+            let error = AdapterError::new(ErrorKind::NotUnderstood, "ask which days the platform has");
+            error.phase(Phase::Refused).caused_by(problem.to_owned())
+        };
         let mut listed = Vec::new();
         loop {
             let offset = u32::try_from(listed.len()).unwrap_or(u32::MAX);
             let page = self.sender.api.days(&[], offset, || self.now()).await?;
+            for traced in &page.results {
+                listed.push(Listed::of(traced).ok_or_else(|| odd("a day that is no date"))?);
+            }
             if listed.len() as u64 >= page.total {
                 return Ok(listed);
             }
-            // Days that were not told would be sent again.
-            let odd = |problem: &str| {
-                let error = AdapterError::new(ErrorKind::NotUnderstood, "ask which days the platform has");
-                error.phase(Phase::Refused).caused_by(problem.to_owned())
-            };
             if page.results.is_empty() {
                 return Err(odd("fewer days than it says that there are").into());
-            }
-            for traced in &page.results {
-                listed.push(Listed::of(traced).ok_or_else(|| odd("a day that is no date"))?);
             }
         }
     }
