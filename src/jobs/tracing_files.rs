@@ -103,7 +103,7 @@ pub fn start(flow: &Flow, sender: Option<Sender>) -> TracingFiles {
     let task = tokio::spawn(async move {
         if let Some(sender) = sender {
             let work = Work { flow, sender };
-            do_in_turn(&work.flow, NAME, stopped, || work.every_day()).await;
+            do_in_turn(&work.flow, NAME, stopped, |_| work.every_day()).await;
         }
     });
     TracingFiles { stop, task }
