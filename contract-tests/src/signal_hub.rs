@@ -36,6 +36,10 @@ pub enum Fault {
     LosesAnswer,
     /// It is done, and never answered.
     NeverAnswers,
+    /// It is not done, and answered as a proxy answers anything.
+    SaysYes,
+    /// Nothing: it is as it should be.
+    Works,
 }
 
 /// What the hub holds, and how it was asked.
@@ -51,6 +55,8 @@ pub struct Held {
     pub push_faults: VecDeque<Fault>,
     /// What happens to the next pulls.
     pub pull_faults: VecDeque<Fault>,
+    /// What the next pulls are answered, whatever there is.
+    pub pages: VecDeque<(u16, Value)>,
     /// The seed of an e-service, and how often it was given.
     pub seed: (String, u32),
     /// The most requests that arrived within a second.
@@ -130,7 +136,8 @@ fn problem(status: u16, code: &str) -> Response {
 
 async fn faulty(fault: Option<Fault>, answer: Response) -> Response {
     match fault {
-        None => answer,
+        None | Some(Fault::Works) => answer,
+        Some(Fault::SaysYes) => "<html>OK</html>".into_response(),
         Some(Fault::Says(status, code)) => problem(status, code),
         Some(Fault::LosesAnswer) => {
             Body::from_stream(stream::once(async { Err::<Vec<u8>, _>(std::io::Error::other("gone")) })).into_response()
@@ -162,7 +169,7 @@ async fn push(State(hub): State<Hub>, headers: HeaderMap, body: String) -> Respo
         let signal: Value = serde_json::from_str(&body).expect("JSON");
         held.pushes.push(body);
         let fault = held.push_faults.pop_front();
-        if matches!(fault, Some(Fault::Says(..))) {
+        if matches!(fault, Some(Fault::Says(..) | Fault::SaysYes)) {
             return (fault, StatusCode::OK.into_response());
         }
         let key =
@@ -193,6 +200,9 @@ async fn pull(
         let (after, size): (i64, usize) =
             (query["signalId"].parse().expect("a number"), query["size"].parse().expect("a size"));
         held.pulls.push(after);
+        if let Some((status, page)) = held.pages.pop_front() {
+            return (None, (StatusCode::from_u16(status).expect("a status"), Json(page)).into_response());
+        }
         let fault = held.pull_faults.pop_front();
         let behind: Vec<_> = held.of(&eservice).into_iter().filter(|(number, _)| *number > after).collect();
         let page: Vec<_> = behind.iter().take(size).collect();

@@ -276,6 +276,11 @@ impl PartnerConfig {
         }
     }
 
+    /// Whether he reads our e-service on the national platform.
+    pub fn reads_by_voucher(&self) -> bool {
+        self.consumer_id.is_some() && self.roles.contains(&Role::Read)
+    }
+
     /// Whether records of a kind are taken from him.
     pub fn may_send(&self, kind: Kind) -> bool {
         self.kinds.as_ref().map_or_else(|| PROCUREMENT.contains(&kind), |kinds| kinds.contains(&kind))

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
-use kit::pdnd::environment::Endpoints;
+use kit::pdnd::environment::{Endpoints, Environment, host_of};
 use kit::pdnd::settings::Connection;
 use kit::pdnd::signal_hub::pseudonym::PseudonymRule;
 use serde::Deserialize;
 
 use super::Config;
+use super::exchange::PartnerConfig;
 
 /// What the hub takes from one organisation in a second, by its documentation.
 const MOST_PER_SECOND: u16 = 25;
@@ -40,6 +41,10 @@ pub struct ListenConfig {
     /// Seconds between two looks.
     #[serde(default = "every_seconds")]
     pub every_seconds: NonZeroU16,
+    /// Minutes, at least, between two comparisons for which signals are the reason: each reads all that the
+    /// system holds.
+    #[serde(default = "compare_minutes")]
+    pub compare_minutes: NonZeroU16,
     /// Which signals are a reason to look.
     #[serde(default)]
     pub about: About,
@@ -72,6 +77,10 @@ pub struct PseudonymConfig {
 }
 
 fn every_seconds() -> NonZeroU16 {
+    NonZeroU16::new(60).unwrap_or(NonZeroU16::MIN)
+}
+
+fn compare_minutes() -> NonZeroU16 {
     NonZeroU16::new(60).unwrap_or(NonZeroU16::MIN)
 }
 
@@ -112,8 +121,8 @@ pub(super) fn problem(config: &Config) -> Option<(Vec<&str>, String)> {
     if hub.requests_per_second.is_some_and(|requests| requests.get() > MOST_PER_SECOND) {
         return wrong("requests_per_second", format!(": the hub takes {MOST_PER_SECOND} from an organisation"));
     }
-    if hub.tell && config.exchange.pdnd.is_none() {
-        return wrong("tell", ": there is no e-service of ours; describe it in [exchange.pdnd]".to_owned());
+    if let Some(why) = hub.tell.then(|| untold(config, client)).flatten() {
+        return wrong("tell", why.to_owned());
     }
     if !hub.tell && hub.listen.is_empty() {
         let problem = " is false and nothing is listened to: write tell = true, or [signal_hub.listen.NAME]";
@@ -134,11 +143,40 @@ pub(super) fn problem(config: &Config) -> Option<(Vec<&str>, String)> {
         if listen.pseudonyms.is_some() && listen.about == About::Everything {
             return wrong(Some("about"), "pseudonyms tell which records are meant: write about = \"known_records\"");
         }
-        if listen.pseudonyms.is_some() && system.pdnd.is_none() {
-            return wrong(Some("pseudonyms"), "the seed is given to a voucher: describe it in [systems.NAME.pdnd]");
+        let seeds = listen.pseudonyms.is_some().then_some(system.pdnd.as_ref());
+        match seeds {
+            Some(None) => {
+                return wrong(Some("pseudonyms"), "the seed is given to a voucher: describe it in [systems.NAME.pdnd]");
+            }
+            Some(Some(seeds)) if seeds.environment != client.environment => {
+                return wrong(Some("pseudonyms"), "systems.NAME.pdnd is of another environment; they are never mixed");
+            }
+            _ => {}
         }
-        None
+        let ours = config.exchange.pdnd.as_ref().is_some_and(|ours| ours.eservice_id == listen.eservice_id);
+        let mut others = hub.listen.iter().filter(|(other, _)| *other < name);
+        if listen.eservice_id.trim().is_empty() {
+            wrong(Some("eservice_id"), "write the id of the e-service, as the catalogue of the platform has it")
+        } else if ours {
+            wrong(Some("eservice_id"), "this is our own e-service, of [exchange.pdnd]: we know what changes here")
+        } else if others.any(|(_, other)| other.eservice_id == listen.eservice_id) {
+            wrong(Some("eservice_id"), "another system listens to it: one e-service stands for one system")
+        } else {
+            None
+        }
     })
+}
+
+/// Why nobody could be told.
+fn untold(config: &Config, client: &Connection) -> Option<&'static str> {
+    let Some(ours) = &config.exchange.pdnd else {
+        return Some(": there is no e-service of ours; describe it in [exchange.pdnd]");
+    };
+    if Environment::of_host(host_of(&ours.issuer)).is_some_and(|environment| environment != client.environment) {
+        return Some(": exchange.pdnd.issuer is of another environment than the client; environments are never mixed");
+    }
+    let is_read = config.exchange.partners.values().any(PartnerConfig::reads_by_voucher);
+    (!is_read).then_some(": no partner with a consumer_id has the role \"read\": there is nobody to be told")
 }
 
 #[cfg(test)]
@@ -149,6 +187,10 @@ mod tests {
 
     const CLIENT: &str = "[pdnd.servizi]\nenvironment = \"att\"\nclient_id = \"c\"\nprivate_key_file = \"c.pem\"\n\
                           is_api_client = true\n[systems.hub]\n";
+
+    const OURS: &str = "[exchange.pdnd]\nissuer = \"att.interop.pagopa.it\"\nkeys_url = \"https://k.example\"\n\
+                        audience = \"a\"\neservice_id = \"nostro\"\nproducer_id = \"p\"\ndescriptor_ids = [\"d\"]\n";
+    const READS: &str = "[exchange.partners.regione]\nconsumer_id = \"c\"\nroles = [\"read\"]\n";
 
     fn parse(text: &str) -> Result<Config, String> {
         Config::parse(&format!("{CLIENT}{text}"), Path::new("/srv/raccordo"))
@@ -174,6 +216,23 @@ mod tests {
             ),
             ("client = \"servizi\"\ntell = true\n".to_owned(), "line 9: ", "[exchange.pdnd]"),
             ("client = \"servizi\"\n".to_owned(), "line 7: ", "nothing is listened to"),
+            (
+                format!("client = \"servizi\"\n{}", listen.replace("\"e\"", "\" \"")),
+                "line 10: ",
+                "the id of the e-service",
+            ),
+            (
+                format!("client = \"servizi\"\n{listen}[signal_hub.listen.due]\neservice_id = \"e\"\n[systems.due]\n"),
+                "line 12: ",
+                "another system listens",
+            ),
+            (format!("client = \"servizi\"\ntell = true\n{OURS}"), "line 9: ", "nobody to be told"),
+            (
+                format!("client = \"servizi\"\ntell = true\n{}{READS}", OURS.replace("att.", "")),
+                "line 9: ",
+                "another environment",
+            ),
+            (format!("client = \"servizi\"\n{}{OURS}", listen.replace("\"e\"", "\"nostro\"")), "line 10: ", "our own"),
             (format!("client = \"servizi\"\nrequests_per_second = 26\n{listen}"), "line 9: ", "takes 25"),
             (
                 format!("client = \"servizi\"\n{}", listen.replace("hub]", "altro]")),

@@ -5,6 +5,7 @@ use canonical::values::UtcInstant;
 use super::italian;
 use super::told::italian_reason;
 use crate::flow::report::words::Language;
+use crate::storage::exchange::Position;
 use crate::storage::signals::{Listening, Signalling};
 use crate::storage::{StorageError, Store};
 
@@ -22,12 +23,13 @@ pub(crate) struct SignalState {
 /// Every side of it: what readers of ours were told, then what was heard of others.
 pub(crate) async fn signal_states(store: &dyn Store, language: Language) -> Result<Vec<SignalState>, StorageError> {
     let (told, listened) = (store.all_signalling().await?, store.listening(None).await?);
-    let told = told.iter().map(|state| signalled(state, language));
+    let end = store.feed_end().await?;
+    let told = told.iter().map(|state| signalled(state, end, language));
     Ok(told.chain(listened.iter().map(|state| heard(state, language))).collect())
 }
 
 /// What the readers of our e-service were told.
-fn signalled(state: &Signalling, language: Language) -> SignalState {
+fn signalled(state: &Signalling, end: Position, language: Language) -> SignalState {
     let is_italian = language == Language::Italian;
     if !state.is_on {
         let sentence = match (state.taken_at, is_italian) {
@@ -55,8 +57,14 @@ fn signalled(state: &Signalling, language: Language) -> SignalState {
         ),
         (Some(pending), None, _) if is_italian => format!("Il segnale {} è in viaggio.", pending.number),
         (Some(pending), None, _) => format!("signal {} is under way", pending.number),
-        (None, _, Some(at)) if is_italian => format!("In pari: ultimo segnale preso il {}.", italian(at)),
-        (None, _, Some(at)) => format!("up to date: the last signal was taken at {}", italian(at)),
+        (None, _, Some(at)) if is_italian => {
+            let how = if state.told == end { "In pari" } else { "Si sta segnalando" };
+            format!("{how}: ultimo segnale preso il {}.", italian(at))
+        }
+        (None, _, Some(at)) => {
+            let how = if state.told == end { "up to date" } else { "being told" };
+            format!("{how}: the last signal was taken at {}", italian(at))
+        }
         (None, _, None) if is_italian => "Nulla da segnalare finora.".to_owned(),
         (None, _, None) => "nothing to signal so far".to_owned(),
     };
@@ -94,7 +102,11 @@ fn reason(code: &str) -> String {
         "number_taken" | "number_passed" => "un altro programma numera segnali di questo e-service",
         "voucher_refused" => "Signal Hub rifiuta il voucher",
         "eservice_not_enabled" => "l'e-service non è attivo, o non è abilitato a Signal Hub: si abilita dal portale",
-        "signal_refused" | "signal_damaged" => "Signal Hub rifiuta il segnale: va detto a chi mantiene il programma",
+        "signal_refused" | "signal_damaged" => {
+            "Signal Hub rifiuta il segnale: si guardi eservice_id in [exchange.pdnd]"
+        }
+        "not_the_hub" => "chi risponde non è Signal Hub: si guardi url in [signal_hub]",
+        "incomplete" => "il confronto non ha visto tutto",
         "held" => "la lettura è sospesa",
         "not_done" => "la lettura o il confronto non si sono conclusi",
         _ => return italian_reason(code),
@@ -105,7 +117,6 @@ fn reason(code: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::exchange::Position;
     use crate::storage::signals::PendingSignal;
 
     #[test]
@@ -122,9 +133,10 @@ mod tests {
             is_on: true,
             failed: None,
         };
-        assert_eq!(signalled(&quiet, Language::Italian).sentence, "Nulla da segnalare finora.");
+        assert_eq!(signalled(&quiet, Position::default(), Language::Italian).sentence, "Nulla da segnalare finora.");
         let failed = Some((at, "eservice_not_enabled".to_owned()));
-        let stuck = signalled(&Signalling { pending: Some(pending), failed, ..quiet }, Language::Italian);
+        let stuck =
+            signalled(&Signalling { pending: Some(pending), failed, ..quiet }, Position::default(), Language::Italian);
         assert!(stuck.is_alarm && stuck.sentence.contains("si abilita dal portale"), "{}", stuck.sentence);
         let deaf =
             Listening { failed: Some((at, "timeout".to_owned())), stale_since: Some(at), ..Listening::default() };

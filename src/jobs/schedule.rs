@@ -15,11 +15,11 @@ use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::turn::read_in_its_turn;
 use crate::chain::chain;
 use crate::clock::{after, between, next_italian_time};
 use crate::config::reconciliation::DailyTime;
 use crate::config::{ReconciliationConfig, ScheduleConfig};
-use crate::flow::intake::{self, InTurn};
 use crate::flow::{Flow, FlowError, reconcile};
 use crate::pressure::Hold;
 use crate::storage::work_items::SILENCE;
@@ -47,7 +47,7 @@ pub fn start(flow: &Flow, config: &ScheduleConfig, comparisons: &ReconciliationC
     let mut tasks = JoinSet::new();
     let reads = flow.clone();
     let sync = Round { flow: flow.clone(), name: "sync".to_owned(), due: Due::Every(config.sync_every()) };
-    tasks.spawn(sync.repeat(stopped.clone(), move |turn| read_all(reads.clone(), turn)));
+    tasks.spawn(sync.repeat(stopped.clone(), move |_| read_all(reads.clone())));
     tasks.spawn(take_up(flow.clone(), stopped.clone()));
     for (at, names) in by_time(flow, comparisons) {
         let DailyTime::At { hour, minute } = at else { continue };
@@ -173,11 +173,11 @@ impl Round {
     }
 }
 
-async fn read_all(flow: Flow, turn: Turn) {
+async fn read_all(flow: Flow) {
     for (name, adapter) in flow.systems.iter() {
         let Some(name) = adapter.source().and_then(|_| SourceName::parse(name)) else { continue };
         // Held half-way, it begins again where its last complete read ended.
-        while let Err(error) = read_when_admitted(&flow, &name, &turn).await {
+        while let Err(error) = read_when_admitted(&flow, &name).await {
             tracing::error!(source = %name, error = %chain(&error), "source not read");
             if !matches!(error, FlowError::Held(_)) {
                 break;
@@ -186,12 +186,12 @@ async fn read_all(flow: Flow, turn: Turn) {
     }
 }
 
-async fn read_when_admitted(flow: &Flow, name: &SourceName, turn: &Turn) -> Result<(), FlowError> {
+async fn read_when_admitted(flow: &Flow, name: &SourceName) -> Result<(), FlowError> {
     if let Some(why) = flow.hold().await? {
         tracing::warn!(source = %name, %why, "source waits to be read");
         flow.intake_gate.wait_while(flow.store.as_ref(), flow.clock.as_ref(), |_| true).await;
     }
-    intake::read_in_turn(flow, name, InTurn { turn, holds: TURN }).await.map(|_| ())
+    read_in_its_turn(flow, name).await
 }
 
 /// Takes up what another process was comparing when it ended: the next night is too late for it.

@@ -22,12 +22,12 @@ use tokio::task::JoinHandle;
 
 use self::listen::Listener;
 use self::tell::Teller;
-use super::turn::do_in_turn;
+use super::turn::{TURN, do_in_turn, leave};
 use crate::chain::chain;
+use crate::clock::{after, between};
 use crate::config::{Config, SignalHubConfig};
 use crate::flow::deliver::gate::{Entry, Limits, Pass};
 use crate::flow::{Flow, FlowError, Systems};
-use crate::storage::Turn;
 
 /// The name of the turn.
 const NAME: &str = "signals";
@@ -97,14 +97,9 @@ pub fn start(flow: &Flow, hub: Option<Hub>) -> Running {
     let (stop, stopped) = watch::channel(false);
     let flow = flow.clone();
     let task = tokio::spawn(async move {
-        let eservice = hub.as_ref().and_then(|hub| hub.teller.as_ref()).map(Teller::eservice);
-        let listeners = hub.iter().flat_map(|hub| &hub.listeners);
-        let systems: Vec<_> = listeners.map(|listener| listener.system().to_owned()).collect();
-        if let Err(error) = flow.store.signal_only(eservice, &systems).await {
-            tracing::warn!(%error, "what is told and listened to no more is still shown");
-        }
-        if let Some(hub) = hub {
-            do_in_turn(&flow, NAME, stopped, |turn| hub.work(&flow, turn)).await;
+        match hub {
+            Some(hub) => do_in_turn(&flow, NAME, stopped, |_| hub.work(&flow)).await,
+            None => configured_nothing(&flow).await,
         }
     });
     Running { stop, task }
@@ -122,17 +117,39 @@ impl Running {
 
 impl Hub {
     /// Tells and listens, each on its own.
-    async fn work(&self, flow: &Flow, turn: Turn) {
-        let turn = &turn;
+    async fn work(&self, flow: &Flow) {
+        let systems: Vec<_> = self.listeners.iter().map(|listener| listener.system().to_owned()).collect();
+        configured(flow, self.teller.as_ref().map(Teller::eservice), &systems).await;
+        self.listeners.iter().for_each(Listener::begin);
         let telling = async {
             if let Some(teller) = &self.teller {
                 forever("signals of ours", || teller.step(flow, &self.api)).await;
             }
         };
         let listening = self.listeners.iter().map(|listener| async move {
-            forever(listener.system(), || listener.step(flow, &self.api, turn)).await;
+            forever(listener.system(), || listener.step(flow, &self.api)).await;
         });
         tokio::join!(telling, join_all(listening));
+    }
+}
+
+/// Notes what is told and listened to, as this process has it.
+async fn configured(flow: &Flow, eservice: Option<&str>, systems: &[String]) {
+    if let Err(error) = flow.store.signal_only(eservice, systems).await {
+        tracing::warn!(%error, "what is told and listened to no more is still shown");
+    }
+}
+
+/// The same where nothing is, unless another process is at work.
+async fn configured_nothing(flow: &Flow) {
+    let now = flow.clock.now();
+    match flow.store.take_turn(NAME, now, after(now, TURN)).await {
+        Ok(Some(turn)) => {
+            configured(flow, None, &[]).await;
+            leave(flow, &turn).await;
+        }
+        Ok(None) => {}
+        Err(error) => tracing::warn!(%error, "not known whether anybody tells or listens"),
     }
 }
 
@@ -158,6 +175,6 @@ async fn forever<F: Future<Output = Result<Duration, FlowError>>>(of: &str, step
 async fn enter(flow: &Flow) -> Result<Box<dyn Pass>, Duration> {
     match flow.gates.enter(GATE, AT_ONCE).await {
         Entry::Open(pass) => Ok(pass),
-        Entry::Shut(until) => Err(crate::clock::between(flow.clock.now(), until)),
+        Entry::Shut(until) => Err(between(flow.clock.now(), until)),
     }
 }

@@ -5,10 +5,12 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use canonical::SourceName;
 use tokio::sync::watch;
 
 use crate::clock::after;
-use crate::flow::Flow;
+use crate::flow::intake::{self, InTurn};
+use crate::flow::{Flow, FlowError};
 use crate::storage::Turn;
 
 /// How long a turn holds without being held anew: whoever falls silent is replaced after it.
@@ -55,11 +57,35 @@ pub(super) async fn do_in_turn<F: Future<Output = ()>>(
     }
     let left = ours.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(turn) = left {
-        let now = flow.clock.now();
-        if let Err(error) = flow.store.hold_turn(&turn, now, now).await {
-            tracing::warn!(%error, turn = name, "turn not left: it ends by itself");
-        }
+        leave(flow, &turn).await;
     }
+}
+
+/// Leaves a turn to whoever wants it.
+pub(super) async fn leave(flow: &Flow, turn: &Turn) {
+    let now = flow.clock.now();
+    if let Err(error) = flow.store.hold_turn(turn, now, now).await {
+        tracing::warn!(%error, turn = turn.name, "turn not left: it ends by itself");
+    }
+}
+
+/// Reads a source to its end as soon as nobody else does. Two who read it at once would save each other's
+/// cursors, and the slower one would store an older answer behind a newer one.
+pub(super) async fn read_in_its_turn(flow: &Flow, source: &SourceName) -> Result<(), FlowError> {
+    let name = format!("source {source}");
+    let turn = loop {
+        let now = flow.clock.now();
+        match flow.store.take_turn(&name, now, after(now, TURN)).await? {
+            Some(turn) => break turn,
+            None => tokio::time::sleep(LOOK_EVERY).await,
+        }
+    };
+    let read = tokio::select! {
+        read = intake::read_in_turn(flow, source, InTurn { turn: &turn, holds: TURN }) => read.map(drop),
+        () = until_lost(flow, &turn) => Err(FlowError::Interrupted { task: "a read whose turn another process has taken" }),
+    };
+    leave(flow, &turn).await;
+    read
 }
 
 /// Returns when the turn is lost.

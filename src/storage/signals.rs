@@ -69,6 +69,15 @@ pub struct Signalling {
     pub failed: Option<(UtcInstant, String)>,
 }
 
+/// An attempt to send a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignalAttempt {
+    /// Its number, from one.
+    pub number: u32,
+    /// Whether the hub may have the signal from an attempt before it.
+    pub in_doubt: bool,
+}
+
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SignalEnding {
@@ -80,6 +89,8 @@ pub enum SignalEnding {
         code: String,
         /// When.
         due_at: UtcInstant,
+        /// Whether the hub may have it all the same.
+        in_doubt: bool,
     },
     /// It never takes this number. The same change is told under another, which is given when it is due.
     Renumbered {
@@ -147,9 +158,9 @@ pub trait Signals: Send + Sync {
     /// its number is not above all others, or they stand elsewhere than `from`.
     async fn begin_signal(&self, eservice: &str, from: Position, signal: PendingSignal) -> Result<bool, StorageError>;
 
-    /// Commits the intent to send: the number of the attempt, from one. None when that signal is not under
-    /// way any more.
-    async fn attempt_signal(&self, eservice: &str, number: i64) -> Result<Option<u32>, StorageError>;
+    /// Commits the intent to send. None when that signal is not under way any more. Until its ending is
+    /// noted the hub may have it.
+    async fn attempt_signal(&self, eservice: &str, number: i64) -> Result<Option<SignalAttempt>, StorageError>;
 
     /// Commits how an attempt ended. False when another attempt was begun since, and nothing changes:
     /// except that what was taken was taken, whoever sent it.
@@ -176,9 +187,9 @@ pub trait Signals: Send + Sync {
     /// Notes that hearing, or looking, failed.
     async fn not_heard(&self, system: &str, eservice: &str, code: &str, at: UtcInstant) -> Result<(), StorageError>;
 
-    /// Notes that it was looked at what changed until `stale_since`; what was heard meanwhile is still a
-    /// reason to look again.
-    async fn looked(&self, system: &str, stale_since: UtcInstant) -> Result<(), StorageError>;
+    /// Notes that it was looked at what was heard up to a number; what was heard meanwhile is still a reason
+    /// to look again.
+    async fn looked(&self, system: &str, heard: i64) -> Result<(), StorageError>;
 
     /// Whether one of these names is the key of a record, or begins one.
     async fn is_any_known(&self, names: &[String]) -> Result<bool, StorageError>;

@@ -28,6 +28,12 @@ fn signal(number: i64, until: Position) -> PendingSignal {
     PendingSignal { number, until, body: format!("{{\"n\":{number}}}"), attempts: 0, due_at: at(10) }
 }
 
+/// Begins an attempt: its number, and whether the hub may have the signal already.
+async fn attempt(scene: &Scene, number: i64) -> (u32, bool) {
+    let attempt = scene.store.attempt_signal(SERVICE, number).await.expect("an answer").expect("under way");
+    (attempt.number, attempt.in_doubt)
+}
+
 async fn told(scene: &Scene) -> Signalling {
     scene.store.signalling(SERVICE).await.expect("where they stand")
 }
@@ -90,14 +96,14 @@ pub async fn a_signal_keeps_its_number_and_its_bytes_until_it_is_taken(database:
     assert!(!store.begin_signal(SERVICE, begin, signal(6, next.until)).await.expect("an answer"), "one at a time");
     store.skip_changes(SERVICE, begin, next.until).await.expect("an answer");
     assert_eq!(store.attempt_signal(SERVICE, 4).await.expect("an answer"), None, "no such signal");
-    assert_eq!(store.attempt_signal(SERVICE, 5).await.expect("an answer"), Some(1));
+    assert_eq!(attempt(&scene, 5).await, (1, false));
 
     let scene = scene.restart(database).await;
     let store = &scene.store;
     let pending = told(&scene).await.pending.expect("a signal");
     assert_eq!(pending, PendingSignal { attempts: 1, ..signal(5, next.until) });
-    assert_eq!(store.attempt_signal(SERVICE, 5).await.expect("an answer"), Some(2));
-    let again = || SignalEnding::Again { code: "hub_busy".to_owned(), due_at: at(40) };
+    assert_eq!(attempt(&scene, 5).await, (2, true), "nobody noted how the first ended");
+    let again = || SignalEnding::Again { code: "hub_busy".to_owned(), due_at: at(40), in_doubt: false };
     let late = store.end_signal(SERVICE, 5, 1, again(), at(20)).await.expect("an answer");
     assert!(!late, "another attempt was begun since");
     assert!(store.end_signal(SERVICE, 5, 2, again(), at(20)).await.expect("an answer"));
@@ -106,6 +112,7 @@ pub async fn a_signal_keeps_its_number_and_its_bytes_until_it_is_taken(database:
         (state.failed, state.pending.map(|pending| pending.due_at)),
         (Some((at(20), "hub_busy".to_owned())), Some(at(40)))
     );
+    assert_eq!(attempt(&scene, 5).await, (3, false), "as it was noted");
     assert!(store.end_signal(SERVICE, 5, 1, SignalEnding::Taken, at(30)).await.expect("an answer"), "whoever sent it");
     assert!(!store.end_signal(SERVICE, 5, 2, SignalEnding::Taken, at(31)).await.expect("an answer"), "once");
     let state = told(&scene).await;
@@ -122,7 +129,7 @@ pub async fn a_number_that_somebody_else_uses_is_replaced_by_a_higher_one(databa
     let store = &scene.store;
     let (begin, until) = (told(&scene).await.told, Position { version: 3, anchor: [1; 4] });
     assert!(store.begin_signal(SERVICE, begin, signal(5, until)).await.expect("an answer"));
-    assert_eq!(store.attempt_signal(SERVICE, 5).await.expect("an answer"), Some(1));
+    assert_eq!(attempt(&scene, 5).await, (1, false));
     let renumbered = |number| SignalEnding::Renumbered {
         code: "number_passed".to_owned(),
         due_at: at(30),
@@ -155,10 +162,13 @@ pub async fn what_was_heard_and_that_there_is_a_reason_to_look_commit_together(d
     assert!(hear(page(100, 103, true, true), 3).await.expect("an answer"));
     let state = heard(&scene).await.expect("a state");
     assert_eq!((state.heard, state.heard_at, state.stale_since), (103, Some(at(3)), Some(at(1))), "since the first");
-    store.looked(SYSTEM, at(3)).await.expect("noted");
-    assert_eq!(heard(&scene).await.expect("a state").stale_since, Some(at(1)), "of something else");
+    store.looked(SYSTEM, 100).await.expect("noted");
+    assert_eq!(heard(&scene).await.expect("a state").stale_since, Some(at(1)), "more was heard while it was looked");
     store.not_heard(SYSTEM, SERVICE, "timeout", at(4)).await.expect("noted");
-    store.looked(SYSTEM, at(1)).await.expect("noted");
+    assert!(hear(page(103, 103, true, false), 4).await.expect("an answer"));
+    let state = heard(&scene).await.expect("a state");
+    assert!(state.failed.is_some() && state.stale_since.is_some(), "what failed is still to be done");
+    store.looked(SYSTEM, 103).await.expect("noted");
     let state = heard(&scene).await.expect("a state");
     assert_eq!((state.stale_since, state.failed), (None, None));
     store.not_heard(SYSTEM, SERVICE, "timeout", at(5)).await.expect("noted");

@@ -23,27 +23,24 @@ const KEYS: u32 = 1_000;
 /// What lies behind a position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Behind {
-    /// Nothing to tell, up to here.
-    Nothing(Position),
+    /// Nothing to tell, up to here; and whether something is behind it.
+    Nothing(Position, bool),
     /// This, at this place.
     Change(Changed, Position),
 }
 
 /// Looks for the next change of which readers are told.
 pub async fn behind(store: &(impl Signals + ?Sized), scope: &Scope, from: Position) -> Result<Behind, StorageError> {
-    let mut after = from;
-    loop {
-        let Some(next) = store.next_change(scope, after).await? else {
-            // The database was set back: what was told is told anew.
-            after = Position::default();
-            continue;
-        };
-        match next.changed {
-            Some(changed) if !holds_personal_code(&changed.key) => return Ok(Behind::Change(changed, next.until)),
-            _ if !next.has_more => return Ok(Behind::Nothing(next.until)),
-            _ => after = next.until,
-        }
-    }
+    let next = store.next_change(scope, from).await?;
+    // The place was written beside the versions, and both are of one ledger.
+    let next = next.ok_or_else(|| StorageError::Damaged {
+        attempted: "look for a change to tell",
+        problem: format!("version {} is not the one that readers were told of", from.version),
+    })?;
+    Ok(match next.changed {
+        Some(changed) if !holds_personal_code(&changed.key) => Behind::Change(changed, next.until),
+        _ => Behind::Nothing(next.until, next.has_more),
+    })
 }
 
 /// The signal of a change, to be put under way.
@@ -58,11 +55,13 @@ pub fn signal(changed: &Changed, until: Position, state: &Signalling, now: UtcIn
     PendingSignal { number: said.signal_id, until, body: written(&said), attempts: 0, due_at: now }
 }
 
-/// The same signal under another number. None when it cannot be read any more.
-pub fn renumbered(pending: &PendingSignal, now: UtcInstant) -> Option<(i64, String)> {
+/// The same signal under a higher number. Where one was refused just before, it is a thousand times as high:
+/// whoever numbers by smaller parts of a second is left behind. None where there is no higher one.
+pub fn renumbered(pending: &PendingSignal, was_refused: bool, now: UtcInstant) -> Option<(i64, String)> {
     let mut said: Signal = serde_json::from_str(&pending.body).ok()?;
-    said.signal_id = number_after(pending.number, now);
-    Some((said.signal_id, written(&said)))
+    let higher = if was_refused { pending.number.saturating_mul(1_000) } else { pending.number };
+    said.signal_id = number_after(higher, now);
+    (said.signal_id > pending.number).then(|| (said.signal_id, written(&said)))
 }
 
 /// Above every number that was given, and not below the milliseconds since 1970: a database that was set
@@ -138,9 +137,13 @@ mod tests {
             "signalType": "CREATE",
         });
         assert_eq!(said, expected);
-        let (number, body) = renumbered(&signal, at(1_790_000_000_000)).expect("a signal");
+        let (number, body) = renumbered(&signal, false, at(1_790_000_000_000)).expect("a signal");
         assert_eq!(number, signal.number + 1);
         assert_eq!(body, signal.body.replace("1790000000000", "1790000000001"));
+        let (number, _) = renumbered(&signal, true, at(1_790_000_000_000)).expect("a signal");
+        assert_eq!(number, 1_790_000_000_000_001, "refused again");
+        let last = PendingSignal { number: i64::MAX, ..signal };
+        assert_eq!(renumbered(&last, true, at(0)), None, "no number is above it");
     }
 
     #[test]

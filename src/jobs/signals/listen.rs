@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use canonical::SourceName;
 use canonical::values::UtcInstant;
-use contract::{Adapter, AdapterError, Advice, ErrorKind, Phase};
+use contract::{Adapter, AdapterError, Advice};
 use kit::http::Method;
 use kit::pdnd::call::{Caller, Outgoing};
 use kit::pdnd::settings::Connection;
@@ -25,11 +25,15 @@ use crate::clock::{after, between};
 use crate::config::signal_hub::{About, ListenConfig};
 use crate::flow::deliver::gate::Answered;
 use crate::flow::exchange::signal::{is_known, is_known_by_pseudonym};
-use crate::flow::intake::{self, InTurn};
 use crate::flow::{Flow, FlowError, reconcile};
-use crate::jobs::turn::TURN;
-use crate::storage::Turn;
+use crate::jobs::turn::read_in_its_turn;
+use crate::pressure::Hold;
 use crate::storage::signals::{Heard, Listening};
+
+/// Pages that are heard before it is looked whether there is something else to do.
+const PAGES: usize = 100;
+/// After so long the seed is asked for again, whatever was heard.
+const SEED_GOOD_FOR: Duration = Duration::from_hours(1);
 
 /// Hears the signals behind one system.
 #[derive(Debug)]
@@ -39,16 +43,28 @@ pub(super) struct Listener {
     is_compared: bool,
     eservice: String,
     every: Duration,
+    compare_every: Duration,
     about: About,
     pseudonyms: Option<Pseudonyms>,
     next: Mutex<Next>,
 }
 
 /// Not before. Whoever has the turn anew begins at once.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 struct Next {
     hear: Option<UtcInstant>,
     look: Option<UtcInstant>,
+    compare: Option<UtcInstant>,
+    /// Up to which signal the system was read already, where only the comparison is left.
+    read_until: Option<i64>,
+}
+
+/// What a look came to.
+enum Look {
+    Done,
+    /// The comparison is not due yet.
+    Later,
+    Incomplete,
 }
 
 /// How the objects of an e-service are named.
@@ -56,8 +72,8 @@ struct Next {
 struct Pseudonyms {
     rule: PseudonymRule,
     gives_seed: Caller,
-    /// As it was last given. Asked for again after a signal that says so; never written anywhere.
-    given: Mutex<Option<Arc<GivenSeed>>>,
+    /// As it was last given, and when. Asked for again after a signal that says so; never written anywhere.
+    given: Mutex<Option<(UtcInstant, Arc<GivenSeed>)>>,
 }
 
 impl Listener {
@@ -86,6 +102,7 @@ impl Listener {
             is_compared,
             eservice: settings.eservice_id.clone(),
             every: Duration::from_secs(settings.every_seconds.get().into()),
+            compare_every: Duration::from_secs(u64::from(settings.compare_minutes.get()) * 60),
             about: settings.about,
             pseudonyms: pseudonyms.transpose()?,
             next: Mutex::default(),
@@ -98,35 +115,56 @@ impl Listener {
     }
 
     /// Hears what there is, looks if there is a reason, and says how long nothing else is to be done.
-    pub(super) async fn step(&self, flow: &Flow, hub: &SignalHub, turn: &Turn) -> Result<Duration, FlowError> {
-        let is_due = |at: Option<UtcInstant>| at.is_none_or(|at| at <= flow.clock.now());
-        let next = *locked(&self.next);
-        if is_due(next.hear) {
+    pub(super) async fn step(&self, flow: &Flow, hub: &SignalHub) -> Result<Duration, FlowError> {
+        if self.is_due(|next| next.hear, flow) {
             let pause = self.hear(flow, hub).await?.unwrap_or(self.every);
             locked(&self.next).hear = Some(after(flow.clock.now(), pause));
         }
-        if let Some(stale_since) = self.state(flow).await?.stale_since.filter(|_| is_due(next.look)) {
+        let state = self.state(flow).await?;
+        if state.stale_since.is_some() && self.is_due(|next| next.look, flow) {
             let began = flow.clock.now();
-            let looked = self.look(flow, turn).await;
+            // Noted before: one that ends the process, or this task, is not begun again at once.
+            locked(&self.next).look = Some(after(began, self.every));
+            let looked = self.look(flow, state.heard).await;
             // Where signals never end, as much time is left to others as a look takes.
             let ended = flow.clock.now();
             locked(&self.next).look = Some(after(ended, between(began, ended).max(self.every)));
-            self.note(flow, looked, stale_since).await?;
+            self.note(flow, looked, state.heard).await?;
         }
         Ok(LOOK_EVERY)
     }
 
-    /// Notes how a look ended.
-    async fn note(&self, flow: &Flow, looked: Result<(), FlowError>, stale_since: UtcInstant) -> Result<(), FlowError> {
-        match looked {
-            Ok(()) => flow.store.looked(&self.system, stale_since).await?,
+    /// Begins anew: another process may have heard, and looked, since.
+    pub(super) fn begin(&self) {
+        *locked(&self.next) = Next::default();
+        if let Some(pseudonyms) = &self.pseudonyms {
+            *locked(&pseudonyms.given) = None;
+        }
+    }
+
+    fn is_due(&self, what: impl Fn(&Next) -> Option<UtcInstant>, flow: &Flow) -> bool {
+        what(&locked(&self.next)).is_none_or(|at| at <= flow.clock.now())
+    }
+
+    /// Notes how a look at what was heard up to a number ended.
+    async fn note(&self, flow: &Flow, looked: Result<Look, FlowError>, heard: i64) -> Result<(), FlowError> {
+        let code = match looked {
+            Ok(Look::Done) => {
+                flow.store.looked(&self.system, heard).await?;
+                return Ok(());
+            }
             // What is compared now began before: it is compared again.
-            Err(FlowError::UnderWay { .. }) => {}
+            Ok(Look::Later) | Err(FlowError::UnderWay { .. }) => return Ok(()),
+            Ok(Look::Incomplete) => {
+                tracing::warn!(system = self.system, "signals were heard, and the comparison did not see everything");
+                "incomplete"
+            }
             Err(error) => {
                 tracing::error!(system = self.system, error = %chain(&error), "signals were heard, and it was not looked");
-                flow.store.not_heard(&self.system, &self.eservice, code(&error), flow.clock.now()).await?;
+                code(&error)
             }
-        }
+        };
+        flow.store.not_heard(&self.system, &self.eservice, code, flow.clock.now()).await?;
         Ok(())
     }
 
@@ -145,8 +183,10 @@ impl Listener {
                 "signals of more than 30 days were not heard, and some are lost: looking at all of it"
             );
         }
-        let (mut from, mut is_stale) = (state.heard, silent == Lag::Lost);
-        loop {
+        let mut from = state.heard;
+        // Once there is a reason, which signals follow makes no difference.
+        let mut is_stale = silent == Lag::Lost || state.stale_since.is_some();
+        for _ in 0..PAGES {
             let pass = match enter(flow).await {
                 Ok(pass) => pass,
                 Err(pause) => return Ok(Some(pause)),
@@ -154,15 +194,14 @@ impl Listener {
             let pulled = hub.pull(&self.eservice, from, LARGEST_PAGE, || flow.clock.now()).await;
             pass.tell(Answered::of(&pulled));
             let heard = match pulled {
-                Ok(pulled) => self.judge(flow, pulled, from).await,
+                Ok(pulled) => self.judge(flow, pulled, from, is_stale).await,
                 Err(error) => Err(error.into()),
             };
             let heard = match heard {
                 Ok(heard) => heard,
                 Err(error) => return self.not_heard(flow, &error, silent).await.map(Some),
             };
-            is_stale |= heard.is_stale;
-            let heard = Heard { is_stale, ..heard };
+            is_stale = heard.is_stale;
             if !flow.store.hear(&self.system, &self.eservice, heard, flow.clock.now()).await? {
                 return Ok(Some(LOOK_EVERY));
             }
@@ -171,27 +210,29 @@ impl Listener {
             }
             from = heard.to;
         }
+        Ok(Some(Duration::ZERO))
     }
 
-    /// What a page says to us.
-    async fn judge(&self, flow: &Flow, pulled: Pulled, from: i64) -> Result<Heard, FlowError> {
-        let page = pulled.page;
-        let is_new = |signal: &&Signal| signal.signal_id > from && signal.eservice_id == self.eservice;
-        let signals: Vec<Signal> = page.signals.iter().filter(is_new).cloned().collect();
-        let to = page.cursor_after(from);
-        if pulled.has_more && to <= from {
-            let attempted = "signal-hub GET /pull/signals";
-            return Err(AdapterError::new(ErrorKind::NotUnderstood, attempted).phase(Phase::Refused).into());
-        }
+    /// What a page says to us, who have a reason to look already or not.
+    async fn judge(&self, flow: &Flow, pulled: Pulled, from: i64, is_stale: bool) -> Result<Heard, FlowError> {
+        let Pulled { page, has_more } = pulled;
+        let (signals, to) = (&page.signals, page.cursor_after(from));
         if !signals.is_empty() {
             tracing::debug!(system = self.system, signals = signals.len(), until = to, "signals heard");
         }
-        let is_stale = match (self.about, &self.pseudonyms) {
-            (About::Everything, _) => !signals.is_empty(),
-            (About::KnownRecords, None) => is_known(flow.store.as_ref(), &signals).await?,
-            (About::KnownRecords, Some(pseudonyms)) => pseudonyms.are_known(flow, &signals).await?,
-        };
-        Ok(Heard { from, to, is_all: !pulled.has_more, is_stale })
+        // Names from before another seed cannot be told any more: each of them may be ours.
+        let is_other_seed = signals.iter().any(|signal| signal.signal_type == SignalType::SeedUpdate);
+        if let Some(pseudonyms) = self.pseudonyms.as_ref().filter(|_| is_other_seed) {
+            *locked(&pseudonyms.given) = None;
+        }
+        let is_stale = is_stale
+            || match (self.about, &self.pseudonyms) {
+                (About::Everything, _) => !signals.is_empty(),
+                (About::KnownRecords, None) => is_known(flow.store.as_ref(), signals).await?,
+                (About::KnownRecords, Some(_)) if is_other_seed => true,
+                (About::KnownRecords, Some(pseudonyms)) => pseudonyms.are_known(flow, signals).await?,
+            };
+        Ok(Heard { from, to, is_all: !has_more, is_stale })
     }
 
     /// Notes that it could not be heard, and says after what pause it is tried again.
@@ -209,26 +250,38 @@ impl Listener {
         Ok(asked.map_or(self.every, |asked| asked.max(self.every)))
     }
 
-    /// Reads the system from where its last read ended, and compares what it holds.
-    async fn look(&self, flow: &Flow, turn: &Turn) -> Result<(), FlowError> {
-        if let Some(source) = &self.source {
-            intake::read_in_turn(flow, source, InTurn { turn, holds: TURN }).await?;
+    /// Reads the system from where its last read ended, and compares what it holds, the first for every
+    /// reason and the second not as often.
+    async fn look(&self, flow: &Flow, heard: i64) -> Result<Look, FlowError> {
+        let is_read = locked(&self.next).read_until == Some(heard);
+        if let Some(source) = self.source.as_ref().filter(|_| !is_read) {
+            read_in_its_turn(flow, source).await?;
+            locked(&self.next).read_until = Some(heard);
         }
-        if self.is_compared {
-            reconcile::compare(flow, &self.system, false).await?;
+        if !self.is_compared {
+            return Ok(Look::Done);
         }
-        Ok(())
+        if !self.is_due(|next| next.compare, flow) {
+            return Ok(Look::Later);
+        }
+        // What is found must be written; a long queue is no reason not to look.
+        if let Some(hold) = flow.hold().await?.filter(|hold| !matches!(hold, Hold::Queue { .. })) {
+            return Err(hold.into());
+        }
+        let began = flow.clock.now();
+        let mut result = reconcile::compare(flow, &self.system, false).await?;
+        if result.started_at < began {
+            // One that was cut short was taken up: what it saw at its beginning is older than the signals.
+            result = reconcile::compare(flow, &self.system, false).await?;
+        }
+        locked(&self.next).compare = Some(after(flow.clock.now(), self.compare_every));
+        Ok(if result.complete { Look::Done } else { Look::Incomplete })
     }
 }
 
 impl Pseudonyms {
     /// Whether one of these signals is about something of ours.
     async fn are_known(&self, flow: &Flow, signals: &[Signal]) -> Result<bool, FlowError> {
-        // Names from before another seed cannot be told any more: each of them may be ours.
-        if signals.iter().any(|signal| signal.signal_type == SignalType::SeedUpdate) {
-            locked(&self.given).take();
-            return Ok(true);
-        }
         if signals.is_empty() {
             return Ok(false);
         }
@@ -238,8 +291,8 @@ impl Pseudonyms {
     }
 
     async fn seed(&self, flow: &Flow) -> Result<Arc<GivenSeed>, AdapterError> {
-        let known = locked(&self.given).clone();
-        if let Some(given) = known {
+        let (known, now) = (locked(&self.given).clone(), flow.clock.now());
+        if let Some((_, given)) = known.filter(|(given_at, _)| between(*given_at, now) < SEED_GOOD_FOR) {
             return Ok(given);
         }
         let asked = Outgoing {
@@ -257,7 +310,7 @@ impl Pseudonyms {
                 .unwrap_or_else(|| answer.not_understood("an answer that gives no seed")));
         }
         let given: Arc<GivenSeed> = Arc::new(answer.json()?);
-        *locked(&self.given) = Some(given.clone());
+        *locked(&self.given) = Some((now, given.clone()));
         Ok(given)
     }
 }

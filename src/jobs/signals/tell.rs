@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use contract::Advice;
+use contract::{Advice, Phase};
 use kit::pdnd::signal_hub::Signal;
 use kit::pdnd::signal_hub::client::SignalHub;
 use kit::pdnd::signal_hub::push::Pushed;
@@ -19,8 +19,11 @@ use crate::flow::deliver::gate::Answered;
 use crate::flow::exchange::signal::{self, Behind};
 use crate::flow::{Flow, FlowError};
 use crate::storage::exchange::Scope;
-use crate::storage::signals::{PendingSignal, SignalEnding};
+use crate::storage::signals::{PendingSignal, SignalAttempt, SignalEnding};
 
+/// Why a change is told under another number.
+const NUMBER_TAKEN: &str = "number_taken";
+const NUMBER_PASSED: &str = "number_passed";
 /// Before the same change is told under another number: somebody else may be numbering.
 const RENUMBERED: Duration = Duration::from_secs(5);
 
@@ -39,6 +42,7 @@ enum Outcome {
         code: &'static str,
         asked: Option<Duration>,
         needs_person: bool,
+        may_have_arrived: bool,
     },
     /// The same change under another number.
     Renumber {
@@ -49,7 +53,7 @@ enum Outcome {
 impl Teller {
     /// Of what at least one partner of the platform may see: nobody else reads the e-service.
     pub(super) fn new(eservice: String, exchange: &ExchangeConfig) -> Self {
-        let partners = exchange.partners.values().filter(|partner| partner.consumer_id.is_some());
+        let partners = exchange.partners.values().filter(|partner| partner.reads_by_voucher());
         let scope = partners.map(PartnerConfig::scope).fold(Scope::default(), Scope::or);
         Self { eservice, scope }
     }
@@ -70,9 +74,9 @@ impl Teller {
                 return Ok(LOOK_EVERY);
             }
             match signal::behind(store, &self.scope, state.told).await? {
-                Behind::Nothing(until) => {
+                Behind::Nothing(until, has_more) => {
                     store.skip_changes(&self.eservice, state.told, until).await?;
-                    return Ok(LOOK_EVERY);
+                    return Ok(if has_more { Duration::ZERO } else { LOOK_EVERY });
                 }
                 Behind::Change(changed, until) => {
                     let made = signal::signal(&changed, until, &state, now);
@@ -93,74 +97,92 @@ impl Teller {
         let Some(attempt) = store.attempt_signal(&self.eservice, pending.number).await? else {
             return Ok(LOOK_EVERY);
         };
-        let (outcome, answered) = send(flow, hub, &pending, attempt).await;
+        let (outcome, answered) = send(flow, hub, &pending, attempt.in_doubt).await;
         pass.tell(answered);
-        self.end(flow, &pending, attempt, outcome).await?;
-        Ok(Duration::ZERO)
+        let was_refused = state.failed.is_some_and(|(_, code)| [NUMBER_TAKEN, NUMBER_PASSED].contains(&code.as_str()));
+        let is_noted = self.end(flow, &pending, attempt, outcome, was_refused).await?;
+        Ok(if is_noted { Duration::ZERO } else { LOOK_EVERY })
     }
 
     /// Writes down how an attempt ended.
-    async fn end(&self, flow: &Flow, pending: &PendingSignal, attempt: u32, outcome: Outcome) -> Result<(), FlowError> {
+    async fn end(
+        &self,
+        flow: &Flow,
+        pending: &PendingSignal,
+        SignalAttempt { number: attempt, in_doubt }: SignalAttempt,
+        outcome: Outcome,
+        was_refused: bool,
+    ) -> Result<bool, FlowError> {
         let (now, number) = (flow.clock.now(), pending.number);
-        // The hub is nobody's in particular: it is asked again for as long as it takes.
-        let pause = |asked| flow.patience.pause(attempt, Duration::ZERO, asked).unwrap_or(MENDED_WITHIN);
+        // All signals wait behind this one: it is tried for as long as it takes, and at least every hour.
+        let pause = |asked: Option<Duration>| {
+            let pause = flow.patience.pause(attempt, Duration::ZERO, asked).unwrap_or(MENDED_WITHIN);
+            if asked.is_some() { pause } else { pause.min(MENDED_WITHIN) }
+        };
         let ending = match outcome {
             Outcome::Taken => {
                 tracing::debug!(number, attempt, "change signalled");
                 SignalEnding::Taken
             }
-            Outcome::Again { code, asked, needs_person } => {
+            Outcome::Again { code, asked, needs_person, may_have_arrived } => {
                 let due_at = after(now, if needs_person { MENDED_WITHIN } else { pause(asked) });
                 if needs_person {
                     tracing::error!(number, attempt, code, next = %due_at, "change not signalled: somebody must look");
                 } else {
                     tracing::warn!(number, attempt, code, next = %due_at, "change not signalled");
                 }
-                SignalEnding::Again { code: code.to_owned(), due_at }
+                SignalEnding::Again { code: code.to_owned(), due_at, in_doubt: in_doubt || may_have_arrived }
             }
             Outcome::Renumber { code } => {
-                let due_at = after(now, RENUMBERED);
+                let code = code.to_owned();
+                let renumbered = signal::renumbered(pending, was_refused, after(now, RENUMBERED));
+                let due_at = after(now, if renumbered.is_some() { RENUMBERED } else { MENDED_WITHIN });
                 tracing::error!(number, code, next = %due_at, "somebody else numbers signals of this e-service");
-                match signal::renumbered(pending, due_at) {
-                    Some((number, body)) => SignalEnding::Renumbered { code: code.to_owned(), due_at, number, body },
-                    None => SignalEnding::Again { code: code.to_owned(), due_at },
+                match renumbered {
+                    Some((number, body)) => SignalEnding::Renumbered { code, due_at, number, body },
+                    None => SignalEnding::Again { code, due_at, in_doubt },
                 }
             }
         };
-        flow.store.end_signal(&self.eservice, number, attempt, ending, now).await?;
-        Ok(())
+        Ok(flow.store.end_signal(&self.eservice, number, attempt, ending, now).await?)
     }
 }
 
-async fn send(flow: &Flow, hub: &SignalHub, pending: &PendingSignal, attempt: u32) -> (Outcome, Answered) {
-    let again = |code, asked, needs_person| Outcome::Again { code, asked, needs_person };
+async fn send(flow: &Flow, hub: &SignalHub, pending: &PendingSignal, in_doubt: bool) -> (Outcome, Answered) {
     let Ok(said) = serde_json::from_str::<Signal>(&pending.body) else {
         return (again("signal_damaged", None, true), Answered::Well);
     };
     let pushed = hub.push(&said, || flow.clock.now()).await;
     let answered = Answered::of(&pushed);
     match pushed {
-        Ok(pushed) => by_answer(pushed, attempt),
+        Ok(pushed) => by_answer(pushed, in_doubt),
         Err(error) => {
             tracing::warn!(error = %chain(&error), "signal not sent, or its answer was lost");
             let asked = if let Advice::Retry { after } = error.advice { after } else { None };
-            (again(error.kind.code(), asked, error.advice == Advice::FixConfiguration), answered)
+            let needs_person = error.advice == Advice::FixConfiguration;
+            let (code, may_have_arrived) = (error.kind.code(), error.phase == Phase::Unknown);
+            (Outcome::Again { code, asked, needs_person, may_have_arrived }, answered)
         }
     }
 }
 
-/// What an answer to an attempt means.
-fn by_answer(pushed: Pushed, attempt: u32) -> (Outcome, Answered) {
-    let again = |code, asked, needs_person| Outcome::Again { code, asked, needs_person };
+/// Again, after an answer that says that the hub has it not.
+fn again(code: &'static str, asked: Option<Duration>, needs_person: bool) -> Outcome {
+    Outcome::Again { code, asked, needs_person, may_have_arrived: false }
+}
+
+/// What an answer means to an attempt, before which the hub may have had the signal or not.
+fn by_answer(pushed: Pushed, in_doubt: bool) -> (Outcome, Answered) {
     match pushed {
         Pushed::Queued => (Outcome::Taken, Answered::Well),
         // The answer of an earlier attempt was lost.
-        Pushed::NumberTaken if attempt > 1 => (Outcome::Taken, Answered::Well),
-        Pushed::NumberTaken => (Outcome::Renumber { code: "number_taken" }, Answered::Well),
-        Pushed::NumberPassed => (Outcome::Renumber { code: "number_passed" }, Answered::Well),
+        Pushed::NumberTaken if in_doubt => (Outcome::Taken, Answered::Well),
+        Pushed::NumberTaken => (Outcome::Renumber { code: NUMBER_TAKEN }, Answered::Well),
+        Pushed::NumberPassed => (Outcome::Renumber { code: NUMBER_PASSED }, Answered::Well),
         Pushed::Retry { after } => (again("hub_busy", after, false), Answered::Busy("hub_busy", after)),
         Pushed::RenewVoucher => (again("voucher_refused", None, true), Answered::Well),
         Pushed::Stop => (again("eservice_not_enabled", None, true), Answered::Well),
         Pushed::Invalid => (again("signal_refused", None, true), Answered::Well),
+        Pushed::NotTheHub => (again("not_the_hub", None, true), Answered::Well),
     }
 }

@@ -12,7 +12,7 @@ use super::rows::{instant, json, optional_instant};
 use super::trouble::Trouble;
 use crate::storage::exchange::{Position, Scope, WINDOW};
 use crate::storage::signals::{
-    Changed, Heard, Listening, NextChange, PendingSignal, SignalEnding, Signalling, Signals,
+    Changed, Heard, Listening, NextChange, PendingSignal, SignalAttempt, SignalEnding, Signalling, Signals,
 };
 use crate::storage::{RecordId, StorageError};
 
@@ -33,19 +33,23 @@ const NEXT: &str = concat!(
 const SKIP: &str = "update signalling set told_version = $4, told_anchor = $5
      where eservice = $1 and told_version = $2 and told_anchor = $3 and body is null";
 const BEGIN: &str = "
-    update signalling set last_number = $4, until_version = $5, until_anchor = $6, body = $7, due_at = $8, attempts = 0
+    update signalling set last_number = $4, until_version = $5, until_anchor = $6, body = $7, due_at = $8, attempts = 0,
+                          in_doubt = 0
      where eservice = $1 and told_version = $2 and told_anchor = $3 and body is null and last_number < $4";
-const ATTEMPT: &str = "update signalling set attempts = attempts + 1
+/// How it was before is read in the same transaction.
+const IN_DOUBT: &str = "select in_doubt from signalling where eservice = $1 and last_number = $2 and body is not null";
+const ATTEMPT: &str = "update signalling set attempts = attempts + 1, in_doubt = 1
      where eservice = $1 and last_number = $2 and body is not null returning attempts";
 const TAKEN: &str = "
     update signalling set told_version = until_version, told_anchor = until_anchor, taken_at = $3, body = null,
-                          until_version = null, until_anchor = null, due_at = null, attempts = 0,
+                          until_version = null, until_anchor = null, due_at = null, attempts = 0, in_doubt = 0,
                           failed_at = null, failed_code = null
      where eservice = $1 and last_number = $2 and body is not null";
-const AGAIN: &str = "update signalling set due_at = $4, failed_at = $5, failed_code = $6
+const AGAIN: &str = "update signalling set due_at = $4, failed_at = $5, failed_code = $6, in_doubt = $7
      where eservice = $1 and last_number = $2 and attempts = $3 and body is not null";
 const RENUMBER: &str = "
-    update signalling set due_at = $4, failed_at = $5, failed_code = $6, last_number = $7, body = $8, attempts = 0
+    update signalling set due_at = $4, failed_at = $5, failed_code = $6, last_number = $7, body = $8, attempts = 0,
+                          in_doubt = 0
      where eservice = $1 and last_number = $2 and attempts = $3 and body is not null and last_number < $7";
 
 const LISTENING: &str = "
@@ -61,11 +65,12 @@ const HEAR: &str = "
     update listening set heard = $3,
            heard_at = case when $4 then cast($6 as bigint) else heard_at end,
            stale_since = case when $5 then coalesce(stale_since, cast($6 as bigint)) else stale_since end,
-           failed_at = null, failed_code = null
+           failed_at = case when stale_since is null then null else failed_at end,
+           failed_code = case when stale_since is null then null else failed_code end
      where system = $1 and heard = $2";
 const NOT_HEARD: &str = "update listening set failed_at = $2, failed_code = $3 where system = $1";
 const LOOKED: &str = "update listening set stale_since = null, failed_at = null, failed_code = null
-     where system = $1 and stale_since = $2";
+     where system = $1 and heard = $2";
 const ANY_KNOWN: &str = "
     select 1 from json_each($1) n cross join record r on r.key = (n.value ->> 0)
     union all
@@ -129,12 +134,16 @@ impl Signals for SqlStore {
         .await
     }
 
-    async fn attempt_signal(&self, eservice: &str, number: i64) -> Result<Option<u32>, StorageError> {
+    async fn attempt_signal(&self, eservice: &str, number: i64) -> Result<Option<SignalAttempt>, StorageError> {
         let eservice = eservice.to_owned();
         self.write("begin to send a signal", move |desk| {
             async move {
-                let attempt = query_scalar(ATTEMPT).bind(eservice).bind(number);
-                Ok(attempt.fetch_optional(&mut desk.connection).await?)
+                let asked = query_scalar(IN_DOUBT).bind(&eservice).bind(number);
+                let Some(in_doubt) = asked.fetch_optional::<i64>(&mut desk.connection).await? else {
+                    return Ok(None);
+                };
+                let attempt = query_scalar(ATTEMPT).bind(&eservice).bind(number).fetch_one(&mut desk.connection);
+                Ok(Some(SignalAttempt { number: attempt.await?, in_doubt: in_doubt != 0 }))
             }
             .boxed()
         })
@@ -154,9 +163,9 @@ impl Signals for SqlStore {
             async move {
                 let asked = match ending {
                     SignalEnding::Taken => query(TAKEN).bind(&eservice).bind(number).bind(at),
-                    SignalEnding::Again { code, due_at } => {
+                    SignalEnding::Again { code, due_at, in_doubt } => {
                         let asked = query(AGAIN).bind(&eservice).bind(number).bind(attempt);
-                        asked.bind(due_at.unix_micros()).bind(at).bind(code)
+                        asked.bind(due_at.unix_micros()).bind(at).bind(code).bind(i64::from(in_doubt))
                     }
                     SignalEnding::Renumbered { code, due_at, number: next, body } => {
                         let asked = query(RENUMBER).bind(&eservice).bind(number).bind(attempt);
@@ -221,11 +230,11 @@ impl Signals for SqlStore {
         .await
     }
 
-    async fn looked(&self, system: &str, stale_since: UtcInstant) -> Result<(), StorageError> {
+    async fn looked(&self, system: &str, heard: i64) -> Result<(), StorageError> {
         let system = system.to_owned();
         self.write("note that it was looked at what changed", move |desk| {
             async move {
-                let asked = query(LOOKED).bind(&system).bind(stale_since.unix_micros());
+                let asked = query(LOOKED).bind(&system).bind(heard);
                 asked.execute(&mut desk.connection).await?;
                 Ok(())
             }

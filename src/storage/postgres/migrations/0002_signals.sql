@@ -9,6 +9,8 @@ create table signalling (
     until_anchor bytea check (length(until_anchor) = 4),
     body text collate "C",
     attempts bigint not null default 0 check (attempts >= 0),
+    -- Whether the hub may have it, and nobody knows.
+    in_doubt bigint not null default 0 check (in_doubt in (0, 1)),
     due_at bigint,
     taken_at bigint,
     -- Whether the configuration still says that they are told.

@@ -9,6 +9,8 @@ create table signalling (
     until_anchor blob check (length(until_anchor) = 4),
     body text,
     attempts integer not null default 0 check (attempts >= 0),
+    -- Whether the hub may have it, and nobody knows.
+    in_doubt integer not null default 0 check (in_doubt in (0, 1)),
     due_at integer,
     taken_at integer,
     -- Whether the configuration still says that they are told.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use canonical::values::UtcInstant;
 use contract::{AdapterError, ErrorKind, Phase};
 use reqwest::Method;
+use serde::Deserialize;
 
 use super::Signal;
 use super::pull::{LARGEST_PAGE, Page};
@@ -18,6 +19,13 @@ use crate::pdnd::call::{Caller, Outgoing};
 #[derive(Debug)]
 pub struct SignalHub {
     caller: Caller,
+}
+
+/// What the hub says of a signal that it has queued.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Taken {
+    signal_id: i64,
 }
 
 /// A page, and whether more is to be read at once.
@@ -50,8 +58,11 @@ impl SignalHub {
             body: Bytes::from(body),
             user: None,
         };
-        let called = self.caller.send(&outgoing, now).await?;
-        Ok(outcome(&called.answer))
+        let answer = self.caller.send(&outgoing, now).await?.answer;
+        let pushed = outcome(&answer);
+        // A proxy answers 200 too: the hub names the signal that it has.
+        let names_it = || answer.json::<Taken>().is_ok_and(|taken| taken.signal_id == signal.signal_id);
+        Ok(if pushed == Pushed::Queued && !names_it() { Pushed::NotTheHub } else { pushed })
     }
 
     /// Reads the signals of an e-service after this number.
@@ -62,6 +73,7 @@ impl SignalHub {
         size: u16,
         now: impl Fn() -> UtcInstant,
     ) -> Result<Pulled, AdapterError> {
+        let cursor = after;
         let (after, size) = (after.to_string(), size.clamp(1, LARGEST_PAGE).to_string());
         let outgoing = Outgoing {
             method: Method::GET,
@@ -74,7 +86,13 @@ impl SignalHub {
         };
         let answer = self.caller.send(&outgoing, now).await?.answer;
         match answer.status {
-            200 | 206 => Ok(Pulled { page: answer.json()?, has_more: answer.status == 206 }),
+            200 | 206 => {
+                let (page, has_more): (Page, _) = (answer.json()?, answer.status == 206);
+                if !page.is_of(eservice_id, cursor) || (has_more && page.signals.is_empty()) {
+                    return Err(answer.not_understood("a page of other signals than those asked for"));
+                }
+                Ok(Pulled { page, has_more })
+            }
             _ => Err(common_error(&answer.attempted, &answer)
                 .unwrap_or_else(|| answer.not_understood("an answer that the hub does not give"))),
         }

@@ -28,10 +28,17 @@ pub struct Page {
 }
 
 impl Page {
-    /// The cursor after this page.
+    /// The cursor after this page: its last signal, whatever else it says. An empty one moves nothing.
     pub fn cursor_after(&self, cursor: i64) -> i64 {
-        let last = self.signals.iter().map(|signal| signal.signal_id).chain(self.last_signal_id).max();
-        last.map_or(cursor, |last| last.max(cursor))
+        self.signals.iter().map(|signal| signal.signal_id).fold(cursor, i64::max)
+    }
+
+    /// Whether it is what was asked for: signals of this e-service after this number, each above the one
+    /// before it. Believed, another would move the cursor beyond signals that nobody has heard.
+    pub fn is_of(&self, eservice_id: &str, after: i64) -> bool {
+        let numbers = self.signals.iter().map(|signal| signal.signal_id);
+        self.signals.iter().all(|signal| signal.eservice_id == eservice_id)
+            && std::iter::once(after).chain(numbers.clone()).zip(numbers).all(|(before, number)| before < number)
     }
 }
 

@@ -30,6 +30,8 @@ pub enum Pushed {
     Stop,
     /// The signal itself is refused.
     Invalid,
+    /// Whoever answers is not the hub: the address is to be looked at.
+    NotTheHub,
 }
 
 #[derive(Deserialize)]
@@ -61,6 +63,7 @@ pub fn outcome(answer: &Answer) -> Pushed {
         401 => Pushed::RenewVoucher,
         403 => Pushed::Stop,
         408 | 429 | 500..=599 => Pushed::Retry { after: answer.retry_after },
-        _ => Pushed::Invalid,
+        400 => Pushed::Invalid,
+        _ => Pushed::NotTheHub,
     }
 }
