@@ -269,7 +269,7 @@ pub enum State {
         /// Until when; none: until it changes.
         until: Option<CalendarDate>,
     },
-    /// The sides agree.
+    /// The sides agree, or their comparison is configured no more.
     Closed,
 }
 

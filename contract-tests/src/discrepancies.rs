@@ -270,6 +270,10 @@ impl WorkItems for Standing {
         unreachable!("pages and reports only read")
     }
 
+    async fn retire_all_but(&self, _: &[String], _: UtcInstant) -> Result<BTreeMap<String, u64>, StorageError> {
+        unreachable!("pages and reports only read")
+    }
+
     async fn groups(&self, filter: &ItemFilter) -> Result<Vec<Group>, StorageError> {
         let mut counted = self.counted.lock().expect("nobody panicked with it");
         if let Some(groups) = counted.get(&filter.to_query()) {

@@ -260,7 +260,7 @@ words! {
     roles_source: "fonte", "source";
     roles_target: "destinatario", "target";
     roles_observer: "si può interrogare", "observer";
-    no_discrepancies: "Nessuna discordanza: le parti concordano.", "No discrepancy: the sides agree.";
+    no_discrepancies: "Nessuna discordanza in questo elenco.", "No discrepancy in this list.";
     none_of_these: "Nessuna discordanza.", "No discrepancy.";
     none_chosen: "Nessuna discordanza scelta.", "No discrepancy was chosen.";
     no_such_item: "Nessuna discordanza ha il numero", "No discrepancy has the number";

@@ -1,7 +1,7 @@
 //! The life of a work item: what runs see and what people decide, as functions that can refuse.
 //!
-//! Nobody closes a work item by hand: it ends when a complete run does not see it. A person can live
-//! with it, until a day or until its values change.
+//! Nobody closes a work item by hand: it ends when a complete run does not see it, or when its comparison
+//! is configured no more. A person can live with it, until a day or until its values change.
 
 use canonical::Digest;
 use canonical::values::CalendarDate;
@@ -33,6 +33,10 @@ pub enum EventKind {
     Closed,
     /// It came back after it was closed.
     Reopened,
+    /// Its comparison is configured no more.
+    Retired,
+    /// Its comparison is configured again.
+    Restored,
     /// A repair waits for a second person.
     RepairRequested,
     /// A repair was begun.
@@ -41,7 +45,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Opened,
         Self::Changed,
         Self::Explained,
@@ -52,6 +56,8 @@ impl EventKind {
         Self::Escalated,
         Self::Closed,
         Self::Reopened,
+        Self::Retired,
+        Self::Restored,
         Self::RepairRequested,
         Self::Repaired,
     ];
@@ -69,6 +75,8 @@ impl EventKind {
             Self::Escalated => "escalated",
             Self::Closed => "closed",
             Self::Reopened => "reopened",
+            Self::Retired => "retired",
+            Self::Restored => "restored",
             Self::RepairRequested => "repair_requested",
             Self::Repaired => "repaired",
         }
@@ -94,8 +102,8 @@ pub struct Standing {
 /// A decision that the state of a work item does not admit. The words are shown to people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecisionRefused {
-    /// The sides agree.
-    #[error("the work item is closed: the sides agree")]
+    /// It has ended.
+    #[error("the work item is closed")]
     Closed,
     /// There is no acceptance to end.
     #[error("nobody has accepted the work item")]
@@ -169,6 +177,16 @@ pub fn seen(standing: Option<&Standing>, found: &Discrepancy, today: CalendarDat
 /// A complete run has not seen it.
 pub fn not_seen(state: &State) -> Result<State, DecisionRefused> {
     if *state == State::Closed { Err(DecisionRefused::Closed) } else { Ok(State::Closed) }
+}
+
+/// Its comparison is configured no more. What it was is remembered, for [`restored`].
+pub fn retired(state: &State) -> Result<State, DecisionRefused> {
+    not_seen(state)
+}
+
+/// Its comparison is configured again: it stands as it did, until a run sees more.
+pub fn restored(before: State, cause: Option<Cause>) -> State {
+    if matches!(before, State::Accepted { .. }) { before } else { unaccepted(cause) }
 }
 
 /// A person lives with it.
@@ -288,6 +306,7 @@ mod tests {
         NotSeen,
         Accept(Option<u8>),
         EndAcceptance,
+        RetiredAndRestored,
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -296,13 +315,14 @@ mod tests {
             Just(Step::NotSeen),
             proptest::option::of(1_u8..28).prop_map(Step::Accept),
             Just(Step::EndAcceptance),
+            Just(Step::RetiredAndRestored),
         ];
         proptest::collection::vec(step, 1..40)
     }
 
     proptest! {
         /// Whatever happens: explained means that there is a cause, open that there is none, nothing
-        /// is accepted beyond its day or with other values, and only what is not seen is closed.
+        /// is accepted beyond its day or with other values, and only what is not seen stays closed.
         #[test]
         fn no_series_of_events_leads_to_a_state_that_lies(steps in steps()) {
             let today = day("2026-11-15");
@@ -348,6 +368,15 @@ mod tests {
                         } else {
                             let is_accepted = matches!(before.state, State::Accepted { .. });
                             prop_assert!(!is_accepted);
+                        }
+                    }
+                    Step::RetiredAndRestored => {
+                        if let Ok(ended) = retired(&before.state) {
+                            prop_assert_eq!(ended, State::Closed);
+                            item.state = restored(before.state.clone(), before.cause);
+                            prop_assert_eq!(&item.state, &before.state, "what people decided is lost");
+                        } else {
+                            prop_assert_eq!(&before.state, &State::Closed);
                         }
                     }
                 }

@@ -17,6 +17,7 @@ pub mod listing;
 pub mod nodes;
 mod lines;
 mod walk;
+mod retire;
 mod why;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -216,8 +217,10 @@ pub fn comparisons(flow: &Flow) -> Vec<String> {
     targets.chain(flow.nodes.keys().cloned()).chain([SOURCES.to_owned()]).collect()
 }
 
-/// Makes one comparison, by its name. Only what targets hold is repaired in passing.
+/// Makes one comparison, by its name. Only what targets hold is repaired in passing. What stands of
+/// comparisons that are configured no more ends before.
 pub async fn compare(flow: &Flow, comparison: &str, repair: bool) -> Result<Reconciliation, FlowError> {
+    retire::retire_others(flow).await?;
     if comparison == SOURCES {
         return sources::reconcile_sources(flow).await;
     }

@@ -34,7 +34,7 @@ pub enum StateFilter {
     Explained,
     /// A person lives with it.
     Accepted,
-    /// The sides agree again.
+    /// The sides agree again, or are compared no more.
     Closed,
     /// All.
     Any,

@@ -21,6 +21,9 @@ pub const SILENCE: Duration = Duration::from_secs(30);
 /// A run that was killed is taken up again within this time; later, what it saw is too old.
 pub const TAKEN_UP_WITHIN: Duration = Duration::from_hours(1);
 
+/// Why the last run of a comparison ended that is configured no more. It stands in the ledger.
+pub const NOT_CONFIGURED: &str = "il confronto non è più nella configurazione";
+
 /// A run of a comparison that is under way.
 #[derive(Debug, Clone)]
 pub struct ComparisonRun {
@@ -90,6 +93,13 @@ pub struct RunSummary {
     /// The list that it rested on; none when the system was asked, or the run has not ended.
     #[serde(skip)]
     pub evidence: Option<String>,
+}
+
+impl RunSummary {
+    /// Whether it only says that the comparison is configured no more.
+    pub fn is_retirement(&self) -> bool {
+        self.incomplete_because.as_deref() == Some(NOT_CONFIGURED)
+    }
 }
 
 /// One thing that happened to a work item. Events are only added.
@@ -209,8 +219,8 @@ pub struct SignOff {
 /// Discrepancies as work.
 #[async_trait]
 pub trait WorkItems: Send + Sync {
-    /// Opens a run of a comparison, or takes up the one that was killed. Refused while another is
-    /// under way.
+    /// Opens a run of a comparison, or takes up the one that was killed. What ended because the
+    /// comparison was not configured stands again as it did. Refused while another run is under way.
     async fn begin_comparison(&self, comparison: &str, at: UtcInstant) -> Result<ComparisonRun, StorageError>;
 
     /// Notes what a run found, in one transaction with how far it has come: new work items, what
@@ -239,6 +249,15 @@ pub trait WorkItems: Send + Sync {
         result: &RunResult,
         at: UtcInstant,
     ) -> Result<RunSummary, StorageError>;
+
+    /// Closes what stands of comparisons that are not among these: nobody compares their sides any
+    /// more. What people decided is kept until such a comparison begins again. One that is under way is
+    /// left alone. How many work items were closed, by comparison.
+    async fn retire_all_but(
+        &self,
+        configured: &[String],
+        at: UtcInstant,
+    ) -> Result<BTreeMap<String, u64>, StorageError>;
 
     /// Work items with one cause, one line each; the gravest first, then the largest amount.
     async fn groups(&self, filter: &ItemFilter) -> Result<Vec<Group>, StorageError>;

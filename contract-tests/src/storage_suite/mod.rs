@@ -14,6 +14,7 @@ pub mod turns;
 pub mod views;
 pub mod families;
 pub mod work_items;
+pub mod retired;
 pub mod lists;
 pub mod repairs;
 pub mod durability;
@@ -195,6 +196,12 @@ macro_rules! storage_suite {
                 a_period_is_signed_off_with_what_stood_open
                 what_happened_to_work_items_is_never_changed
                 a_hundred_thousand_are_noted_in_seconds_and_grouped_at_once
+            ]
+            retired: [
+                what_is_compared_no_more_ends_and_comes_back_as_it_was
+                a_run_that_was_killed_before_its_name_went_away_is_not_taken_up
+                a_comparison_that_is_under_way_is_not_retired
+                many_work_items_end_and_come_back
             ]
             repairs: [
                 a_repair_that_was_decided_is_begun_until_it_ends

@@ -41,7 +41,7 @@ pub(super) fn found(number: u32, theirs: &str) -> Discrepancy {
     }
 }
 
-fn explained(number: u32) -> Discrepancy {
+pub(super) fn explained(number: u32) -> Discrepancy {
     Discrepancy {
         cause: Some(Cause::Rounding),
         severity: Severity::Info,
@@ -71,7 +71,7 @@ pub(super) fn by(name: &str, act: Act) -> Decision {
     Decision { act, by: person(name) }
 }
 
-async fn begin(scene: &Scene, seconds: i64) -> ComparisonRun {
+pub(super) async fn begin(scene: &Scene, seconds: i64) -> ComparisonRun {
     scene.store.begin_comparison("hub", at(seconds)).await.expect("a run begins")
 }
 
@@ -88,7 +88,7 @@ pub(super) async fn run(
 }
 
 /// Number, state and last events of every work item.
-async fn standing(scene: &Scene) -> Vec<(String, State)> {
+pub(super) async fn standing(scene: &Scene) -> Vec<(String, State)> {
     let filter = ItemFilter { state: StateFilter::Any, ..ItemFilter::default() };
     let items = scene.store.items(&filter, None, 1_000).await.expect("a list");
     items.into_iter().map(|item| (item.discrepancy.unit, item.state)).collect()

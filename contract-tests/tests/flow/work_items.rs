@@ -8,10 +8,13 @@ use contract_tests::shared_postgres::SharedDatabase;
 use raccordo::clock::Clock as _;
 use raccordo::discrepancy::{SOURCES, State};
 use raccordo::flow::reconcile::{self, Policy, repair};
+use raccordo::flow::report::gather;
+use raccordo::flow::report::words::Language;
 use raccordo::flow::{Flow, FlowError};
 use raccordo::storage::work_items::{Act, SILENCE};
 use raccordo::storage::{
-    Chosen, Decision, EventKind, FieldFilter, ItemFilter, Person, RunKind, StateFilter, Verdict, postgres,
+    AuditChain, Chosen, Decision, EventKind, FieldFilter, ItemFilter, Person, RunKind, StateFilter, Verdict, WorkItems,
+    postgres,
 };
 
 use crate::bench::{TestFlow, lotto, unit};
@@ -144,6 +147,41 @@ async fn what_a_person_accepted_is_no_difference_until_it_changes() {
     assert!(test.target.tamper(&unit(1), &object, Some(&FieldValue::Text("altro ancora".to_owned()))));
     let changed = reconcile::compare(&test.flow, "target", false).await.expect("compared");
     assert_eq!((changed.verdict(), changed.standing.open), (Verdict::Differ, 1));
+}
+
+#[tokio::test]
+async fn what_a_target_lacks_that_is_configured_no_more_is_nobodys_work_until_it_is_again() {
+    let test = delivered(3).await;
+    let object = object_of(&test);
+    assert!(test.target.forget(&unit(1)));
+    assert!(test.target.tamper(&unit(2), &object, Some(&FieldValue::Text("altro".to_owned()))));
+    reconcile::compare(&test.flow, "target", false).await.expect("compared");
+    let one = test.flow.store.items(&ItemFilter::default(), None, 1).await.expect("a list").remove(0);
+    let accept = Decision { act: Act::Accept { until: None }, by: person("Anna") };
+    test.flow.store.decide(&accept, &Chosen::Ids(vec![one.id]), test.clock.now()).await.expect("decided");
+    let about = async || {
+        let (store, now) = (&test.flow.store, test.clock.now());
+        let sources = (store.as_ref() as &dyn WorkItems, store.as_ref() as &dyn AuditChain);
+        gather::about(sources, &ItemFilter::default(), None, Language::Italian, now).await.expect("facts")
+    };
+    assert_eq!(about().await.runs.len(), 1);
+
+    let mut systems = (*test.flow.systems).clone();
+    systems.remove("target");
+    let without = Flow { systems: std::sync::Arc::new(systems), ..test.flow.clone() };
+    test.clock.advance(Duration::from_hours(24));
+    reconcile::compare(&without, SOURCES, false).await.expect("compared");
+    assert_eq!(without.store.count_items(&ItemFilter::default()).await.expect("a count"), 0);
+    let history = without.store.item_history(one.id).await.expect("a history");
+    assert_eq!(history.last().map(|event| event.kind), Some(EventKind::Retired));
+    let report = about().await;
+    assert_eq!(report.runs.iter().map(|run| run.comparison.as_str()).collect::<Vec<_>>(), [SOURCES]);
+    assert!(report.is_complete(), "what is compared was compared to its end");
+    assert_eq!(report.trend().last().map(|point| point.open), Some(0));
+
+    let again = reconcile::compare(&test.flow, "target", false).await.expect("compared");
+    assert_eq!((again.standing.open, again.standing.accepted, again.changes.reopened), (1, 1, 0), "{again:?}");
+    assert_eq!(about().await.runs.len(), 2);
 }
 
 #[tokio::test]

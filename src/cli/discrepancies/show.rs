@@ -90,6 +90,7 @@ pub(super) fn one(item: &WorkItem, history: &[ItemEvent], now: UtcInstant, outpu
     let found = &item.discrepancy;
     let language = output.words.language();
     let told = output.words;
+    let last = history.last().map(|event| event.kind);
     let mut rows = vec![
         [told.comparison.to_owned(), found.comparison.clone()],
         [told.unit.to_owned(), found.unit.clone()],
@@ -105,7 +106,7 @@ pub(super) fn one(item: &WorkItem, history: &[ItemEvent], now: UtcInstant, outpu
             ),
         ],
         [told.cause.to_owned(), cause(found.cause, language).to_owned()],
-        [told.state.to_owned(), words::state_sentence(&item.state, language).to_owned()],
+        [told.state.to_owned(), words::state_sentence(&item.state, last, language).to_owned()],
         [told.to_do.to_owned(), words::act_sentence(found.act, language).to_owned()],
         [
             told.open_for.to_owned(),

@@ -44,6 +44,13 @@ pub async fn about(
     for finished in history.iter().filter(|finished| run.is_none_or(|run| finished.id == run)) {
         last.entry(&finished.comparison).or_insert(finished);
     }
+    // What is configured no more is no part of what is compared; who asks for a run of it has it.
+    let is_retired = |name: &str| {
+        all.iter()
+            .find(|run| run.comparison == name && run.finished_at.is_some())
+            .is_some_and(RunSummary::is_retirement)
+    };
+    last.retain(|name, _| run.is_some() || !is_retired(name));
     let runs: Vec<RunFacts> = last.into_values().cloned().collect();
     let until = run.and_then(|_| runs.first()?.finished_at);
     let history = history.into_iter().filter(|past| until.is_none_or(|until| past.finished_at <= Some(until)));

@@ -65,9 +65,15 @@ pub const fn state(state: &State, language: Language) -> &'static str {
     }
 }
 
-/// What a state asks of people.
-pub const fn state_sentence(state: &State, language: Language) -> &'static str {
+/// What a state asks of people, with what happened last.
+pub fn state_sentence(state: &State, last: Option<EventKind>, language: Language) -> &'static str {
     match state {
+        State::Closed if last == Some(EventKind::Retired) => language.of(
+            "Chiusa senza che le parti concordino: il confronto non è più nella configurazione. Se vi torna, la discordanza \
+             torna com'era.",
+            "Closed, though the sides may not agree: the comparison is configured no more. If it is again, the discrepancy \
+             stands as it did.",
+        ),
         State::Open => language.of("Aperta: qualcuno deve occuparsene.", "Open: somebody must act."),
         State::Explained => language.of(
             "Spiegata: una causa nota ne rende conto per intero, nessuno deve fare nulla.",
@@ -148,6 +154,12 @@ pub const fn event(kind: EventKind, language: Language) -> &'static str {
         EventKind::Escalated => language.of("sollecitata a chi sta sopra", "somebody above was told"),
         EventKind::Closed => language.of("chiusa: le parti concordano", "closed: the sides agree"),
         EventKind::Reopened => language.of("riaperta", "open again"),
+        EventKind::Retired => language
+            .of("chiusa: il confronto non è più nella configurazione", "closed: the comparison is configured no more"),
+        EventKind::Restored => language.of(
+            "di nuovo com'era: il confronto è tornato nella configurazione",
+            "as it was: the comparison is configured again",
+        ),
         EventKind::RepairRequested => language.of(
             "chiesta una correzione: serve una seconda persona",
             "a repair was asked for: a second person must approve",
@@ -223,7 +235,7 @@ mod tests {
         }
         for found in [State::Open, State::Explained, State::Accepted { until: None }, State::Closed] {
             texts.push((format!("state {}", found.name()), state(&found, language)));
-            texts.push((format!("state sentence {}", found.name()), state_sentence(&found, language)));
+            texts.push((format!("state sentence {}", found.name()), state_sentence(&found, None, language)));
         }
         texts.extend(EventKind::ALL.map(|found| (format!("event {}", found.name()), event(found, language))));
         for found in [Severity::Info, Severity::Warning, Severity::Error] {

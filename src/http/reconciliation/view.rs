@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::super::facts::{Facts, GroupRow, ItemRow};
 use super::PAGE;
-use crate::discrepancy::{Group, SOURCES, Side, WorkItem};
+use crate::discrepancy::{Group, SOURCES, Side, State, WorkItem};
 use crate::flow::report::forms::{self, instant, visible, whole};
 use crate::flow::report::model::{About, RowNumbers};
 use crate::flow::report::standing::Standing;
@@ -47,6 +47,7 @@ struct ItemPage {
     generated_at: String,
     words: &'static Headings,
     item: ItemRow,
+    state_sentence: &'static str,
     history: Vec<EventRow>,
     key: String,
     group_link: String,
@@ -257,6 +258,7 @@ pub(super) fn item_page(about: &About, item: &WorkItem, history: &[ItemEvent]) -
         generated_at: instant(about.made_at, LANGUAGE),
         words: headings(LANGUAGE),
         item: ItemRow::of(item, about, None),
+        state_sentence: words::state_sentence(&item.state, history.last().map(|event| event.kind), LANGUAGE),
         history: events.collect(),
         key: visible(key).into_owned(),
         group_link: format!("/reconciliation/items?{}", query(&group)),
@@ -265,8 +267,14 @@ pub(super) fn item_page(about: &About, item: &WorkItem, history: &[ItemEvent]) -
     page.render()
 }
 
-/// The sides as an event kept them, or what else it says.
+/// The sides as an event kept them, the state that ended, or what else it says.
 fn told(detail: &str, item: &WorkItem) -> String {
+    if let Ok(state) = serde_json::from_str::<State>(detail) {
+        return match state {
+            State::Accepted { until: Some(until) } => format!("era accettata fino al {}", until.italian()),
+            state => format!("era {}", words::state(&state, LANGUAGE)),
+        };
+    }
     let Ok(sides) = serde_json::from_str::<Vec<Side>>(detail) else { return visible(detail).into_owned() };
     let side = |side: &Side| {
         let value = side.value.as_deref().map(|value| forms::value(item.discrepancy.rule, value).text(LANGUAGE));

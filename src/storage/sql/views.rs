@@ -12,6 +12,7 @@ use super::rows::{count, instant, json, optional_instant, record, state};
 use super::trouble::Trouble;
 use super::work_items::lists::{LAST_RUNS, run as run_of_comparison};
 use super::{SqlStore, lanes, reroute, trace};
+use crate::storage::work_items::NOT_CONFIGURED;
 use crate::storage::{
     DeliveryCount, DeliveryId, ExpectedUnit, Overview, ReconciliationView, RecordId, RunId, RunSummary, RunView,
     StandingId, StorageError, Trace, Views,
@@ -112,7 +113,7 @@ async fn overview(connection: &mut Connection) -> Result<Overview, Trouble> {
     for row in all(connection, runs).await? {
         overview.runs.push(run(&row)?);
     }
-    for row in all(connection, LAST_RUNS).await? {
+    for row in query(LAST_RUNS).bind(NOT_CONFIGURED).fetch_all(connection).await? {
         overview.reconciliations.extend(reconciliation(run_of_comparison(&row)?));
     }
     overview.newest_quarantined = trace::newest_quarantined(connection, SHOWN_ASIDE).await?;

@@ -20,11 +20,14 @@ macro_rules! item_columns {
 
 pub(super) mod notes;
 mod endings;
+mod retired;
 mod filtered;
 pub(super) mod lists;
 mod decided;
 mod repairs;
 mod persons;
+
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use canonical::values::UtcInstant;
@@ -43,12 +46,16 @@ use crate::storage::{
 #[async_trait]
 impl WorkItems for SqlStore {
     async fn begin_comparison(&self, comparison: &str, at: UtcInstant) -> Result<ComparisonRun, StorageError> {
-        let name = format!("comparison/{comparison}");
-        let Some(turn) = self.take_turn(&name, at, after(at, SILENCE)).await? else {
+        let Some(turn) = self.take_turn(&turn_of(comparison), at, after(at, SILENCE)).await? else {
             return Err(StorageError::Refused {
                 problem: format!("a comparison of {comparison} is under way, or was killed less than a minute ago"),
             });
         };
+        let restored = || {
+            let (comparison, turn) = (comparison.to_owned(), turn.clone());
+            self.write("restore a comparison", move |desk| retired::restore(desk, comparison, turn, at).boxed())
+        };
+        while restored().await?.is_some() {}
         let comparison = comparison.to_owned();
         self.write("begin a comparison", move |desk| notes::begin(desk, comparison, turn, at).boxed()).await
     }
@@ -115,6 +122,35 @@ impl WorkItems for SqlStore {
         Ok(summary)
     }
 
+    async fn retire_all_but(
+        &self,
+        configured: &[String],
+        at: UtcInstant,
+    ) -> Result<BTreeMap<String, u64>, StorageError> {
+        let strays = async { retired::strays(&mut self.readers.acquire().await?, configured).await };
+        let strays = strays.await.map_err(|trouble: Trouble| trouble.during("look for retired comparisons"))?;
+        let mut ended = BTreeMap::new();
+        for comparison in strays {
+            let Some(turn) = self.take_turn(&turn_of(&comparison), at, after(at, SILENCE)).await? else { continue };
+            let begun = (comparison.clone(), turn.clone());
+            let run = self
+                .write("retire a comparison", move |desk| retired::begin(desk, begun.0, begun.1, at).boxed())
+                .await?;
+            let closed = || {
+                let run = run.clone();
+                self.write("close what is compared no more", move |desk| retired::close(desk, run, at).boxed())
+            };
+            let mut count = 0;
+            while let Some(closed) = closed().await? {
+                count += closed;
+                self.hold_turn(&turn, at, after(at, SILENCE)).await?;
+            }
+            self.hold_turn(&turn, at, at).await?;
+            ended.insert(comparison, count);
+        }
+        Ok(ended)
+    }
+
     async fn groups(&self, filter: &ItemFilter) -> Result<Vec<Group>, StorageError> {
         let groups = async { lists::groups(&mut self.readers.acquire().await?, filter).await };
         groups.await.map_err(|trouble: Trouble| trouble.during("group the work items"))
@@ -169,6 +205,10 @@ impl WorkItems for SqlStore {
         let signed = async { lists::sign_offs(&mut self.readers.acquire().await?, limit).await };
         signed.await.map_err(|trouble: Trouble| trouble.during("list what was signed off"))
     }
+}
+
+fn turn_of(comparison: &str) -> String {
+    format!("comparison/{comparison}")
 }
 
 fn lost(run: &ComparisonRun) -> StorageError {

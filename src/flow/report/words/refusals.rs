@@ -29,7 +29,7 @@ const OPEN_FOR: &str = "open for ";
 const WORKING_DAYS: &str = " working days";
 
 const SENTENCES: &[(&str, &str)] = &[
-    ("the work item is closed: the sides agree", "la discordanza è chiusa: le parti concordano"),
+    ("the work item is closed", "la discordanza è chiusa"),
     ("nobody has accepted the work item", "nessuno ha accettato la discordanza"),
     (
         "the work item is explained or accepted: nobody must act",

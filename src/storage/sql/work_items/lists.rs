@@ -172,10 +172,12 @@ macro_rules! run_columns {
 
 /// One run.
 pub(super) const RUN: &str = concat!(run_columns!(), "where id = $1");
-/// The last finished run of each comparison.
+/// The last finished run of each comparison that compared something: beside the one that says that the
+/// comparison is configured no more.
 pub(in crate::storage::sql) const LAST_RUNS: &str = concat!(
     run_columns!(),
-    "where id in (select max(id) from comparison_run where finished_at is not null group by comparison)
+    "where id in (select max(id) from comparison_run
+                   where finished_at is not null and coalesce(incomplete_because, '') <> $1 group by comparison)
      order by comparison"
 );
 

@@ -44,12 +44,7 @@ pub(super) async fn begin(
             let progress = row.try_get(3)?;
             return Ok(ComparisonRun { id: ReconciliationId(id), comparison, started_at, progress, turn });
         }
-        query("update comparison_run set finished_at = heard_at, incomplete_because = $2 where id = $1")
-            .bind(id)
-            .bind("the comparison was killed and not taken up again in time")
-            .execute(&mut desk.connection)
-            .await?;
-        query("delete from held_back where run = $1").bind(id).execute(&mut desk.connection).await?;
+        cut_short(desk, id).await?;
     }
     let id: i64 =
         query_scalar("insert into comparison_run (comparison, started_at, heard_at) values ($1, $2, $2) returning id")
@@ -60,6 +55,17 @@ pub(super) async fn begin(
     let entry = Entry::new("comparison_begun", subject(id), json(&comparison)?);
     desk.audit(vec![entry], at.unix_micros()).await?;
     Ok(ComparisonRun { id: ReconciliationId(id), comparison, started_at: at, progress: None, turn })
+}
+
+/// Ends a run that was killed and is not taken up.
+pub(super) async fn cut_short(desk: &mut Desk, id: i64) -> Result<(), Trouble> {
+    query("update comparison_run set finished_at = heard_at, incomplete_because = $2 where id = $1")
+        .bind(id)
+        .bind("the comparison was killed and not taken up again in time")
+        .execute(&mut desk.connection)
+        .await?;
+    query("delete from held_back where run = $1").bind(id).execute(&mut desk.connection).await?;
+    Ok(())
 }
 
 /// What is known of a work item before a run sees it again.
