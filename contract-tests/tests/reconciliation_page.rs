@@ -9,6 +9,7 @@ use axum::Router;
 use contract_tests::discrepancies::{NOW, Standing, at};
 use raccordo::clock::ManualClock;
 use raccordo::http::reconciliation;
+use raccordo::storage::ReconciliationCounts;
 use reqwest::{Response, StatusCode};
 
 /// The time of the server for a page, whatever stands open.
@@ -20,7 +21,12 @@ async fn served(items: i64) -> String {
 
 /// The same on another day.
 async fn served_at(items: i64, now: &str) -> String {
-    let standing = Arc::new(Standing::of(items));
+    served_of(Standing::of(items), now).await
+}
+
+/// The same with other runs.
+async fn served_of(standing: Standing, now: &str) -> String {
+    let standing = Arc::new(standing);
     let clock = Arc::new(ManualClock::at(at(now)));
     let router: Router = reconciliation(standing.clone(), standing, clock);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -185,6 +191,57 @@ async fn where_nothing_has_an_amount_none_is_shown() {
     assert!(with.contains("Importo delle discordanze scelte: €"), "{with}");
     let all = page(&format!("{server}/reconciliation?state=standing")).await;
     assert!(all.contains("Importo in gioco: €"), "{all}");
+}
+
+/// The number of a tile, and what stands under it.
+fn tile(page: &str, label: &str) -> (String, String) {
+    let mut tiles = page.split("<li class=\"tile").skip(1);
+    let name = format!("<span class=\"label\">{label}</span>");
+    let tile = tiles.find(|tile| tile.contains(&name)).unwrap_or_else(|| panic!("no {label}"));
+    let tile = tile.split("</li>").next().unwrap();
+    let (value, notes) = tile.split_once(&name).unwrap();
+    (value.rsplit("\"value\">").next().unwrap().split('<').next().unwrap().to_owned(), notes.to_owned())
+}
+
+#[tokio::test]
+async fn what_was_not_read_is_a_dash_and_no_zero() {
+    let mut standing = Standing::of(300);
+    for run in standing.runs.iter_mut().filter(|run| run.comparison == "hub") {
+        run.complete = false;
+        run.counts = ReconciliationCounts { equal: 7, ..ReconciliationCounts::default() };
+    }
+    let server = served_of(standing, NOW).await;
+    let shown = page(&format!("{server}/reconciliation?comparison=hub")).await;
+    assert_eq!(tile(&shown, "Uguali").0, "7");
+    for label in ["Diverse", "Mancano là", "Mancano qui"] {
+        let (value, notes) = tile(&shown, label);
+        assert_eq!(value, "–", "{label}");
+        assert!(notes.contains("non si sa: un confronto non è completo"), "{label}: {notes}");
+    }
+    assert!(shown.contains("Righe in tutto: 7 = 7 uguali + 0 non confrontate"), "only numbers are added up");
+    assert!(tile(&shown, "Spiegate").1.contains('€'), "what stands from before has its amount");
+    let report = get(&format!("{server}/reconciliation/export/html?comparison=hub")).await.text().await.unwrap();
+    assert_eq!(tile(&report, "Mancano là").0, "–", "the printed report says the same");
+
+    let shown = page(&format!("{server}/reconciliation?comparison=pico")).await;
+    assert_eq!(tile(&shown, "Mancano là").0, "90", "what was read is counted");
+    let shown = page(&format!("{server}/reconciliation?comparison=fonti")).await;
+    assert_eq!(tile(&shown, "Diverse").0, "250");
+}
+
+#[tokio::test]
+async fn between_the_sources_nothing_is_counted_as_missing() {
+    let mut standing = Standing::of(300);
+    for run in standing.runs.iter_mut().filter(|run| run.comparison == "fonti") {
+        (run.complete, run.incomplete_because) = (true, None);
+        (run.counts.missing_there, run.counts.missing_here) = (0, 0);
+    }
+    let shown = page(&format!("{}/reconciliation?comparison=fonti", served_of(standing, NOW).await)).await;
+    for label in ["Mancano là", "Mancano qui"] {
+        let (value, notes) = tile(&shown, label);
+        assert_eq!(value, "–", "{label}");
+        assert!(notes.contains("fra le fonti non si conta"), "{notes}");
+    }
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use crate::discrepancy::{SOURCES, Shape};
 use crate::flow::intake::IntakeReport;
 use crate::flow::reconcile::listing::Listing;
 use crate::flow::report::Cycle;
+use crate::flow::report::forms::NOT_KNOWN;
 use crate::flow::report::standing::Standing;
 use crate::flow::report::words::headings;
 use crate::flow::{FlowError, Systems, intake, reconcile};
@@ -20,8 +21,6 @@ use crate::http::{self, withheld_title};
 use crate::node::Node;
 use crate::storage::{DeliveryCount, Reconciliation, RunKind, RunTotals, StorageError};
 
-/// What stands in place of a count that a comparison has not.
-const NOT_COUNTED: &str = "–";
 /// How many discrepancies a person is shown; the rest stands in the report.
 const SHOWN: usize = 20;
 
@@ -276,21 +275,23 @@ pub(super) fn show_comparison(results: &[Reconciliation], output: &Output) {
         .iter()
         .map(|result| {
             let counts = &result.counts;
+            let known = |count| {
+                counts.known(count, result.complete).map_or_else(|| NOT_KNOWN.to_owned(), |count| count.to_string())
+            };
             // Between sources no row is missing on a side: what a source lacks is told by the row that differs.
-            let missing =
-                |count: u64| if result.target == SOURCES { NOT_COUNTED.to_owned() } else { count.to_string() };
+            let missing = |count| if result.target == SOURCES { NOT_KNOWN.to_owned() } else { known(count) };
             let numbers = [
-                counts.expected.to_string(),
-                counts.observed.to_string(),
-                counts.equal.to_string(),
-                counts.different.to_string(),
-                counts.explained.to_string(),
+                known(counts.expected),
+                known(counts.observed),
+                known(counts.equal),
+                known(counts.different),
+                known(counts.explained),
                 missing(counts.missing_there),
                 missing(counts.missing_here),
-                counts.on_its_way.to_string(),
-                counts.stopped.to_string(),
-                counts.not_read.to_string(),
-                counts.all().to_string(),
+                known(counts.on_its_way),
+                known(counts.stopped),
+                known(counts.not_read),
+                known(counts.all()),
             ];
             let complete = match &result.incomplete_because {
                 None => words.yes.to_owned(),

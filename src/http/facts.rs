@@ -20,14 +20,23 @@ pub(super) struct Facts {
     /// Why what follows is not the whole truth.
     pub(super) warning: Option<&'static str>,
     pub(super) runs: Vec<RunRow>,
-    /// Name, rows, amount, whether it calls for somebody.
-    pub(super) numbers: Vec<(&'static str, String, Option<String>, bool)>,
-    pub(super) skipped: Vec<(String, String)>,
+    pub(super) numbers: Vec<NumberTile>,
     /// How the rows add up.
     pub(super) sum: String,
     /// What a row is where the sources are among the comparisons.
     pub(super) of_sources: Option<&'static str>,
     pub(super) chart: Option<Chart>,
+}
+
+/// How many rows there are of which something came.
+#[derive(Debug)]
+pub(super) struct NumberTile {
+    pub(super) name: &'static str,
+    pub(super) rows: String,
+    /// Why there is no number, and the amounts.
+    pub(super) notes: Vec<String>,
+    /// Whether it calls for somebody, or nobody knows.
+    pub(super) class: &'static str,
 }
 
 /// A run.
@@ -122,14 +131,34 @@ impl Facts {
         };
         // The rows are those of the comparisons, the amounts those of the filter.
         let of_amounts = if about.filter.is_empty() { words.at_stake } else { words.at_stake_chosen };
-        let number = |name, (rows, at_stake): (u64, Importo)| {
-            let amount = some_amount(at_stake, language).map(|amount| format!("{of_amounts}: €\u{a0}{amount}"));
-            (name, whole(rows, language), amount, rows > 0)
+        let why_not_known = |may_be_missing: bool| match (about.runs.is_empty(), rows.counts_missing) {
+            (true, _) => None,
+            (false, false) if may_be_missing => Some(words.not_counted.to_owned()),
+            (false, _) => Some(words.not_known.to_owned()),
         };
-        // What is explained calls for nobody.
-        let (name, explained, amount, _) = number(words.explained, rows.explained);
-        let explained = (name, explained, amount, false);
-        let skipped: u64 = rows.skipped.values().sum();
+        let number = |name, rows: Option<u64>, at_stake: Importo, may_be_missing| {
+            let amount = some_amount(at_stake, language).map(|amount| format!("{of_amounts}: €\u{a0}{amount}"));
+            let why = if rows.is_none() { why_not_known(may_be_missing) } else { None };
+            let class = match rows {
+                None => " unknown",
+                Some(0) => "",
+                Some(_) => " alarm",
+            };
+            NumberTile {
+                name,
+                rows: forms::known(rows, language),
+                notes: why.into_iter().chain(amount).collect(),
+                class,
+            }
+        };
+        // What is equal or explained calls for nobody.
+        let calm =
+            |tile: NumberTile| NumberTile { class: tile.class.strip_prefix(" alarm").unwrap_or(tile.class), ..tile };
+        let (different, explained) = (rows.different, rows.explained);
+        let skipped = rows
+            .skipped
+            .iter()
+            .map(|(reason, count)| format!("{}: {}", whole(*count, language), words::skipped(reason, language)));
         Self {
             words,
             here: language.of("qui", "here"),
@@ -137,20 +166,20 @@ impl Facts {
             warning,
             runs: about.runs.iter().map(|run| run_row(run, language)).collect(),
             numbers: vec![
-                (words.equal, whole(rows.equal, language), None, false),
-                number(words.different, rows.different),
-                explained,
-                number(words.only_here, rows.only_here),
-                number(words.only_there, rows.only_there),
-                (words.skipped, whole(skipped, language), None, false),
+                calm(number(words.equal, rows.equal, Importo::default(), false)),
+                number(words.different, different.0, different.1, false),
+                calm(number(words.explained, explained.0, explained.1, false)),
+                number(words.only_here, rows.only_here.0, rows.only_here.1, true),
+                number(words.only_there, rows.only_there.0, rows.only_there.1, true),
+                NumberTile {
+                    name: words.skipped,
+                    rows: whole(rows.all_skipped(), language),
+                    notes: skipped.collect(),
+                    class: "",
+                },
             ],
             sum: sum_of(rows, words, language),
             of_sources: about.runs.iter().any(|run| run.comparison == SOURCES).then_some(words.rows_of_sources),
-            skipped: rows
-                .skipped
-                .iter()
-                .map(|(reason, count)| (words::skipped(reason, language).to_owned(), whole(*count, language)))
-                .collect(),
             chart: chart(&about.trend(), language),
         }
     }
@@ -161,7 +190,7 @@ fn some_amount(at_stake: Importo, language: Language) -> Option<String> {
     (at_stake != Importo::default()).then(|| amount(at_stake, language))
 }
 
-/// All rows, and the numbers that add up to them.
+/// All rows, and the numbers that add up to them: those that are known.
 fn sum_of(rows: &RowNumbers, words: &Headings, language: Language) -> String {
     let parts = [
         (rows.equal, words.equal),
@@ -169,10 +198,13 @@ fn sum_of(rows: &RowNumbers, words: &Headings, language: Language) -> String {
         (rows.explained.0, words.explained),
         (rows.only_here.0, words.only_here),
         (rows.only_there.0, words.only_there),
-        (rows.skipped.values().sum(), words.skipped),
+        (Some(rows.all_skipped()), words.skipped),
     ];
-    let parts = parts.map(|(count, name)| format!("{} {}", whole(count, language), name.to_lowercase()));
-    format!("{}: {} = {}", words.rows_in_all, whole(rows.all(), language), parts.join(" + "))
+    let parts = parts
+        .into_iter()
+        .filter_map(|(count, name)| Some(format!("{} {}", whole(count?, language), name.to_lowercase())));
+    let parts = parts.collect::<Vec<_>>().join(" + ");
+    format!("{}: {} = {parts}", words.rows_in_all, whole(rows.all(), language))
 }
 
 fn run_row(run: &RunFacts, language: Language) -> RunRow {

@@ -8,6 +8,7 @@ use super::{SignalState, notice, told, waiting, withheld_title, words};
 use crate::discrepancy::SOURCES;
 use crate::flow::Flow;
 use crate::flow::deliver::gate::{HealthState, TargetHealth};
+use crate::flow::report::forms::{self, NOT_KNOWN};
 use crate::flow::report::standing::Standing;
 use crate::flow::report::words::{self as sentences, Language};
 use crate::pressure::Hold;
@@ -255,21 +256,22 @@ fn other_nodes(facts: &Overview, flow: &Flow) -> Vec<OtherNode> {
 fn comparison(result: &ReconciliationView) -> Comparison {
     let counts = &result.counts;
     let verdict = result.verdict();
+    let known = |count| forms::known(counts.known(count, result.complete), Language::Italian);
     // Between sources no row is missing on a side: what a source lacks is told by the row that differs.
-    let missing = |count| if result.target == SOURCES { "–".to_owned() } else { number(count) };
+    let missing = |count| if result.target == SOURCES { NOT_KNOWN.to_owned() } else { known(count) };
     Comparison {
         finished_at: italian(result.finished_at),
         verdict: verdict_title(verdict),
         is_clean: verdict == Verdict::Agree,
-        equal: number(counts.equal),
-        different: number(counts.different),
-        explained: number(counts.explained),
+        equal: known(counts.equal),
+        different: known(counts.different),
+        explained: known(counts.explained),
         missing_there: missing(counts.missing_there),
         missing_here: missing(counts.missing_here),
-        on_its_way: number(counts.on_its_way),
-        stopped: number(counts.stopped),
-        not_read: number(counts.not_read),
-        all: number(counts.all()),
+        on_its_way: known(counts.on_its_way),
+        stopped: known(counts.stopped),
+        not_read: known(counts.not_read),
+        all: known(counts.all()),
     }
 }
 
@@ -379,6 +381,7 @@ pub(crate) fn italian(instant: canonical::values::UtcInstant) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::{ReconciliationCounts, ReconciliationId};
 
     #[test]
     fn counts_have_the_italian_thousands_separator() {
@@ -386,6 +389,26 @@ mod tests {
         assert_eq!(number(999), "999");
         assert_eq!(number(1_234), "1.234");
         assert_eq!(number(1_234_567), "1.234.567");
+    }
+
+    #[test]
+    fn where_not_all_was_read_a_zero_is_no_number() {
+        let view = |target: &str, complete, equal| ReconciliationView {
+            id: ReconciliationId(1),
+            target: target.to_owned(),
+            finished_at: canonical::values::UtcInstant::parse("2026-01-15T11:00:00Z").expect("an instant"),
+            complete,
+            counts: ReconciliationCounts { equal, ..ReconciliationCounts::default() },
+            open: 0,
+        };
+        let told = |view: &ReconciliationView| {
+            let told = comparison(view);
+            [told.equal, told.different, told.missing_there, told.not_read, told.all]
+        };
+        assert_eq!(told(&view("hub", true, 7)), ["7", "0", "0", "0", "7"]);
+        assert_eq!(told(&view("hub", false, 7)), ["7", "–", "–", "–", "7"]);
+        assert_eq!(told(&view("hub", false, 0)), ["–"; 5]);
+        assert_eq!(told(&view(SOURCES, true, 7)), ["7", "0", "–", "0", "7"]);
     }
 
     #[test]

@@ -10,6 +10,9 @@ use jiff::tz::TimeZone;
 
 use super::words::Language;
 
+/// What stands in place of a number that nobody knows.
+pub const NOT_KNOWN: &str = "–";
+
 /// A value that knows its type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cell {
@@ -72,6 +75,11 @@ pub fn whole(count: u64, language: Language) -> String {
         text.push(digit);
     }
     text
+}
+
+/// A count, where it is known.
+pub fn known(count: Option<u64>, language: Language) -> String {
+    count.map_or_else(|| NOT_KNOWN.to_owned(), |count| whole(count, language))
 }
 
 /// An amount with its separators.

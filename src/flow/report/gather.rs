@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use canonical::values::UtcInstant;
 
-use super::model::{About, RunFacts, SignOffFacts};
+use super::model::{About, NOT_READ, RunFacts, SignOffFacts};
 use super::print::{Report, ReportError};
 use super::words::Language;
 use crate::storage::{AuditChain, ItemFilter, RunSummary, StorageError, WorkItems};
@@ -94,7 +94,7 @@ pub async fn feed(
 impl From<&RunSummary> for RunFacts {
     fn from(run: &RunSummary) -> Self {
         let counts = run.counts;
-        let skipped = [("on_its_way", counts.on_its_way), ("stopped", counts.stopped), ("not_read", counts.not_read)];
+        let skipped = [("on_its_way", counts.on_its_way), ("stopped", counts.stopped), (NOT_READ, counts.not_read)];
         Self {
             id: run.id.0,
             comparison: run.comparison.clone(),

@@ -161,13 +161,16 @@ fn sum(of: Option<String>, sum: Sum) -> ReportSum {
 
 fn totals(about: &About, totals: &Totals) -> ReportTotals {
     let rows = totals.row_numbers(&about.runs);
-    let number = |(rows, at_stake)| ReportNumber { rows, at_stake };
+    // For programs there is always a number: whether it is all stands beside each run.
+    let sure = Option::unwrap_or_default;
+    let number = |(rows, at_stake)| ReportNumber { rows: sure(rows), at_stake };
+    let (different, explained) = (sure(rows.different.0), sure(rows.explained.0));
     let ages = totals.by_age.iter().enumerate();
     ReportTotals {
-        equal: rows.equal,
+        equal: sure(rows.equal),
         // For programs these rows include the explained ones, which are counted once more beside them.
-        different: number((rows.different.0 + rows.explained.0, model::plus(rows.different.1, Some(rows.explained.1)))),
-        different_explained: rows.explained.0,
+        different: number((Some(different + explained), model::plus(rows.different.1, Some(rows.explained.1)))),
+        different_explained: explained,
         only_here: number(rows.only_here),
         only_there: number(rows.only_there),
         skipped: rows.skipped,

@@ -4,16 +4,22 @@
 //! [`About`] is known at the beginning: which runs, which filter, which head of the audit chain.
 //! [`Totals`] grow with every page. Nothing here knows a form, a file or a database.
 
+mod rows;
+
 use std::collections::BTreeMap;
 
 use canonical::Rule;
 use canonical::values::{CalendarDate, Importo, UtcInstant};
 
+pub use self::rows::RowNumbers;
 use super::standing::Standing;
 use super::words::Language;
 use crate::clock::italian_day;
 use crate::discrepancy::working_days::working_days;
-use crate::discrepancy::{Cause, Group, SOURCES, Shape, State, WorkItem};
+use crate::discrepancy::{Cause, Group, Shape, State, WorkItem};
+
+/// Why a row was not compared that was not read, or not there to be read.
+pub const NOT_READ: &str = "not_read";
 
 /// What is known before the first page.
 #[derive(Debug, Clone)]
@@ -112,24 +118,6 @@ pub struct Sum {
     pub at_stake: Importo,
 }
 
-/// The rows of the comparisons by what came of them, each in one place, with the amounts of the
-/// discrepancies in the report.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RowNumbers {
-    /// Rows equal in every field.
-    pub equal: u64,
-    /// Rows that differ for no known cause, and their amounts.
-    pub different: (u64, Importo),
-    /// Rows that differ, and known causes account for all of it, and their amounts.
-    pub explained: (u64, Importo),
-    /// Rows that only we have, and their amounts.
-    pub only_here: (u64, Importo),
-    /// Rows that only the other side has, and their amounts.
-    pub only_there: (u64, Importo),
-    /// Rows not compared, by reason.
-    pub skipped: BTreeMap<String, u64>,
-}
-
 /// The upper ends of the classes of age in working days; the last class has none.
 pub const AGES: [u64; 4] = [5, 10, 20, 40];
 
@@ -154,6 +142,13 @@ pub struct Totals {
 }
 
 type GroupKey = (String, Rule, Option<Cause>, Option<String>, String, Shape);
+
+impl RunFacts {
+    /// Whether all that could be read was: otherwise a zero is no number, because nobody knows.
+    pub fn is_whole(&self) -> bool {
+        self.is_complete && self.skipped.get(NOT_READ).is_none_or(|count| *count == 0)
+    }
+}
 
 impl About {
     /// The day it was made, in Italy.
@@ -289,41 +284,6 @@ impl Totals {
             accepted: of(&State::Accepted { until: None }),
             closed: of(&State::Closed),
         }
-    }
-}
-
-impl RowNumbers {
-    /// The rows of the runs, with the amounts of the groups.
-    pub fn of<'a>(runs: &[RunFacts], groups: impl Iterator<Item = &'a Group>) -> Self {
-        let mut rows = Self::default();
-        for group in groups {
-            // Between sources a row is all that is said of one thing: it differs where one says nothing of it.
-            let is_of_sources = group.comparison == SOURCES;
-            let (_, amount) = match (group.shape, group.cause) {
-                (Shape::MissingThere, _) if !is_of_sources => &mut rows.only_here,
-                (Shape::MissingHere, _) if !is_of_sources => &mut rows.only_there,
-                (_, None) => &mut rows.different,
-                (_, Some(_)) => &mut rows.explained,
-            };
-            *amount = plus(*amount, Some(group.at_stake));
-        }
-        for run in runs {
-            rows.equal += run.equal;
-            rows.different.0 += run.different.saturating_sub(run.different_explained);
-            rows.explained.0 += run.different_explained;
-            rows.only_here.0 += run.only_here;
-            rows.only_there.0 += run.only_there;
-            for (reason, count) in run.skipped.iter().filter(|(_, count)| **count > 0) {
-                *rows.skipped.entry(reason.clone()).or_default() += count;
-            }
-        }
-        rows
-    }
-
-    /// All rows: each stands in one of the numbers.
-    pub fn all(&self) -> u64 {
-        let skipped: u64 = self.skipped.values().sum();
-        self.equal + self.different.0 + self.explained.0 + self.only_here.0 + self.only_there.0 + skipped
     }
 }
 

@@ -94,6 +94,11 @@ impl ReconciliationCounts {
         compared + self.missing_there + self.missing_here + self.on_its_way + self.stopped + self.not_read
     }
 
+    /// One of these counts, where it is known: that there is nothing is known only where all was read.
+    pub fn known(&self, count: u64, complete: bool) -> Option<u64> {
+        (count > 0 || (complete && self.not_read == 0)).then_some(count)
+    }
+
     /// What these counts say where so many work items are open: what was accepted is no difference.
     pub fn verdict_beside(mut self, open: u64, complete: bool) -> Verdict {
         if open == 0 {

@@ -44,6 +44,8 @@ headings! {
     no_runs: "Nessun confronto ancora.", "No comparison yet.";
     incomplete: "Il confronto non è completo: ciò che non è stato letto non può dirsi mancante.",
         "The comparison is not complete: what was not read cannot be called missing.";
+    not_known: "non si sa: un confronto non è completo", "not known: a comparison is not complete";
+    not_counted: "fra le fonti non si conta", "not counted between the sources";
     row_numbers: "Righe confrontate", "Rows compared";
     rows_in_all: "Righe in tutto", "Rows in all";
     rows_of_sources: "Fra le fonti una riga è tutto ciò che si dice di una cosa: dove una fonte non ne dice nulla la riga è diversa o \

@@ -2,7 +2,7 @@
 
 use rust_xlsxwriter::{Chart, ChartType, Format, Worksheet, XlsxError};
 
-use super::super::forms::Cell;
+use super::super::forms::{Cell, NOT_KNOWN};
 use super::super::model::{About, Sum, Totals, age_class};
 use super::super::words::{self, Headings, headings, skipped};
 use super::book::{self, Formats};
@@ -104,16 +104,17 @@ pub(super) fn write(sheet: &mut Worksheet, formats: &Formats, about: &About, tot
     let numbers = totals.row_numbers(&about.runs);
     pen.section(headings.row_numbers)?;
     pen.head(&["", headings.rows, headings.at_stake])?;
-    pen.line([text(headings.equal), Cell::Whole(numbers.equal)])?;
+    let known = |rows: Option<u64>| rows.map_or_else(|| text(NOT_KNOWN), Cell::Whole);
+    pen.line([text(headings.equal), known(numbers.equal)])?;
     for (name, (rows, amount)) in [
         (headings.different, numbers.different),
         (headings.explained, numbers.explained),
         (only_here, numbers.only_here),
         (only_there, numbers.only_there),
     ] {
-        pen.line([text(name), Cell::Whole(rows), Cell::Amount(amount)])?;
+        pen.line([text(name), known(rows), Cell::Amount(amount)])?;
     }
-    pen.line([text(headings.skipped), Cell::Whole(numbers.skipped.values().sum())])?;
+    pen.line([text(headings.skipped), Cell::Whole(numbers.all_skipped())])?;
     for (reason, rows) in &numbers.skipped {
         pen.line([Cell::Text(format!("   {}", skipped(reason, language))), Cell::Whole(*rows)])?;
     }
