@@ -179,6 +179,9 @@ impl Act {
     }
 }
 
+/// Stands in place of a source of ours where none knows the row.
+pub const NO_SOURCE: &str = "raccordo";
+
 /// What one system says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Side {
@@ -196,6 +199,13 @@ pub struct Side {
     /// The day of its data, where it says so.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub as_of: Option<CalendarDate>,
+}
+
+impl Side {
+    /// Whether it is ours, and no source of ours knows the row: then nobody here owns it.
+    pub fn is_of_nobody(&self) -> bool {
+        self.is_owner && self.value.is_none() && self.system == NO_SOURCE
+    }
 }
 
 /// One thing about which systems disagree, as a run found it.

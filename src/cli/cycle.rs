@@ -294,6 +294,9 @@ pub(super) fn show_comparison(results: &[Reconciliation], output: &Output) {
                 known(counts.all()),
             ];
             let complete = match &result.incomplete_because {
+                None if counts.is_empty() => {
+                    format!("{}: {}", words.yes, headings(words.language()).nothing_to_compare)
+                }
                 None => words.yes.to_owned(),
                 Some(why) => format!("{}: {why}", words.no),
             };

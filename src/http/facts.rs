@@ -215,7 +215,7 @@ fn run_row(run: &RunFacts, language: Language) -> RunRow {
         rows_here: whole(run.rows_here, language),
         rows_there: whole(run.rows_there, language),
         is_complete: run.is_complete,
-        because: forms::visible(run.incomplete_because.as_deref().unwrap_or_default()).into_owned(),
+        because: forms::visible(words::because(run, language).unwrap_or_default()).into_owned(),
     }
 }
 
@@ -260,8 +260,8 @@ impl ItemRow {
         let sides = found.sides.iter().map(|side| {
             let value = side.value.as_deref().map(|value| forms::value(found.rule, value));
             SideRow {
-                system: side.system.clone(),
-                is_owner: side.is_owner,
+                system: words::side_name(side, language).to_owned(),
+                is_owner: side.is_owner && !side.is_of_nobody(),
                 is_number: value.as_ref().is_some_and(Cell::is_number),
                 value: value.map(|value| value.text(language)),
                 as_of: side.as_of.map(|as_of| day(as_of, language)).unwrap_or_default(),

@@ -261,7 +261,7 @@ fn comparison(result: &ReconciliationView) -> Comparison {
     let missing = |count| if result.target == SOURCES { NOT_KNOWN.to_owned() } else { known(count) };
     Comparison {
         finished_at: italian(result.finished_at),
-        verdict: verdict_title(verdict),
+        verdict: sentences::verdict(verdict, counts),
         is_clean: verdict == Verdict::Agree,
         equal: known(counts.equal),
         different: known(counts.different),
@@ -312,15 +312,6 @@ fn tile(label: &'static str, value: u64, note: &str) -> Tile {
 
 fn is_open(state: &str) -> bool {
     matches!(state, "due" | "sent" | "retry" | "in_doubt")
-}
-
-fn verdict_title(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Agree => "le due parti concordano",
-        Verdict::Differ => "ci sono discordanze",
-        Verdict::NotYet => "consegne ancora in viaggio",
-        Verdict::Incomplete => "confronto incompleto: l'altra parte non è stata letta tutta",
-    }
 }
 
 fn kind_title(kind: &str) -> &'static str {
@@ -408,6 +399,8 @@ mod tests {
         assert_eq!(told(&view("hub", true, 7)), ["7", "0", "0", "0", "7"]);
         assert_eq!(told(&view("hub", false, 7)), ["7", "–", "–", "–", "7"]);
         assert_eq!(told(&view("hub", false, 0)), ["–"; 5]);
+        let empty = comparison(&view("hub", true, 0)).verdict;
+        assert!(empty.starts_with("non c'era nulla da confrontare"), "{empty}");
         assert_eq!(told(&view(SOURCES, true, 7)), ["7", "0", "–", "0", "7"]);
     }
 

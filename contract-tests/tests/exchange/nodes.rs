@@ -6,7 +6,7 @@ use axum::response::Response;
 use canonical::{Kind, Rule};
 use contract_tests::records::cig;
 use raccordo::config::Config;
-use raccordo::discrepancy::{Act, Shape};
+use raccordo::discrepancy::{Act, Discrepancy, Shape, Side};
 use raccordo::flow::reconcile::compare;
 use raccordo::flow::reconcile::inventory::ranges::Salt;
 use raccordo::flow::reconcile::nodes::holdings::name_of;
@@ -79,6 +79,8 @@ async fn what_two_nodes_hold_otherwise_becomes_work_and_ends_when_they_agree() {
         [&contract, &changed, &alone].map(|(unit, rule, shape)| (unit.as_str(), *rule, *shape)).into();
     assert_eq!(found, expected);
     assert!(first.discrepancies.iter().all(|one| one.act == Act::AskPartner && one.body.as_deref() == Some(OURS)));
+    let is_of_nobody = |one: &Discrepancy| one.sides.iter().any(Side::is_of_nobody);
+    assert!(is_of_nobody(&first.discrepancies[0]) && !is_of_nobody(&first.discrepancies[2]), "no source here owns it");
     let said = serde_json::to_string(&first).expect("JSON");
     assert!(![PERSON, NAME, FOREIGN, "altrui"].iter().any(|word| said.contains(word)), "{said}");
 

@@ -74,7 +74,7 @@ pub(super) fn items(items: &[WorkItem], count: u64, now: UtcInstant, output: &Ou
             if found.unit.ends_with(&found.row) { found.unit.clone() } else { format!("{} {}", found.unit, found.row) };
         let lines = [
             [found.comparison.as_str(), &rule, &state].join(" · "),
-            format!("{place} · {field}: {}", sides(item)),
+            format!("{place} · {field}: {}", sides(item, language)),
             format!(
                 "{} → {}{}",
                 cause(found.cause, language),
@@ -107,7 +107,7 @@ pub(super) fn one(item: &WorkItem, history: &[ItemEvent], now: UtcInstant, outpu
         ],
         [told.cause.to_owned(), cause(found.cause, language).to_owned()],
         [told.state.to_owned(), words::state_sentence(&item.state, last, language).to_owned()],
-        [told.to_do.to_owned(), words::act_sentence(found.act, language).to_owned()],
+        [told.to_do.to_owned(), words::to_do(found, language).to_owned()],
         [
             told.open_for.to_owned(),
             format!("{} {}, {} {}", age(item, now), told.working_days, told.since_day, italian(item.first_seen)),
@@ -126,8 +126,8 @@ pub(super) fn one(item: &WorkItem, history: &[ItemEvent], now: UtcInstant, outpu
     output.table(&format!("{} {}", told.discrepancy_number, item.id), &[name(""), sentence("")], &rows);
     let rows = found.sides.iter().map(|side| {
         vec![
-            side.system.clone(),
-            if side.is_owner { told.yes } else { "" }.to_owned(),
+            words::side_name(side, language).to_owned(),
+            if side.is_owner && !side.is_of_nobody() { told.yes } else { "" }.to_owned(),
             side.value.clone().unwrap_or_else(|| "–".to_owned()),
             side.as_of.map_or_else(String::new, CalendarDate::italian),
         ]
@@ -207,9 +207,13 @@ pub(super) fn refused(refused: &std::collections::BTreeMap<String, u64>, output:
     }
 }
 
-fn sides(item: &WorkItem) -> String {
+fn sides(item: &WorkItem, language: Language) -> String {
     let said = |value: &Option<String>| value.clone().unwrap_or_else(|| "–".to_owned());
-    let sides = item.discrepancy.sides.iter().map(|side| format!("{}: {}", side.system, said(&side.value)));
+    let sides = item
+        .discrepancy
+        .sides
+        .iter()
+        .map(|side| format!("{}: {}", words::side_name(side, language), said(&side.value)));
     sides.collect::<Vec<_>>().join("; ")
 }
 

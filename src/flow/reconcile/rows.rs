@@ -10,7 +10,7 @@ use contract::{FieldValue, Row, UnitKey};
 use super::judge;
 use super::judge::FieldKind;
 use crate::discrepancy::shown::said;
-use crate::discrepancy::{Act, Discrepancy, Shape, Side};
+use crate::discrepancy::{Act, Discrepancy, NO_SOURCE, Shape, Side};
 use crate::storage::ReconciliationCounts;
 
 /// What stands around the rows.
@@ -131,7 +131,7 @@ fn sides(around: &Around<'_>, is_person: bool, ours: Option<&str>, theirs: Optio
         let (value, seen) = value.map(|value| said(value, is_person)).unzip();
         Side { system: system.to_owned(), is_owner, value, seen: seen.flatten(), as_of: None }
     };
-    vec![side(around.owner.unwrap_or("raccordo"), true, ours), side(around.target, false, theirs)]
+    vec![side(around.owner.unwrap_or(NO_SOURCE), true, ours), side(around.target, false, theirs)]
 }
 
 fn compare_fields(unit: &UnitKey, ours: &Row, theirs: &Row, around: &Around<'_>) -> Vec<Discrepancy> {

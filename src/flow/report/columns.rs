@@ -98,7 +98,7 @@ pub fn cells(item: &WorkItem, about: &About) -> [Cell; COUNT] {
         .sides
         .iter()
         .filter(|side| !side.is_owner && side.system != found.against)
-        .map(|side| format!("{}: {}", side.system, said(side.value.as_deref()).text(language)))
+        .map(|side| format!("{}: {}", words::side_name(side, language), said(side.value.as_deref()).text(language)))
         .collect();
     let cause = found.cause.map_or_else(|| words::unexplained(language), |cause| words::cause(cause, language));
     let until = match item.state {
@@ -114,7 +114,7 @@ pub fn cells(item: &WorkItem, about: &About) -> [Cell; COUNT] {
         Cell::Text(format!("{} {}", found.rule.code(), words::rule(found.rule, language))),
         text(words::severity(found.severity, language)),
         text(words::shape(found.shape, language)),
-        Cell::text_of(owner.map(|side| side.system.as_str())),
+        Cell::text_of(owner.map(|side| words::side_name(side, language))),
         said(owner.and_then(|side| side.value.as_deref())),
         text(&found.against),
         said(against.and_then(|side| side.value.as_deref())),

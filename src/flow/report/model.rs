@@ -144,6 +144,12 @@ pub struct Totals {
 type GroupKey = (String, Rule, Option<Cause>, Option<String>, String, Shape);
 
 impl RunFacts {
+    /// Whether everything was read, and there was nothing on either side.
+    pub fn is_empty(&self) -> bool {
+        let rows = [self.rows_here, self.rows_there, self.only_here, self.only_there];
+        self.is_complete && rows.into_iter().chain(self.skipped.values().copied()).all(|count| count == 0)
+    }
+
     /// Whether all that could be read was: otherwise a zero is no number, because nobody knows.
     pub fn is_whole(&self) -> bool {
         self.is_complete && self.skipped.get(NOT_READ).is_none_or(|count| *count == 0)

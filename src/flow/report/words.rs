@@ -8,12 +8,14 @@ mod headings;
 mod message;
 mod refusals;
 mod rules;
+mod runs;
 
 pub use causes::{Causation, cause, unexplained};
 pub use headings::{Headings, headings};
-pub use message::{Message, message};
+pub use message::{Message, message, side_name, to_do};
 pub use refusals::{not_done, open_for, reason};
 pub use rules::rule;
+pub use runs::{because, verdict};
 
 use canonical::Severity;
 

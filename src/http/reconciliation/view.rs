@@ -278,7 +278,7 @@ fn told(detail: &str, item: &WorkItem) -> String {
     let Ok(sides) = serde_json::from_str::<Vec<Side>>(detail) else { return visible(detail).into_owned() };
     let side = |side: &Side| {
         let value = side.value.as_deref().map(|value| forms::value(item.discrepancy.rule, value).text(LANGUAGE));
-        format!("{}: {}", side.system, value.unwrap_or_else(|| "–".to_owned()))
+        format!("{}: {}", words::side_name(side, LANGUAGE), value.unwrap_or_else(|| "–".to_owned()))
     };
     sides.iter().map(side).collect::<Vec<_>>().join("; ")
 }

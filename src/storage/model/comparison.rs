@@ -94,6 +94,11 @@ impl ReconciliationCounts {
         compared + self.missing_there + self.missing_here + self.on_its_way + self.stopped + self.not_read
     }
 
+    /// Whether there was nothing on either side.
+    pub fn is_empty(&self) -> bool {
+        self.expected + self.observed + self.all() == 0
+    }
+
     /// One of these counts, where it is known: that there is nothing is known only where all was read.
     pub fn known(&self, count: u64, complete: bool) -> Option<u64> {
         (count > 0 || (complete && self.not_read == 0)).then_some(count)

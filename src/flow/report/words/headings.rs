@@ -46,6 +46,9 @@ headings! {
         "The comparison is not complete: what was not read cannot be called missing.";
     not_known: "non si sa: un confronto non è completo", "not known: a comparison is not complete";
     not_counted: "fra le fonti non si conta", "not counted between the sources";
+    nothing_to_compare: "non c'era nulla da confrontare: nessuna riga da una parte e dall'altra",
+        "there was nothing to compare: no row on either side";
+    no_source_here: "nessuna fonte di qui", "no source here";
     row_numbers: "Righe confrontate", "Rows compared";
     rows_in_all: "Righe in tutto", "Rows in all";
     rows_of_sources: "Fra le fonti una riga è tutto ciò che si dice di una cosa: dove una fonte non ne dice nulla la riga è diversa o \

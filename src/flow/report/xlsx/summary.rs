@@ -97,7 +97,7 @@ pub(super) fn write(sheet: &mut Worksheet, formats: &Formats, about: &About, tot
             Cell::Whole(run.rows_here),
             Cell::Whole(run.rows_there),
             text(if run.is_complete { headings.yes } else { headings.no }),
-            Cell::text_of(run.incomplete_because.as_deref()),
+            Cell::text_of(words::because(run, language)),
         ])?;
     }
 
