@@ -18,9 +18,17 @@ fn tables_and_page_use_the_same_words_and_the_time_of_italy() {
     let stored = facts["versions"][0]["stored_at"].as_str().expect("an instant");
     assert!(stored.ends_with('Z'), "machines are told UTC: {stored}");
     assert!(!trace.contains("UTC") && !trace.contains(&stored[..16]), "{trace}");
-    for title in ["Versioni (ora italiana)", "Tentativi (ora italiana)", "consegnata con ricevuta"] {
+    for title in ["Versioni (ora italiana)", "Consegne e tentativi (ora italiana)", "consegnata con ricevuta"] {
         assert!(trace.contains(title), "`{title}` is not in {trace}");
     }
+
+    let (now, attempt) = ("adesso: consegnata con ricevuta", "tentativo 1: consegnata con ricevuta");
+    assert!(trace.contains(now) && trace.contains(attempt), "the state is told apart from the attempts: {trace}");
+
+    let project = text(&raccordo(folder, &["trace", "J59J21000150001"]));
+    let found = json(&raccordo(folder, &["trace", "J59J21000150001", "--json"]));
+    assert_eq!(found["discrepancies"][0]["comparison"], "fonti", "{found}");
+    assert!(project.contains("Discordanze (") && project.contains("fonti · R05"), "what disagrees is told: {project}");
 
     let decided: Vec<_> = facts["deliveries"].as_array().into_iter().flatten().collect();
     let of_scp = decided.iter().find(|delivery| delivery["target"] == "scp-esecuzione").expect("a draft");

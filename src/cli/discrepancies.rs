@@ -7,6 +7,8 @@ mod change;
 mod identity;
 mod show;
 
+pub(super) use show::items as show_items;
+
 use std::sync::Arc;
 
 use canonical::values::CalendarDate;

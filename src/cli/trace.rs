@@ -1,17 +1,24 @@
 //! `raccordo trace`: the life of a record across systems, with every attempt.
 
+use canonical::Finding;
 use canonical::values::UtcInstant;
 use contract::Receipt;
+use serde::Serialize;
 
 use super::output::Output;
 use super::table::{name, number, sentence, value};
 use super::words::Words;
-use super::{Exit, cycle};
+use super::{Exit, cycle, discrepancies};
 use crate::delivery::DeliveryState;
-use crate::flow::FlowError;
+use crate::discrepancy::WorkItem;
+use crate::flow::report::words as sentences;
+use crate::flow::{Flow, FlowError};
 use crate::http::{self, italian};
 use crate::node::Node;
-use crate::storage::Trace;
+use crate::storage::{ItemFilter, Trace};
+
+/// Discrepancies that are shown; how many there are is told beside them.
+const SHOWN: u32 = 20;
 
 /// Show the life of a record across systems, with every attempt.
 #[derive(Debug, clap::Args)]
@@ -20,21 +27,51 @@ pub(super) struct Arguments {
     key: String,
 }
 
+/// All that is known under a key.
+#[derive(Debug, Serialize)]
+struct Known {
+    #[serde(flatten)]
+    trace: Trace,
+    /// What stands about it: with the targets, with other nodes, between the sources.
+    discrepancies: Vec<WorkItem>,
+    /// How many there are.
+    discrepancies_in_all: u64,
+}
+
+impl Known {
+    async fn of(flow: &Flow, key: &str) -> Result<Self, FlowError> {
+        let trace = flow.store.trace(key).await?;
+        let filter = ItemFilter { key: Some(key.to_owned()), ..ItemFilter::default() };
+        let found = flow.store.items(&filter, None, SHOWN).await?;
+        let discrepancies_in_all = flow.store.count_items(&filter).await?;
+        Ok(Self { trace, discrepancies: found.iter().map(WorkItem::for_people).collect(), discrepancies_in_all })
+    }
+
+    /// Whether no record and no delivery has the key.
+    fn is_of_nothing(&self) -> bool {
+        self.trace.versions.is_empty() && self.trace.deliveries.is_empty()
+    }
+}
+
 pub(super) async fn run(node: Node, arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     // As it was written first: keys of programmes and figures have small letters.
     let mut key = arguments.key.trim().to_owned();
-    let mut trace = node.flow.store.trace(&key).await.map_err(FlowError::from)?;
-    if trace.versions.is_empty() && trace.deliveries.is_empty() {
+    let mut known = Known::of(&node.flow, &key).await?;
+    if known.is_of_nothing() {
         key = key.to_uppercase();
-        trace = node.flow.store.trace(&key).await.map_err(FlowError::from)?;
+        known = Known::of(&node.flow, &key).await?;
     }
-    let nothing = trace.versions.is_empty() && trace.deliveries.is_empty() && trace.quarantined.is_empty();
+    let nothing = known.is_of_nothing() && known.trace.quarantined.is_empty() && known.discrepancies.is_empty();
     if output.is_json() {
-        output.json(&trace);
+        output.json(&known);
     } else if nothing {
         output.note(&format!("{} {key}", output.words.nothing_known));
     } else {
-        show(&trace, output);
+        show(&known.trace, output);
+        if !known.discrepancies.is_empty() {
+            let now = node.flow.clock.now();
+            discrepancies::show_items(&known.discrepancies, known.discrepancies_in_all, now, output);
+        }
     }
     node.close().await;
     Ok(if nothing { Exit::Failed } else { Exit::Done })
@@ -48,14 +85,14 @@ fn show(trace: &Trace, output: &Output) {
         .map(|version| {
             let from = &version.record.provenance;
             let line = from.line.map(|line| format!(":{line}")).unwrap_or_default();
-            let findings: Vec<_> = version.findings.iter().map(|finding| finding.rule.code()).collect();
+            let findings: Vec<_> = version.findings.iter().map(|finding| told(finding, words)).collect();
             vec![
                 version.kind.to_string(),
                 version.key.to_string(),
                 version.number.to_string(),
                 italian(version.stored_at),
                 format!("{} {}{line}", version.source, from.remote_id),
-                findings.join(" "),
+                findings.join("\n"),
             ]
         })
         .collect();
@@ -67,7 +104,9 @@ fn show(trace: &Trace, output: &Output) {
         sentence(words.origin),
         sentence(words.findings),
     ];
-    output.table(&format!("{} ({})", words.versions, words.italian_time), &columns, &rows);
+    if !rows.is_empty() {
+        output.table(&format!("{} ({})", words.versions, words.italian_time), &columns, &rows);
+    }
 
     let mut rows = Vec::new();
     for delivery in &trace.deliveries {
@@ -76,16 +115,17 @@ fn show(trace: &Trace, output: &Output) {
             delivery.target.clone(),
             delivery.unit.to_string(),
             revisions,
-            explain(&delivery.state, true, words),
+            format!("{}: {}", words.stands_now, explain(&delivery.state, true, words)),
             delivery.decided_by.as_ref().map(|decided| italian(decided.received_at)).unwrap_or_default(),
             delivery.decided_by.as_ref().map(|decided| proof(&decided.receipt)).unwrap_or_default(),
         ]);
-        for attempt in &delivery.attempts {
+        for (attempt, place) in delivery.attempts.iter().zip(1..) {
+            let outcome = attempt.outcome.as_ref().map(|outcome| explain(outcome, false, words));
             rows.push(vec![
                 String::new(),
                 String::new(),
                 attempt.revision.to_string(),
-                attempt.outcome.as_ref().map(|outcome| explain(outcome, false, words)).unwrap_or_default(),
+                format!("{} {place}: {}", words.attempt, outcome.unwrap_or_else(|| words.no_outcome.to_owned())),
                 italian(attempt.started_at),
                 attempt.receipt.as_ref().map(proof).unwrap_or_default(),
             ]);
@@ -95,11 +135,13 @@ fn show(trace: &Trace, output: &Output) {
         name(words.target),
         name(words.unit),
         name(words.revision),
-        sentence(words.outcome),
+        sentence(words.state_or_outcome),
         name(words.started_or_decided_at),
         value(words.receipt),
     ];
-    output.table(&format!("{} ({})", words.attempts, words.italian_time), &columns, &rows);
+    if !rows.is_empty() {
+        output.table(&format!("{} ({})", words.attempts, words.italian_time), &columns, &rows);
+    }
 
     if !trace.quarantined.is_empty() {
         let rows: Vec<_> = trace
@@ -115,6 +157,15 @@ fn show(trace: &Trace, output: &Output) {
             .collect();
         output.table(words.aside, &[name(words.origin), name(words.rule), sentence(words.reason)], &rows);
     }
+}
+
+/// A finding in words: what, where, what was received, and the code that says more.
+fn told(finding: &Finding, words: &Words) -> String {
+    let place = finding.field.as_ref().map(|field| format!(": {field}")).unwrap_or_default();
+    let received = finding.received.as_deref().map(|text| format!(" «{text}»")).unwrap_or_default();
+    let detail = finding.detail.as_deref().map(|detail| format!(" ({detail})")).unwrap_or_default();
+    let rule = sentences::rule(finding.rule, words.language());
+    format!("{} {rule}{place}{received}{detail}", finding.rule.code())
 }
 
 /// What the target answered: status, its own identifier, and what it remarked.

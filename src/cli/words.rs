@@ -165,7 +165,11 @@ words! {
     stored_at: "Registrata il", "Stored at";
     origin: "Provenienza", "Origin";
     findings: "Rilievi", "Findings";
-    attempts: "Tentativi", "Attempts";
+    attempts: "Consegne e tentativi", "Deliveries and attempts";
+    attempt: "tentativo", "attempt";
+    stands_now: "adesso", "now";
+    no_outcome: "in corso, o interrotto", "under way, or cut short";
+    state_or_outcome: "Stato, o esito", "State, or outcome";
     revision: "Revisione", "Revision";
     started_or_decided_at: "Iniziato o deciso il", "Started or decided at";
     italian_time: "ora italiana", "Italian time";

@@ -56,7 +56,7 @@ pub(super) fn groups(groups: &[Group], standing: Standing, limit: usize, output:
     output.paragraph(&format!("{}: {}.", told.of_discrepancies, standing.sentence(language)));
 }
 
-pub(super) fn items(items: &[WorkItem], count: u64, now: UtcInstant, output: &Output) {
+pub(in crate::cli) fn items(items: &[WorkItem], count: u64, now: UtcInstant, output: &Output) {
     if items.is_empty() {
         output.line(output.words.none_of_these);
         return;
