@@ -231,9 +231,10 @@ pub(super) fn show_refused(report: &IntakeReport, output: &Output) {
     output.table(output.words.refused_documents, &[name(output.words.document), sentence(output.words.reason)], &rows);
 }
 
-/// Why a row stands aside: in Italian the rule, in English what was told of it.
+/// Why a row stands aside: in Italian the rule, and what was told of it where that is known; in English what
+/// was told.
 pub(super) fn reason_aside(rule: &str, told: &str, output: &Output) -> String {
-    if output.words.are_italian() { http::aside(rule).to_owned() } else { told.to_owned() }
+    if output.words.are_italian() { http::aside(rule, told) } else { told.to_owned() }
 }
 
 /// Says what is not finished yet and why, in the numbers of the table before it.

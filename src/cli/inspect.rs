@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use super::Exit;
+use super::cycle::reason_aside;
 use super::output::Output;
 use super::table::{name, sentence};
 use crate::flow::report::words;
@@ -60,7 +61,7 @@ fn inspect(parts: &Parts, path: &PathBuf, output: &Output) -> Inspected {
     };
     Inspected {
         facts: serde_json::json!({
-            "file": name, "format": null, "version": null, "counts": {}, "findings": {},
+            "file": name, "format": null, "version": null, "counts": {}, "findings": {}, "first": {},
             "refused": { "code": code, "message": problem, "line": null },
         }),
         refused: true,
@@ -81,7 +82,14 @@ fn show(files: &[serde_json::Value], output: &Output) {
         for (rule, count) in facts["findings"].as_object().into_iter().flatten() {
             let known = canonical::Rule::ALL.iter().find(|known| known.code() == rule);
             let summary = known.map_or("", |known| words::rule(*known, output.words.language()));
-            rows.push(vec![format!("{} {rule} ({summary})", words.findings), count.to_string()]);
+            let first = &facts["first"][rule];
+            let line = first["line"]
+                .as_u64()
+                .map(|line| format!(" ({} {} {line}{})", words.first_one, words.line, cause(first, output)));
+            rows.push(vec![
+                format!("{} {rule} ({summary})", words.findings),
+                format!("{count}{}", line.unwrap_or_default()),
+            ]);
         }
         if let Some(refused) = facts["refused"].as_object() {
             let line = refused["line"].as_u64().map(|line| format!(" ({} {line})", words.line)).unwrap_or_default();
@@ -92,6 +100,21 @@ fn show(files: &[serde_json::Value], output: &Output) {
         }
         output.table(text("file"), &[name(""), sentence("")], &rows);
     }
+}
+
+/// What is wrong with the first of a rule: why it stands aside, or the field and what was received.
+fn cause(first: &serde_json::Value, output: &Output) -> String {
+    let text = |name: &str| first[name].as_str();
+    if let Some(why) = text("set_aside") {
+        // The rule stands before.
+        let rule = text("rule").unwrap_or_default();
+        let (title, told) = (reason_aside(rule, "", output), reason_aside(rule, why, output));
+        return format!(": {}", told.strip_prefix(&format!("{title}: ")).unwrap_or(&told));
+    }
+    let field = text("field").map(|field| format!(", {field}")).unwrap_or_default();
+    let received = text("received").map(|received| format!(" «{received}»")).unwrap_or_default();
+    let detail = text("detail").map(|detail| format!(": {detail}")).unwrap_or_default();
+    format!("{field}{received}{detail}")
 }
 
 /// Nested counts as rows of a table: `cig / smartcig`.

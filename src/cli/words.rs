@@ -176,6 +176,7 @@ words! {
     not_before: "non prima del", "not before";
     asked_on: "si chiede il", "asked on";
     outcome: "Esito", "Outcome";
+    first_one: "la prima:", "the first:";
     receipt: "Ricevuta", "Receipt";
     aside: "In quarantena", "Set aside";
     format: "Formato", "Format";

@@ -55,7 +55,7 @@ struct Aside {
     document: String,
     line: String,
     rule: String,
-    text: &'static str,
+    text: String,
     since: String,
 }
 
@@ -201,7 +201,7 @@ pub(super) fn page(facts: &Overview, beside: &Beside, flow: &Flow) -> Result<Str
                 document: format!("{} – {}", aside.source, aside.document),
                 line: number(aside.line),
                 rule: aside.rule.clone(),
-                text: rule_title(&aside.rule),
+                text: super::aside(&aside.rule, &aside.reason),
                 since: italian(aside.since),
             })
             .collect(),

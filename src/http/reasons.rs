@@ -24,7 +24,7 @@ pub(crate) fn waiting(item: &ParkedItem, language: Language) -> Waiting {
         return Waiting { reason: format!("[{}] {}", item.code, item.message), verbs, remedy };
     }
     let sentence = match (item.kind, item.state) {
-        (ParkedKind::Record, _) => rule_title(&item.code).to_owned(),
+        (ParkedKind::Record, _) => aside(&item.code, &item.message),
         (ParkedKind::Document, _) => document(&item.code, &item.message),
         (ParkedKind::Delivery, Some("refused")) => refused(&item.code, &item.message),
         (ParkedKind::Delivery, _) => stopped(&item.code, &item.message),
@@ -38,9 +38,9 @@ pub(crate) fn document(code: &str, told: &str) -> String {
     words::document_reason(code).map_or_else(|| told.trim().to_owned(), str::to_owned)
 }
 
-/// Why a row stands aside.
-pub(crate) fn aside(rule: &str) -> &'static str {
-    rule_title(rule)
+/// Why a row stands aside: its rule, and what is wrong where we said it ourselves.
+pub(crate) fn aside(rule: &str, told: &str) -> String {
+    with_words(rule_title(rule), &words::line_reason(told).unwrap_or_default())
 }
 
 /// The words of whoever refused a delivery.
@@ -164,6 +164,15 @@ mod tests {
         let refused = item(ParkedKind::Delivery, Some("refused"), "SC_007", "importo non coerente");
         check(refused, "[SC_007] importo non coerente");
         check(item(ParkedKind::Record, None, "R05", "CIG null"), "[R05] CIG nullo o assente");
+        check(
+            item(
+                ParkedKind::Record,
+                None,
+                "N03",
+                "the line is not a canonical record: the field cig is missing, see column 54",
+            ),
+            "[N03] valore non leggibile: la riga non è un record canonico, manca il campo cig (colonna 54)",
+        );
         let again = ParkedItem { times: 3, ..item(ParkedKind::Document, None, "empty_file", "the file is empty") };
         check(again, "[empty_file] il file è vuoto: scaricarlo di nuovo (3 volte)");
         check(

@@ -104,6 +104,42 @@ pub(crate) fn delivery_sentence(told: &str) -> Option<String> {
     attempts.map(|attempts| format!("rinuncia dopo {attempts} tentativi"))
 }
 
+/// What is wrong with a line of canonical records, where our own side said it.
+pub(crate) fn line_reason(told: &str) -> Option<String> {
+    let (told, column) = match told.split_once("see column ") {
+        Some((told, column)) => (told.trim_end_matches([' ', ',', ':']), format!(" (colonna {column})")),
+        None => (told, String::new()),
+    };
+    let missing = told.strip_prefix(NOT_A_RECORD).and_then(|rest| rest.strip_prefix("the field "));
+    if let Some(field) = missing.and_then(|rest| rest.strip_suffix(" is missing")) {
+        return Some(format!("la riga non è un record canonico, manca il campo {field}{column}"));
+    }
+    let (_, sentence) =
+        LINES.iter().find(|(english, _)| *english == told.strip_prefix(NOT_A_RECORD).unwrap_or(told))?;
+    Some(format!("{sentence}{column}"))
+}
+
+const NOT_A_RECORD: &str = "the line is not a canonical record: ";
+
+const LINES: &[(&str, &str)] = &[
+    ("the line is longer than 1 MB", "la riga è più lunga di 1 MB"),
+    (
+        "the line is not UTF-8, or lost characters before",
+        "la riga non è in UTF-8, o ha perso dei caratteri prima di arrivare qui",
+    ),
+    ("the line is not JSON", "la riga non è JSON"),
+    ("a field is unknown", "la riga non è un record canonico, un campo è sconosciuto"),
+    ("a field is there twice", "la riga non è un record canonico, un campo è scritto due volte"),
+    ("a value is not in its list", "la riga non è un record canonico, un valore non è nel suo elenco"),
+    ("a value has another type", "la riga non è un record canonico, un valore è di un altro tipo"),
+    ("a list has another length", "la riga non è un record canonico, un elenco ha un'altra lunghezza"),
+    ("a value is not valid", "la riga non è un record canonico, un valore non è valido"),
+    (
+        "the mapping stopped on this record: the text is kept and can be replayed",
+        "la lettura si è fermata su questa riga: serve uno sviluppatore, il testo è conservato",
+    ),
+];
+
 /// Why a document was refused whole, and what to do about it.
 pub(crate) fn document_reason(code: &str) -> Option<&'static str> {
     DOCUMENTS.iter().find(|(codes, _)| codes.contains(&code)).map(|(_, sentence)| *sentence)
@@ -298,6 +334,34 @@ mod tests {
         }
         assert_eq!(delivery_sentence("given up after 9 attempts").as_deref(), Some("rinuncia dopo 9 tentativi"));
         assert_eq!(delivery_sentence("importo non coerente"), None, "the words of a target are its own");
+    }
+
+    #[test]
+    fn whatever_is_wrong_with_a_line_of_records_is_told_in_italian_with_its_place() {
+        let text = include_str!("../../adapters/file-drop/src/ndjson.rs");
+        let text = text.split("\nmod tests {").next().unwrap_or_default();
+        for told in ["the line is longer", "the line is not UTF-8"] {
+            let found = text.match_indices(told).next().expect("a sentence").0;
+            let sentence = text[found..].split('"').next().unwrap_or_default();
+            assert!(line_reason(sentence).is_some(), "write a sentence in src/http/words.rs for {sentence:?}");
+        }
+        let start = text.find("let what = [").expect("the list");
+        let end = text[start..].find("];").expect("its end");
+        let what = text[start..start + end].lines().filter_map(|line| line.split("\", \"").nth(1)?.split('"').next());
+        let what: Vec<_> = what.chain(["a value is not valid"]).collect();
+        assert!(what.len() == 6, "the source is not read: {what:?}");
+        for what in what {
+            let told = line_reason(&format!("the line is not a canonical record: {what}, see column 7"));
+            let told = told.unwrap_or_else(|| panic!("write a sentence in src/http/words.rs for {what:?}"));
+            assert!(told.ends_with(" (colonna 7)"), "{told}");
+        }
+        assert_eq!(
+            line_reason("the line is not JSON: see column 3").as_deref(),
+            Some("la riga non è JSON (colonna 3)")
+        );
+        let missing = line_reason("the line is not a canonical record: the field cig is missing, see column 9");
+        assert_eq!(missing.as_deref(), Some("la riga non è un record canonico, manca il campo cig (colonna 9)"));
+        assert_eq!(line_reason("words of somebody else"), None);
     }
 
     #[test]

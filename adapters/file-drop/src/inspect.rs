@@ -11,7 +11,7 @@ use canonical::code_lists::L190Version;
 use canonical::identifiers::{CigClass, CodiceFiscale};
 use canonical::values::text::has_html_entity;
 use canonical::values::{CalendarDate, Importo, Note, Reading};
-use canonical::{Rule, Severity};
+use canonical::{Finding, Rule, Severity};
 use contract::Refusal;
 use kit::Occurrences;
 use serde::Serialize;
@@ -37,11 +37,26 @@ pub struct Inspection {
     pub counts: Counts,
     /// How many findings of each rule its records have.
     pub findings: BTreeMap<Rule, u64>,
+    /// The first of each rule: where it is, and what is wrong.
+    pub first: BTreeMap<Rule, First>,
     /// The gravest of them.
     #[serde(skip)]
     pub worst: Option<Severity>,
     /// Why the file was refused.
     pub refused: Option<Refusal>,
+}
+
+/// The first finding of a rule in a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct First {
+    /// The line on which its record begins.
+    pub line: u64,
+    /// What is wrong.
+    #[serde(flatten)]
+    pub finding: Finding,
+    /// Why the record stands aside, where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set_aside: Option<String>,
 }
 
 /// What a file holds, by format.
@@ -201,8 +216,17 @@ fn inspect_ndjson(source: impl Read, name: &str) -> Inspection {
         if let Some(body) = &line.body {
             count(body.kind().name());
         }
-        for finding in ndjson::normalize_line(&line.text, line.occurrence).findings {
-            tally.add(finding.rule);
+        let normalized = ndjson::normalize_line(&line.text, line.occurrence);
+        for finding in normalized.findings {
+            tally.add(finding.rule, || First {
+                line: line.number,
+                set_aside: normalized
+                    .set_aside
+                    .as_ref()
+                    .filter(|aside| aside.rule == finding.rule)
+                    .map(|aside| aside.reason.clone()),
+                finding,
+            });
         }
         Ok(())
     })
@@ -221,27 +245,35 @@ impl Inspection {
     ) -> Self {
         let findings: BTreeMap<Rule, u64> = tally.counts().collect();
         let worst = findings.keys().map(|rule| rule.severity()).max();
-        Self { file: name.to_owned(), format, version, counts, findings, worst, refused }
+        let first = tally.first.clone();
+        Self { file: name.to_owned(), format, version, counts, findings, first, worst, refused }
     }
 }
 
-/// How many findings of each rule.
+/// How many findings of each rule, and the first of each.
 #[derive(Debug)]
-struct Tally([u64; Rule::ALL.len()]);
+struct Tally {
+    counts: [u64; Rule::ALL.len()],
+    first: BTreeMap<Rule, First>,
+}
 
 impl Default for Tally {
     fn default() -> Self {
-        Self([0; Rule::ALL.len()])
+        Self { counts: [0; Rule::ALL.len()], first: BTreeMap::new() }
     }
 }
 
 impl Tally {
-    fn add(&mut self, rule: Rule) {
-        self.0[rule as usize] += 1;
+    /// Counts one, which is written out only where it is the first of its rule.
+    fn add(&mut self, rule: Rule, written_out: impl FnOnce() -> First) {
+        self.counts[rule as usize] += 1;
+        if self.counts[rule as usize] == 1 {
+            self.first.insert(rule, written_out());
+        }
     }
 
     fn counts(&self) -> impl Iterator<Item = (Rule, u64)> {
-        Rule::ALL.iter().map(|rule| (*rule, self.0[*rule as usize])).filter(|(_, count)| *count > 0)
+        Rule::ALL.iter().map(|rule| (*rule, self.counts[*rule as usize])).filter(|(_, count)| *count > 0)
     }
 }
 
@@ -259,10 +291,10 @@ impl Receiver for Inspector {
         Ok(())
     }
 
-    fn lotto(&mut self, lotto: &LottoL190, _: u64, _: &str) -> Result<(), Refusal> {
+    fn lotto(&mut self, lotto: &LottoL190, line: u64, _: &str) -> Result<(), Refusal> {
         let occurrence = add_cig(&mut self.occurrences, lotto.get(Campo::Cig));
         let reading =
-            examine(lotto, occurrence, &mut Counting { lotto, counts: &mut self.counts, tally: &mut self.tally });
+            examine(lotto, occurrence, &mut Counting { lotto, line, counts: &mut self.counts, tally: &mut self.tally });
         self.counts.add(lotto, occurrence, &reading);
         Ok(())
     }
@@ -270,13 +302,15 @@ impl Receiver for Inspector {
 
 struct Counting<'a, 'c> {
     lotto: &'a LottoL190,
+    line: u64,
     counts: &'c mut LottoCounts,
     tally: &'c mut Tally,
 }
 
 impl<'a> Sink<'a> for Counting<'a, '_> {
     fn observe(&mut self, observation: Observation<'a>) {
-        self.tally.add(observation.rule);
+        let line = self.line;
+        self.tally.add(observation.rule, || First { line, finding: observation.finding(), set_aside: None });
     }
 
     fn operatore(&mut self, elenco: Elenco, operatore: &'a OperatoreL190, codice_fiscale: Reading<CodiceFiscale>) {

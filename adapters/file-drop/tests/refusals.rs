@@ -241,13 +241,30 @@ fn an_inspection_is_written_as_promised() {
     assert_eq!(json["refused"]["line"], serde_json::Value::Null);
     let json = serde_json::to_value(accepted(dataset(LOTTO))).unwrap();
     let names: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(names.len(), 6);
-    for name in ["file", "format", "version", "counts", "findings", "refused"] {
+    assert_eq!(names.len(), 7);
+    for name in ["file", "format", "version", "counts", "findings", "first", "refused"] {
         assert!(names.contains(&name), "{name}");
     }
     assert_eq!(json["counts"]["cig"], serde_json::json!({"cig_simog": 1}));
     assert_eq!(json["findings"]["N08"], 5);
     assert_eq!(json["refused"], serde_json::Value::Null);
+}
+
+#[test]
+fn the_first_finding_of_each_rule_says_its_line_and_its_cause() {
+    let lines = "{\"schema_version\":1,\"kind\":\"lotto\",\"body\":{\"cig\":\"5044003AF1\"}}\n\n\
+                 {\"schema_version\":1,\"kind\":\"lotto\",\"body\":{}}\nciao\n";
+    let json = serde_json::to_value(accepted(lines)).unwrap();
+    assert_eq!(json["findings"]["N03"], 2);
+    assert_eq!(json["first"]["N03"]["line"], 3, "{json}");
+    let why = json["first"]["N03"]["set_aside"].as_str().unwrap();
+    assert!(why.contains("the field cig is missing, see column"), "{why}");
+
+    let lotto = "<lotto>\n<cig>224086DC2A</cig></lotto>";
+    let json = serde_json::to_value(accepted(dataset(lotto))).unwrap();
+    let first = &json["first"]["R04"];
+    assert_eq!((first["field"].as_str(), first["received"].as_str()), (Some("cig"), Some("224086DC2A")), "{json}");
+    assert!(first["line"].as_u64().is_some_and(|line| line > 0), "{first}");
 }
 
 /// A source that gives a few bytes at a time.
