@@ -29,17 +29,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(parts: &Parts, arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
-    let faults = match &arguments.faults {
-        None => None,
-        Some(file) => {
-            let text =
-                std::fs::read_to_string(file).with_context(|| format!("reading faults from {}", file.display()))?;
-            let faults =
-                serde_json::from_str(&text).with_context(|| format!("understanding faults of {}", file.display()))?;
-            Some(faults)
-        }
-    };
-    let options = SimulatorOptions { listen: arguments.listen, state: arguments.state.clone(), faults };
+    let options = options(arguments)?;
     // No configuration has a part in this: the name stands on the command line.
     let simulator = parts.simulate(&arguments.system, options).map_err(|error| match error {
         NodeError::UnknownAdapter { .. } | NodeError::NoSimulator { .. } => Error::from(Misused(error.to_string())),
@@ -60,4 +50,33 @@ pub(super) async fn run(parts: &Parts, arguments: &Arguments, output: &Output) -
     stop_signal().await?;
     simulator.stop().await;
     Ok(Exit::Done)
+}
+
+/// What was asked for. The settings that are printed name files of the folder: they hold wherever they are used.
+fn options(arguments: &Arguments) -> anyhow::Result<SimulatorOptions> {
+    let faults = match &arguments.faults {
+        None => None,
+        Some(file) => {
+            let text =
+                std::fs::read_to_string(file).with_context(|| format!("reading faults from {}", file.display()))?;
+            let faults =
+                serde_json::from_str(&text).with_context(|| format!("understanding faults of {}", file.display()))?;
+            Some(faults)
+        }
+    };
+    let state = arguments.state.as_ref().map(std::path::absolute).transpose().context("finding the folder")?;
+    Ok(SimulatorOptions { listen: arguments.listen, state, faults })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_name_files_that_are_found_from_everywhere() {
+        let listen = ([127, 0, 0, 1], 0).into();
+        let arguments = Arguments { system: "pico".to_owned(), listen, state: Some("stato".into()), faults: None };
+        let state = options(&arguments).expect("options").state.expect("a folder");
+        assert!(state.is_absolute() && state.ends_with("stato"), "{}", state.display());
+    }
 }
