@@ -8,30 +8,25 @@ pub mod holdings;
 pub mod remote;
 pub mod row;
 pub mod wire;
+mod judge;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use canonical::Kind;
-use canonical::identifiers::{CodiceFiscale, holds_personal_code};
 use canonical::values::UtcInstant;
-use contract::{AdapterError, ErrorKind, Row, UnitKey};
-use serde_json::Value;
+use contract::{AdapterError, ErrorKind};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use self::holdings::{Holdings, HoldingsError, MOST, name_of};
+use self::holdings::{Holdings, HoldingsError, MOST};
+use self::judge::{Judge, TheirRow};
 use self::remote::RemoteNode;
-use self::row::row_of;
-use self::wire::{About, MOST_KEYS, TheirRecord};
+use self::wire::{About, MOST_KEYS};
 use super::inventory::Completeness;
 use super::inventory::ranges::{Outcome, Reconciler, Salt, SessionLimits, Step, Unmatched};
-use super::rows::{Around, compare_rows};
 use super::{Notebook, OTHER_EVIDENCE, alone, begin, why};
 use crate::chain::chain;
-use crate::discrepancy::{Act, Discrepancy};
 use crate::flow::exchange::item::item;
-use crate::flow::exchange::shape::leaving;
 use crate::flow::{Flow, FlowError};
 use crate::storage::exchange::Scope;
 use crate::storage::{ComparisonRun, Reconciliation, ReconciliationCounts, StorageError};
@@ -41,8 +36,6 @@ pub type Nodes = BTreeMap<String, RemoteNode>;
 
 /// The longest that a comparison may last: no session of the other node lasts longer.
 const LONGEST: Duration = Duration::from_mins(55);
-/// Fields of a record of theirs, at most: an award with four thousand parties has fewer.
-const MOST_FIELDS: usize = 20_000;
 
 /// Why a comparison ended before its end.
 enum Ended {
@@ -188,7 +181,8 @@ async fn compare_in(
         Vec::new(),
     );
     let (asked, fresh_since) = (session.asked, before(session.asked, node.grace()));
-    let judge = Judge { flow, name, scope: &scope, ours: &ours, asked, fresh_since };
+    let judge = Judge { name, asked, fresh_since };
+    let course = Course { flow, scope: &scope, ours: &ours, judge };
     let mut all_are_given = true;
     for keys in found.different.chunks(MOST_KEYS).chain(only_theirs.chunks(MOST_KEYS)) {
         let given = node.records(&about.comparison_id, keys).await?.into_iter();
@@ -198,14 +192,14 @@ async fn compare_in(
             // What is not given, or under another name, is not missing: they have just listed it.
             let record = record.filter(|record| session.salt.key(&record.unit) == *key);
             all_are_given &= match record {
-                Some(record) => judge.note(*key, Some(&record), notebook).await?,
+                Some(record) => course.note(*key, Some(&record), notebook).await?,
                 None => not_given(notebook),
             };
         }
     }
     // Of these nothing is asked there, which may take longer than a session that is silent lasts.
     for key in only_ours {
-        all_are_given &= judge.note(*key, None, notebook).await?;
+        all_are_given &= course.note(*key, None, notebook).await?;
     }
     if !all_are_given {
         incomplete_because.get_or_insert_with(|| why::NOT_GIVEN.to_owned());
@@ -249,54 +243,16 @@ fn before(asked: UtcInstant, grace: Duration) -> UtcInstant {
     UtcInstant::from_unix_micros(asked.unix_micros().saturating_sub(grace)).unwrap_or(asked)
 }
 
-/// A record of theirs, without whatever it may say of persons, and only where it is of a body of which
-/// both sides speak.
-struct TheirRow {
-    unit: String,
-    row: Row,
-    body: Option<CodiceFiscale>,
-    stored_at: UtcInstant,
-}
-
-impl TheirRow {
-    fn read(record: &TheirRecord, scope: &Scope) -> Option<Self> {
-        let kind = Kind::from_name(&record.kind)?;
-        if holds_personal_code(&record.key) {
-            return None;
-        }
-        let (body, _) = leaving(kind, record.body.clone());
-        let ente = ente_of(kind, &body);
-        if !scope.everything && !ente.is_some_and(|ente| scope.bodies.contains(&ente)) {
-            return None;
-        }
-        let row = row_of(&record.key, &body);
-        let is_small = row.fields.len() <= MOST_FIELDS;
-        let unit = name_of(kind, &record.key);
-        is_small.then_some(Self { unit, row, body: ente, stored_at: record.stored_at })
-    }
-}
-
-/// The body that a record of theirs is about.
-fn ente_of(kind: Kind, body: &Value) -> Option<CodiceFiscale> {
-    let names: &[&str] =
-        if kind == Kind::Ente { &["codice_fiscale"] } else { &["stazione_appaltante", "ente", "ente_erogatore"] };
-    let text = names.iter().find_map(|name| body[*name].as_str())?;
-    CodiceFiscale::parse(text).ok().filter(|code| !code.is_person())
-}
-
-/// What keys that differ mean.
-struct Judge<'a> {
+/// Where a comparison stands between what both sides told each other and what is noted.
+struct Course<'a> {
     flow: &'a Flow,
-    name: &'a str,
     scope: &'a Scope,
     ours: &'a Holdings,
-    asked: UtcInstant,
-    fresh_since: UtcInstant,
+    judge: Judge<'a>,
 }
 
-impl Judge<'_> {
-    /// One key that differs, by what both sides hold under it now. False where ours is there no more: then
-    /// nobody knows what it was.
+impl Course<'_> {
+    /// Notes what a key that differs means. False where ours is there no more: then nobody knows what it was.
     async fn note(&self, key: u128, theirs: Option<&TheirRow>, notebook: &mut Notebook<'_>) -> Result<bool, Ended> {
         let record = self.ours.record(key);
         let ours = match record {
@@ -307,39 +263,13 @@ impl Judge<'_> {
         if record.is_some() && mine.is_none() {
             return Ok(not_given(notebook));
         }
-        let unit = mine.as_ref().map(|(_, item)| name_of(item.kind, &item.key));
-        let Some(unit) = unit.or_else(|| theirs.map(|record| record.unit.clone())) else { return Ok(false) };
-        // Whoever says that he stored it tomorrow is believed as far as now.
-        let theirs_at = theirs.map(|record| record.stored_at).filter(|at| *at <= self.asked);
-        let stored = mine.iter().map(|(version, _)| version.stored_at).chain(theirs_at);
-        if stored.max().is_some_and(|at| at > self.fresh_since) {
-            let (expected, observed) = (u64::from(mine.is_some()), u64::from(theirs.is_some()));
-            notebook.add(
-                ReconciliationCounts { expected, observed, on_its_way: 1, ..ReconciliationCounts::default() },
-                Vec::new(),
-            );
-            notebook.kept.push(unit);
-        } else {
-            let owner = mine.as_ref().map(|(version, _)| version.content.provenance.source.as_str());
-            let body = mine.as_ref().and_then(|(version, _)| version.content.body.ente().copied());
-            let body = body.or(theirs.and_then(|record| record.body));
-            let around =
-                Around { target: self.name, owner, body: body.as_ref().map(CodiceFiscale::masked), has_desk: false };
-            let row_of_mine = mine.as_ref().map(|(_, item)| row_of(&item.key, &item.body));
-            let row_of_theirs = theirs.map(|record| record.row.clone());
-            let (counts, found) =
-                compare_rows(&UnitKey(unit), row_of_mine.as_slice(), row_of_theirs.as_slice(), &around);
-            notebook.add(counts, found.into_iter().map(of_partners).collect());
-        }
+        let mine = mine.as_ref().map(|(version, item)| (*version, item));
+        let Some(judged) = self.judge.of(mine, theirs) else { return Ok(false) };
+        notebook.add(judged.counts, judged.found);
+        notebook.kept.extend(judged.kept);
         if notebook.is_full() {
             notebook.note(()).await?;
         }
         Ok(true)
     }
-}
-
-/// Nothing of ours is delivered to another node: what differs there is settled with whoever runs it.
-fn of_partners(found: Discrepancy) -> Discrepancy {
-    let act = if found.act == Act::SendAgain { Act::AskPartner } else { found.act };
-    Discrepancy { act, ..found }
 }
