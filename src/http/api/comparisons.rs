@@ -9,9 +9,8 @@ mod sessions;
 use std::sync::{Arc, TryLockError};
 use std::time::Duration;
 
-use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use canonical::identifiers::CodiceFiscale;
@@ -21,9 +20,10 @@ use tokio::task::spawn_blocking;
 pub(super) use self::sessions::Comparisons;
 use self::sessions::{MOST, Ready, Session};
 use super::Api;
+use super::call::{Call, is_of_type};
 use super::caller::Caller;
 use super::problem::{Code, Problem};
-use super::query::{Answered, Query};
+use super::query::Answered;
 use super::records::{json, unavailable};
 use crate::chain::chain;
 use crate::flow::exchange::item::item;
@@ -38,14 +38,8 @@ const SOON: u64 = 1;
 /// Between two looks whether a session has ended.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
 
-pub(super) async fn open(
-    State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Arc<Caller>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answered {
-    Query::read(query.as_deref(), &[])?;
+pub(super) async fn open(call: Call, headers: HeaderMap, body: Bytes) -> Answered {
+    let (api, caller) = call.alone()?;
     let mut opening: Opening = read(&headers, &body)?;
     let wrong = |field: &str, why: &str| Problem::from(Code::Malformed).at(format!("body.{field}"), why);
     if opening.form != FORM {
@@ -105,38 +99,21 @@ async fn make_ready(api: Arc<Api>, id: String, session: Arc<Session>, salt: Salt
     }
 }
 
-pub(super) async fn status(
-    State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Arc<Caller>>,
-    Path(id): Path<String>,
-    RawQuery(query): RawQuery,
-) -> Answered {
-    Query::read(query.as_deref(), &[])?;
+pub(super) async fn status(call: Call, Path(id): Path<String>) -> Answered {
+    let (api, caller) = call.alone()?;
     let session = api.comparisons.of(&caller, &id, api.clock.now())?;
     json(&session.about(&id))
 }
 
-pub(super) async fn close(
-    State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Arc<Caller>>,
-    Path(id): Path<String>,
-    RawQuery(query): RawQuery,
-) -> Answered {
-    Query::read(query.as_deref(), &[])?;
+pub(super) async fn close(call: Call, Path(id): Path<String>) -> Answered {
+    let (api, caller) = call.alone()?;
     api.comparisons.of(&caller, &id, api.clock.now())?;
     api.comparisons.forget(&id);
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-pub(super) async fn message(
-    State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Arc<Caller>>,
-    Path(id): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answered {
-    Query::read(query.as_deref(), &[])?;
+pub(super) async fn message(call: Call, Path(id): Path<String>, headers: HeaderMap, body: Bytes) -> Answered {
+    let (api, caller) = call.alone()?;
     let session = api.comparisons.of(&caller, &id, api.clock.now())?;
     is_of_type(&headers, MESSAGE)?;
     let ready = ready(&session)?;
@@ -158,15 +135,8 @@ pub(super) async fn message(
     })
 }
 
-pub(super) async fn records(
-    State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Arc<Caller>>,
-    Path(id): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answered {
-    Query::read(query.as_deref(), &[])?;
+pub(super) async fn records(call: Call, Path(id): Path<String>, headers: HeaderMap, body: Bytes) -> Answered {
+    let (api, caller) = call.alone()?;
     let session = api.comparisons.of(&caller, &id, api.clock.now())?;
     let wanted: Wanted = read(&headers, &body)?;
     if wanted.keys.len() > MOST_KEYS {
@@ -208,12 +178,4 @@ fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Prob
     is_of_type(headers, "application/json")?;
     serde_json::from_slice(body)
         .map_err(|_| Problem::from(Code::Malformed).at("body", "non è una richiesta di confronto"))
-}
-
-fn is_of_type(headers: &HeaderMap, media_type: &str) -> Result<(), Problem> {
-    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if given.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media_type) {
-        return Ok(());
-    }
-    Err(Problem::from(Code::MediaType).detail(format!("Il Content-Type ammesso è {media_type}.")))
 }

@@ -4,17 +4,16 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::body::{Body, Bytes};
-use axum::extract::{RawQuery, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 
 use super::Api;
+use super::call::Call;
 use super::caller::Caller;
 use super::problem::{Code, Problem};
-use super::query::{Answered, Query};
+use super::query::Answered;
 use super::records::{filter, json, seen, unavailable};
 use crate::flow::exchange::cursor::{CHANGES, Cursor};
 use crate::flow::exchange::export::{CSV, NDJSON, Writer};
@@ -80,24 +79,16 @@ async fn feed_end(api: &Api) -> Result<Position, Problem> {
     api.store.feed_end().await.map_err(|error| unavailable(&error))
 }
 
-pub(super) async fn lines(
-    State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Arc<Caller>>,
-    RawQuery(query): RawQuery,
-) -> Answered {
-    let query = Query::read(query.as_deref(), &["kind", "cig", "cup", "ente"])?;
+pub(super) async fn lines(call: Call) -> Answered {
+    let (api, caller, query) = call.with(&["kind", "cig", "cup", "ente"])?;
     let filter = filter(&query)?;
     let write: Write = Box::new(|item| Writer::Lines.record(item));
     let reading = Reading { api, caller, filter, after: Some(Position::default()), heading: Vec::new(), write };
     streamed(reading, NDJSON).await
 }
 
-pub(super) async fn table(
-    State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Arc<Caller>>,
-    RawQuery(query): RawQuery,
-) -> Answered {
-    let query = Query::read(query.as_deref(), &["kind", "cig", "cup", "ente"])?;
+pub(super) async fn table(call: Call) -> Answered {
+    let (api, caller, query) = call.with(&["kind", "cig", "cup", "ente"])?;
     let filter = filter(&query)?;
     let kind = filter.kind.ok_or_else(|| Problem::from(Code::Malformed).at("query.kind", "parametro obbligatorio"))?;
     let table = Table::of(kind);
@@ -107,13 +98,9 @@ pub(super) async fn table(
     streamed(reading, CSV).await
 }
 
-pub(super) async fn packages(
-    State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Arc<Caller>>,
-    RawQuery(query): RawQuery,
-) -> Answered {
+pub(super) async fn packages(call: Call) -> Answered {
     const QUESTION: &str = "ocds";
-    let query = Query::read(query.as_deref(), &["cursor", "limit"])?;
+    let (api, caller, query) = call.with(&["cursor", "limit"])?;
     let (limit, from) = (query.limit(PACKAGE)?, query.cursor(QUESTION)?);
     let publication = api.publication.as_ref().ok_or(Problem::from(Code::NotFound))?;
     let (releases, next) = releases(&api, &caller.scope, from.text, limit, publication).await?;

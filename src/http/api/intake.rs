@@ -5,12 +5,9 @@
 //! stands aside as it does for every source.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::IntoResponse;
 use canonical::identifiers::{Cig, CodiceFiscale};
@@ -19,9 +16,10 @@ use canonical::{Body, Digest, Kind, SourceName};
 use serde_json::json;
 
 use super::Api;
+use super::call::{Call, is_of_type};
 use super::caller::Caller;
 use super::problem::{Code, Problem};
-use super::query::{Answered, HIGHEST_LIMIT, Query};
+use super::query::{Answered, HIGHEST_LIMIT};
 use super::records::unavailable;
 use crate::flow::{FlowError, intake};
 use crate::storage::RunKind;
@@ -36,14 +34,8 @@ const TOLD: usize = 50;
 /// A request that was begun longer ago and never answered belongs to a process that died.
 const ABANDONED_AFTER: Duration = Duration::from_mins(10);
 
-pub(super) async fn submit(
-    State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Arc<Caller>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answered {
-    Query::read(query.as_deref(), &[])?;
+pub(super) async fn submit(call: Call, headers: HeaderMap, body: Bytes) -> Answered {
+    let (api, caller) = call.alone()?;
     let request = keyed(&caller, &headers, &body)?;
     // Whoever asked may leave: what was begun is finished all the same.
     let doing = tokio::spawn(async move {
@@ -58,11 +50,7 @@ pub(super) async fn submit(
 
 /// The request as it will be known.
 fn keyed(caller: &Caller, headers: &HeaderMap, body: &[u8]) -> Result<KeyedRequest, Problem> {
-    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = media_type.split(';').next().unwrap_or_default().trim();
-    if !media_type.eq_ignore_ascii_case(MEDIA_TYPE) {
-        return Err(Problem::from(Code::MediaType).detail(format!("Il Content-Type ammesso è {MEDIA_TYPE}.")));
-    }
+    is_of_type(headers, MEDIA_TYPE)?;
     let wrong =
         || Problem::from(Code::Malformed).at("header.Idempotency-Key", "da 1 a 128 caratteri visibili, una volta sola");
     let mut given = headers.get_all(KEY).iter();

@@ -1,11 +1,12 @@
 //! The exchange API under `/api/v1`: what partners read of the ledger, and what they send.
 //!
 //! Read in this order: `caller` (who), `credentials` (how he proves it), `guard` and `limits` (what
-//! stands before every operation), `messages` (what proves what is sent), `records`, `export`, `intake`,
-//! `comparisons` (the operations), `problem`.
+//! stands before every operation), `call` (with what it begins), `messages` (what proves what is sent),
+//! `records`, `export`, `intake`, `tasks`, `comparisons` (the operations), `problem`.
 //! [`OPERATIONS`] is the one list of them; the published description is compared with it.
 
 pub mod caller;
+mod call;
 mod comparisons;
 pub mod credentials;
 mod export;

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use canonical::Kind;
@@ -11,6 +10,7 @@ use canonical::identifiers::{Cig, CodiceFiscale, Cup};
 use serde::Serialize;
 
 use super::Api;
+use super::call::Call;
 use super::caller::Caller;
 use super::problem::{Code, Problem};
 use super::query::{Answered, HIGHEST_LIMIT, Query, malformed};
@@ -47,12 +47,8 @@ fn page(found: Option<VersionPage>, question: &str, limit: u32) -> Answered {
     json(&Page { items, limit, next_cursor: next, has_more: found.has_more })
 }
 
-pub(super) async fn changes(
-    State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Arc<Caller>>,
-    RawQuery(query): RawQuery,
-) -> Answered {
-    let query = Query::read(query.as_deref(), &["cursor", "limit"])?;
+pub(super) async fn changes(call: Call) -> Answered {
+    let (api, caller, query) = call.with(&["cursor", "limit"])?;
     let (limit, from) = (query.limit(HIGHEST_LIMIT)?, query.cursor(CHANGES)?);
     let seen = seen(&api, &caller).await?;
     if !from.text.is_empty() && from.text != seen {
@@ -93,12 +89,8 @@ pub(super) fn question(filter: RecordFilter) -> String {
     format!("records/{kind}/{cig}/{cup}/{}", ente.as_ref().map_or("", CodiceFiscale::as_str))
 }
 
-pub(super) async fn records(
-    State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Arc<Caller>>,
-    RawQuery(query): RawQuery,
-) -> Answered {
-    let query = Query::read(query.as_deref(), &["cursor", "limit", "kind", "cig", "cup", "ente"])?;
+pub(super) async fn records(call: Call) -> Answered {
+    let (api, caller, query) = call.with(&["cursor", "limit", "kind", "cig", "cup", "ente"])?;
     let filter = filter(&query)?;
     let question = question(filter);
     let (limit, from) = (query.limit(HIGHEST_LIMIT)?, query.cursor(&question)?);
@@ -113,25 +105,15 @@ fn record_id(text: &str) -> Result<RecordId, Problem> {
     id.ok_or_else(|| Problem::from(Code::Malformed).at("path.record_id", "valore non valido"))
 }
 
-pub(super) async fn record(
-    State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Arc<Caller>>,
-    Path(id): Path<String>,
-    RawQuery(query): RawQuery,
-) -> Answered {
-    Query::read(query.as_deref(), &[])?;
+pub(super) async fn record(call: Call, Path(id): Path<String>) -> Answered {
+    let (api, caller) = call.alone()?;
     let found = api.store.standing_of(&caller.scope, record_id(&id)?).await.map_err(|error| unavailable(&error))?;
     let item = found.as_ref().and_then(item).ok_or(Problem::from(Code::NotFound))?;
     json(&item)
 }
 
-pub(super) async fn versions(
-    State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Arc<Caller>>,
-    Path(id): Path<String>,
-    RawQuery(query): RawQuery,
-) -> Answered {
-    let query = Query::read(query.as_deref(), &["cursor", "limit"])?;
+pub(super) async fn versions(call: Call, Path(id): Path<String>) -> Answered {
+    let (api, caller, query) = call.with(&["cursor", "limit"])?;
     let record = record_id(&id)?;
     let question = format!("versions/{record}");
     let (limit, from) = (query.limit(HIGHEST_LIMIT)?, query.cursor(&question)?);

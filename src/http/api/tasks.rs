@@ -6,17 +6,18 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde_json::{Value, json};
 
 use super::Api;
+use super::call::{Call, is_of_type};
 use super::caller::Caller;
 use super::guard::Correlation;
 use super::problem::{Code, Problem};
-use super::query::{Answered, Query};
+use super::query::Answered;
 use super::records::{seen, unavailable};
 use crate::flow::exchange::cursor::{CHANGES, Cursor};
 use crate::flow::exchange::export::ExportRequest;
@@ -36,14 +37,12 @@ const SOON: u64 = 5;
 const LATER: u64 = 3_600;
 
 pub(super) async fn ask(
-    State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Arc<Caller>>,
+    call: Call,
     Extension(Correlation(correlation)): Extension<Correlation>,
-    RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Bytes,
 ) -> Answered {
-    Query::read(query.as_deref(), &[])?;
+    let (api, caller) = call.alone()?;
     let request = request(&headers, &body)?;
     let reply_to = reply_to(&headers, api.callbacks.get(&caller.who))?;
     // Whoever asked may leave: what was begun is finished all the same.
@@ -55,11 +54,7 @@ pub(super) async fn ask(
 }
 
 fn request(headers: &HeaderMap, body: &[u8]) -> Result<ExportRequest, Problem> {
-    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = media_type.split(';').next().unwrap_or_default().trim();
-    if !media_type.eq_ignore_ascii_case("application/json") {
-        return Err(Problem::from(Code::MediaType).detail("Il Content-Type ammesso è application/json."));
-    }
+    is_of_type(headers, "application/json")?;
     let request: ExportRequest = serde_json::from_slice(body)
         .map_err(|_| Problem::from(Code::Malformed).at("body", "non è una richiesta di esportazione"))?;
     let wrong = |(field, why): (&str, &str)| Problem::from(Code::Malformed).at(format!("body.{field}"), why);
@@ -150,13 +145,8 @@ fn address(text: &str) -> Result<HeaderValue, Problem> {
     HeaderValue::from_str(text).map_err(|_| Problem::from(Code::Failed))
 }
 
-pub(super) async fn status(
-    State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Arc<Caller>>,
-    Path(id): Path<String>,
-    RawQuery(query): RawQuery,
-) -> Answered {
-    Query::read(query.as_deref(), &[])?;
+pub(super) async fn status(call: Call, Path(id): Path<String>) -> Answered {
+    let (api, caller) = call.alone()?;
     let task = own(&api, &caller, &id).await?;
     let is_there = matches!(task.state, ExportState::Done(_));
     let mut response = told(if is_there { StatusCode::SEE_OTHER } else { StatusCode::OK }, &about(&task));
@@ -171,14 +161,8 @@ pub(super) async fn status(
     Ok(response)
 }
 
-pub(super) async fn result(
-    State(api): State<Arc<Api>>,
-    Extension(caller): Extension<Arc<Caller>>,
-    Path(id): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Answered {
-    Query::read(query.as_deref(), &[])?;
+pub(super) async fn result(call: Call, Path(id): Path<String>, headers: HeaderMap) -> Answered {
+    let (api, caller) = call.alone()?;
     let task = own(&api, &caller, &id).await?;
     if !matches!(task.state, ExportState::Done(_)) {
         return Err(
