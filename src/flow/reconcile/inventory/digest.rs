@@ -28,7 +28,7 @@ use self::tidy::{push_tidy, tidy};
 pub struct Pair {
     /// Hash of the key.
     pub key: u128,
-    /// Hash of the normalised fields.
+    /// Hash of the normalised fields, and of the key.
     pub row: u128,
 }
 
@@ -177,8 +177,11 @@ impl<'a> Digester<'a> {
         self.pair(key)
     }
 
-    fn pair(&self, key: &str) -> Pair {
-        Pair { key: self.key(key), row: self.key.hash(&self.buffer) }
+    fn pair(&mut self, key: &str) -> Pair {
+        let key = self.key(key);
+        // With the key in it: two rows that change places would leave the sum of both as it was.
+        self.buffer.extend_from_slice(&key.to_le_bytes());
+        Pair { key, row: self.key.hash(&self.buffer) }
     }
 
     #[inline]

@@ -127,6 +127,15 @@ proptest! {
 }
 
 #[test]
+fn rows_that_change_places_are_two_differences() {
+    let sides = [["o0", "o1"], ["o1", "o0"]].map(|[one, two]| vec![row("k1", one, "1"), row("k2", two, "1")]);
+    let limits = Limits { partition_bits: 0, ..Limits::default() };
+    let [ours, theirs] = sides.map(|rows| in_memory(rows, limits, Completeness::Complete));
+    let (counts, found) = compare(&ours, &theirs);
+    assert_eq!((counts.different, found.len()), (2, 2), "{found:?}");
+}
+
+#[test]
 fn a_key_that_both_sides_repeat_in_the_same_way_is_told() {
     let rows = vec![row("a", "x", "1"), row("a", "x", "1"), row("b", "y", "2")];
     let side = || in_memory(rows.clone(), Limits::default(), Completeness::Complete);
