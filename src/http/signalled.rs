@@ -88,8 +88,8 @@ fn heard(state: &Listening, language: Language) -> SignalState {
         (None, _) => {}
     }
     match (&state.failed, is_italian) {
-        (Some((at, code)), true) => sentences.push(format!("Il {} non è riuscito: {}.", until(*at), reason(code))),
-        (Some((at, code)), false) => sentences.push(format!("failed at {}: {code}", until(*at))),
+        (Some((at, code)), true) => sentences.push(format!("L'ultimo tentativo, il {}, non è riuscito: {}.", until(*at), reason(code))),
+        (Some((at, code)), false) => sentences.push(format!("the last attempt, at {}, failed: {code}", until(*at))),
         (None, _) => {}
     }
     let sentence = sentences.join(if is_italian { " " } else { "; " });
