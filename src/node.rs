@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, StorageConfig, SystemConfig};
+use crate::discrepancy::SOURCES;
 use crate::flow::deliver::doubt::Resend;
 use crate::flow::reconcile::nodes::Nodes;
 use crate::flow::reconcile::nodes::remote::RemoteNode;
@@ -123,7 +124,7 @@ pub enum NodeError {
         source: SettingsError,
     },
     /// The configuration names a source that is none.
-    #[error("{place} names `{name}`, which is neither a configured system nor an adapter; known are: {known}")]
+    #[error("{place} names `{name}`, which is unknown; known are: {known}")]
     UnknownName {
         /// Where in the configuration.
         place: String,
@@ -327,6 +328,13 @@ fn check_names(parts: &Parts, config: &Config) -> Result<(), NodeError> {
         for name in settings.deliver.from.iter().flatten() {
             check(&["systems", system, "deliver", "from"], name, &systems)?;
         }
+    }
+    let comparisons = systems.iter().copied().chain(config.nodes.keys().map(String::as_str)).chain([SOURCES]).collect();
+    for name in config.reconciliation.pairs.keys() {
+        check(&["reconciliation", "pairs", name], name, &comparisons)?;
+    }
+    for name in config.reconciliation.sources.keys() {
+        check(&["reconciliation", "sources", name], name, &owners)?;
     }
     for (kind, names) in &config.ownership {
         for name in names {

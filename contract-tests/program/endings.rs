@@ -57,6 +57,10 @@ fn what_the_configuration_says_wrongly_ends_with_3_and_its_line() {
     assert_eq!(code(&output), 3, "{}", told(&output));
     let said = told(&output);
     assert!(said.contains("line 2") && said.contains("120 seconds") && said.contains("at least 180"), "{said}");
+    let pairs = "[systems.file-drop]\n[reconciliation.pairs]\nfonti = \"03:00\"\nfile-dorp = \"never\"\n";
+    check(pairs, &["sync"], 3, &["raccordo.toml, line 4", "file-dorp", "known are", "file-drop, fonti"]);
+    let late = "[systems.file-drop]\n[reconciliation.sources.flie-drop]\ngrace_days = 3\n";
+    check(late, &["sync"], 3, &["raccordo.toml, line 2", "flie-drop"]);
     let unknown = "[systems.file-drop]\n[systems.pico]\nsimulated = true\ndeliver = { from = [\"flie\"] }\n";
     check(unknown, &["sync"], 3, &["line 4", "flie"]);
 }

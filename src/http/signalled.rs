@@ -88,7 +88,9 @@ fn heard(state: &Listening, language: Language) -> SignalState {
         (None, _) => {}
     }
     match (&state.failed, is_italian) {
-        (Some((at, code)), true) => sentences.push(format!("L'ultimo tentativo, il {}, non è riuscito: {}.", until(*at), reason(code))),
+        (Some((at, code)), true) => {
+            sentences.push(format!("L'ultimo tentativo, il {}, non è riuscito: {}.", until(*at), reason(code)))
+        }
         (Some((at, code)), false) => sentences.push(format!("the last attempt, at {}, failed: {code}", until(*at))),
         (None, _) => {}
     }
