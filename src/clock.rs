@@ -100,6 +100,12 @@ pub fn after(instant: UtcInstant, by: Duration) -> UtcInstant {
     self::instant(instant.unix_micros().saturating_add(micros))
 }
 
+/// The instant that lies a duration before another; the first one where there is none.
+pub fn before(instant: UtcInstant, by: Duration) -> UtcInstant {
+    let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+    self::instant(instant.unix_micros().saturating_sub(micros))
+}
+
 /// The instant of a count of microseconds; the last one that can be written for counts beyond it.
 fn instant(micros: i64) -> UtcInstant {
     const END_OF_9999: i64 = 253_402_300_799_999_999;

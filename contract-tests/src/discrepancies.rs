@@ -270,7 +270,12 @@ impl WorkItems for Standing {
         unreachable!("pages and reports only read")
     }
 
-    async fn retire_all_but(&self, _: &[String], _: UtcInstant) -> Result<BTreeMap<String, u64>, StorageError> {
+    async fn retire_all_but(
+        &self,
+        _: &[String],
+        _: UtcInstant,
+        _: UtcInstant,
+    ) -> Result<BTreeMap<String, u64>, StorageError> {
         unreachable!("pages and reports only read")
     }
 

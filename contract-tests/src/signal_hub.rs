@@ -34,6 +34,8 @@ pub enum Fault {
     Says(u16, &'static str),
     /// It is done, and the answer breaks.
     LosesAnswer,
+    /// It is done, and answered so by whoever stands before the hub.
+    DoesAndSays(u16, &'static str),
     /// It is done, and never answered.
     NeverAnswers,
     /// It is not done, and answered as a proxy answers anything.
@@ -130,15 +132,19 @@ impl Hub {
 
 fn problem(status: u16, code: &str) -> Response {
     let body = json!({ "title": "no", "status": status, "errors": [{ "code": code, "detail": "no" }] });
-    let headers = [("content-type", "application/problem+json"), ("retry-after", "1")];
-    (StatusCode::from_u16(status).expect("a status"), headers, body.to_string()).into_response()
+    let status = StatusCode::from_u16(status).expect("a status");
+    let mut answer = (status, [("content-type", "application/problem+json")], body.to_string()).into_response();
+    if matches!(status.as_u16(), 429 | 503) {
+        answer.headers_mut().insert("retry-after", axum::http::HeaderValue::from_static("1"));
+    }
+    answer
 }
 
 async fn faulty(fault: Option<Fault>, answer: Response) -> Response {
     match fault {
         None | Some(Fault::Works) => answer,
         Some(Fault::SaysYes) => "<html>OK</html>".into_response(),
-        Some(Fault::Says(status, code)) => problem(status, code),
+        Some(Fault::Says(status, code) | Fault::DoesAndSays(status, code)) => problem(status, code),
         Some(Fault::LosesAnswer) => {
             Body::from_stream(stream::once(async { Err::<Vec<u8>, _>(std::io::Error::other("gone")) })).into_response()
         }

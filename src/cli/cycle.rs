@@ -18,6 +18,7 @@ use crate::flow::report::standing::Standing;
 use crate::flow::report::words::headings;
 use crate::flow::{FlowError, Systems, intake, reconcile};
 use crate::http::{self, withheld_title};
+use crate::jobs;
 use crate::node::Node;
 use crate::storage::{DeliveryCount, Reconciliation, RunKind, RunTotals, StorageError};
 
@@ -48,7 +49,11 @@ pub(super) async fn read(
             bar.set_message(format!("{} {name}: {} {}", words.reading, totals.read, words.records_read));
         }
     };
-    let report = intake::read_source(&node.flow, &source, kind, files, &progress).await;
+    // What is read from its cursor is read by one at a time: a daemon may be at it.
+    let report = match files {
+        None if kind == RunKind::Sync => jobs::read_in_its_turn(&node.flow, &source, &progress).await,
+        files => intake::read_source(&node.flow, &source, kind, files, &progress).await,
+    };
     bar.finish_and_clear();
     report
 }

@@ -33,6 +33,9 @@ pub(super) async fn run(mut node: Node, output: &Output) -> anyhow::Result<Exit>
     let api = Api::new(node.flow.clone(), exchange, credentials.context("making the exchange API")?)
         .verifying(messages.context("making the exchange API")?)
         .counted_by(node.tally.clone());
+    if let Some(hub) = &hub {
+        hub.mark(&node.flow).await?;
+    }
     node.start_work().await?;
     let scheduled = schedule::start(&node.flow, &node.config.schedule, &node.config.reconciliation);
     let told = webhooks::start(&node.flow, hooks);

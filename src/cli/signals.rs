@@ -54,5 +54,7 @@ fn facts_of_others(state: &Listening) -> serde_json::Value {
         "stale_since": state.stale_since.map(|at| at.to_string()),
         "failed_at": state.failed.as_ref().map(|(at, _)| at.to_string()),
         "failed_code": state.failed.as_ref().map(|(_, code)| code),
+        "not_looked_at": state.not_looked.as_ref().map(|(at, _)| at.to_string()),
+        "not_looked_code": state.not_looked.as_ref().map(|(_, code)| code),
     })
 }

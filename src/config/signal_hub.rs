@@ -26,7 +26,7 @@ pub struct SignalHubConfig {
     pub url: Option<String>,
     /// Whether the readers of the e-service of `[exchange.pdnd]` are told of changes.
     pub tell: bool,
-    /// Requests in a second, of both sides together; the hub takes 25 from an organisation.
+    /// Requests in a second, from 1 to 25, of both sides together; the hub takes 25 from an organisation.
     pub requests_per_second: Option<NonZeroU16>,
     /// What is heard of e-services of others, by the configured system that is behind each.
     pub listen: BTreeMap<String, ListenConfig>,
@@ -103,10 +103,19 @@ pub(super) fn problem(config: &Config) -> Option<(Vec<&str>, String)> {
     let wrong =
         |key: &'static str, problem: String| Some((vec!["signal_hub", key], format!("signal_hub.{key}{problem}")));
     let Some(client) = config.pdnd.get(&hub.client).filter(|client| client.is_api_client) else {
-        let problem = format!(
-            ": there is no [pdnd.{}] with is_api_client = true, which a client of the platform's own services has",
-            hub.client
-        );
+        let known = config.pdnd.iter().filter(|(_, client)| client.is_api_client).map(|(name, _)| name.as_str());
+        let known = known.collect::<Vec<_>>().join(", ");
+        let problem = if config.pdnd.contains_key(&hub.client) {
+            format!(
+                ": [pdnd.{}] has a purpose; the hub is spoken with by a client of the platform's own services, \
+                 is_api_client = true",
+                hub.client
+            )
+        } else if known.is_empty() {
+            format!(": there is no [pdnd.{}]; write it, with is_api_client = true", hub.client)
+        } else {
+            format!(": there is no [pdnd.{}]; those with is_api_client = true are: {known}", hub.client)
+        };
         return wrong("client", problem);
     };
     let Some(url) = hub.url(client) else {
@@ -114,6 +123,9 @@ pub(super) fn problem(config: &Config) -> Option<(Vec<&str>, String)> {
                        whoever asks, for instance https://…/1.0";
         return wrong("url", problem.to_owned());
     };
+    if let Err(problem) = client.http(&url).check_address() {
+        return wrong("url", format!(": {}", problem.replace("base_url", "it")));
+    }
     let endpoints = Endpoints { signal_hub_url: Some(url), ..client.endpoints() };
     if let Err(mixed) = endpoints.environment() {
         return wrong("url", format!(": {mixed}; environments are never mixed"));
@@ -135,10 +147,9 @@ pub(super) fn problem(config: &Config) -> Option<(Vec<&str>, String)> {
             Some((keys, format!("signal_hub.listen.{name}{place}: {problem}")))
         };
         let Some(system) = config.systems.get(name) else {
-            return wrong(
-                None,
-                "no system has this name; name the one that is read, or compared, when something changes",
-            );
+            let known = config.systems.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let problem = "no system has this name; name the one that is read, or compared, when something changes";
+            return wrong(None, &format!("{problem}: {known}"));
         };
         if listen.pseudonyms.is_some() && listen.about == About::Everything {
             return wrong(Some("about"), "pseudonyms tell which records are meant: write about = \"known_records\"");

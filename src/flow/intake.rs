@@ -57,8 +57,13 @@ pub async fn read_source(
 /// Reads one source to its end, as long as it is our turn: a process that was asleep saves no cursor
 /// over that of the one which went on. Records are stored whoever's turn it is: to read them twice
 /// says nothing new.
-pub async fn read_in_turn(flow: &Flow, name: &SourceName, turn: InTurn<'_>) -> Result<IntakeReport, FlowError> {
-    read(flow, name, RunKind::Sync, None, &|_| (), Some(turn)).await
+pub async fn read_in_turn(
+    flow: &Flow,
+    name: &SourceName,
+    progress: &(dyn Fn(RunTotals) + Send + Sync),
+    turn: InTurn<'_>,
+) -> Result<IntakeReport, FlowError> {
+    read(flow, name, RunKind::Sync, None, progress, Some(turn)).await
 }
 
 async fn read(

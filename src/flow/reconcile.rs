@@ -34,6 +34,7 @@ use self::sides::{SourcePolicy, Thresholds};
 use self::walk::{Place, Side, Walk};
 use super::report::words::open_for;
 use super::{Flow, FlowError};
+use crate::chain::chain;
 use crate::clock::{after, italian_day};
 use crate::discrepancy::shown::shown;
 use crate::discrepancy::{Discrepancy, SOURCES, Shape, working_days};
@@ -220,7 +221,9 @@ pub fn comparisons(flow: &Flow) -> Vec<String> {
 /// Makes one comparison, by its name. Only what targets hold is repaired in passing. What stands of
 /// comparisons that are configured no more ends before.
 pub async fn compare(flow: &Flow, comparison: &str, repair: bool) -> Result<Reconciliation, FlowError> {
-    retire::retire_others(flow).await?;
+    if let Err(error) = retire::retire_others(flow).await {
+        tracing::warn!(error = %chain(&error), "what is compared no more still stands: the next comparison ends it");
+    }
     if comparison == SOURCES {
         return sources::reconcile_sources(flow).await;
     }

@@ -88,14 +88,19 @@ fn heard(state: &Listening, language: Language) -> SignalState {
         (None, _) => {}
     }
     match (&state.failed, is_italian) {
+        (Some((at, code)), true) => sentences.push(format!("Il {} non si è sentito: {}.", until(*at), reason(code))),
+        (Some((at, code)), false) => sentences.push(format!("not heard at {}: {code}", until(*at))),
+        (None, _) => {}
+    }
+    match (&state.not_looked, is_italian) {
         (Some((at, code)), true) => {
-            sentences.push(format!("L'ultimo tentativo, il {}, non è riuscito: {}.", until(*at), reason(code)))
+            sentences.push(format!("Il {} non si è potuto guardare: {}.", until(*at), reason(code)));
         }
-        (Some((at, code)), false) => sentences.push(format!("the last attempt, at {}, failed: {code}", until(*at))),
+        (Some((at, code)), false) => sentences.push(format!("not looked at {}: {code}", until(*at))),
         (None, _) => {}
     }
     let sentence = sentences.join(if is_italian { " " } else { "; " });
-    SignalState { name: state.system.clone(), sentence, is_alarm: state.failed.is_some() }
+    SignalState { name: state.system.clone(), sentence, is_alarm: state.failed.is_some() || state.not_looked.is_some() }
 }
 
 fn reason(code: &str) -> String {

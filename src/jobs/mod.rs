@@ -31,6 +31,7 @@ use tokio::task::JoinHandle;
 pub use self::deliver::start;
 pub use self::patience::Backoff;
 use self::pump::Shared;
+pub use self::turn::read_in_its_turn;
 use crate::clock::{Clock, after};
 use crate::storage::{ClaimedJob, JobEnd, Queue};
 

@@ -191,7 +191,7 @@ async fn read_when_admitted(flow: &Flow, name: &SourceName) -> Result<(), FlowEr
         tracing::warn!(source = %name, %why, "source waits to be read");
         flow.intake_gate.wait_while(flow.store.as_ref(), flow.clock.as_ref(), |_| true).await;
     }
-    read_in_its_turn(flow, name).await
+    read_in_its_turn(flow, name, &|_| ()).await.map(drop)
 }
 
 /// Takes up what another process was comparing when it ended: the next night is too late for it.

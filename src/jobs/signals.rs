@@ -28,6 +28,7 @@ use crate::clock::{after, between};
 use crate::config::{Config, SignalHubConfig};
 use crate::flow::deliver::gate::{Entry, Limits, Pass};
 use crate::flow::{Flow, FlowError, Systems};
+use crate::storage::StorageError;
 
 /// The name of the turn.
 const NAME: &str = "signals";
@@ -77,6 +78,17 @@ impl Hub {
     }
 }
 
+impl Hub {
+    /// Marks where readers begin who were never told of anything, at the end of what stands now: called
+    /// before anything is read.
+    pub async fn mark(&self, flow: &Flow) -> Result<(), StorageError> {
+        if let Some(teller) = &self.teller {
+            flow.store.signalling(teller.eservice()).await?;
+        }
+        Ok(())
+    }
+}
+
 /// Calls an address with the vouchers of a client. What does not work is told as a sentence.
 fn caller(client: &Connection, url: &str, system: &'static str) -> Result<Caller, String> {
     let keys = client.keys().map_err(|error| chain(&error))?;
@@ -121,6 +133,7 @@ impl Hub {
         let systems: Vec<_> = self.listeners.iter().map(|listener| listener.system().to_owned()).collect();
         configured(flow, self.teller.as_ref().map(Teller::eservice), &systems).await;
         self.listeners.iter().for_each(Listener::begin);
+        self.teller.iter().for_each(Teller::begin);
         let telling = async {
             if let Some(teller) = &self.teller {
                 forever("signals of ours", || teller.step(flow, &self.api)).await;

@@ -9,9 +9,9 @@ use canonical::SourceName;
 use tokio::sync::watch;
 
 use crate::clock::after;
-use crate::flow::intake::{self, InTurn};
+use crate::flow::intake::{self, InTurn, IntakeReport};
 use crate::flow::{Flow, FlowError};
-use crate::storage::Turn;
+use crate::storage::{RunTotals, Turn};
 
 /// How long a turn holds without being held anew: whoever falls silent is replaced after it.
 pub(super) const TURN: Duration = Duration::from_secs(24);
@@ -71,7 +71,11 @@ pub(super) async fn leave(flow: &Flow, turn: &Turn) {
 
 /// Reads a source to its end as soon as nobody else does. Two who read it at once would save each other's
 /// cursors, and the slower one would store an older answer behind a newer one.
-pub(super) async fn read_in_its_turn(flow: &Flow, source: &SourceName) -> Result<(), FlowError> {
+pub async fn read_in_its_turn(
+    flow: &Flow,
+    source: &SourceName,
+    progress: &(dyn Fn(RunTotals) + Send + Sync),
+) -> Result<IntakeReport, FlowError> {
     let name = format!("source {source}");
     let turn = loop {
         let now = flow.clock.now();
@@ -81,7 +85,7 @@ pub(super) async fn read_in_its_turn(flow: &Flow, source: &SourceName) -> Result
         }
     };
     let read = tokio::select! {
-        read = intake::read_in_turn(flow, source, InTurn { turn: &turn, holds: TURN }) => read.map(drop),
+        read = intake::read_in_turn(flow, source, progress, InTurn { turn: &turn, holds: TURN }) => read,
         () = until_lost(flow, &turn) => Err(FlowError::Interrupted { task: "a read whose turn another process has taken" }),
     };
     leave(flow, &turn).await;

@@ -118,8 +118,10 @@ pub struct Listening {
     pub heard_at: Option<UtcInstant>,
     /// Since when something is known to have changed there that was not looked at.
     pub stale_since: Option<UtcInstant>,
-    /// When hearing, or looking, last failed, and why: a stable code.
+    /// When hearing last failed, and why: a stable code.
     pub failed: Option<(UtcInstant, String)>,
+    /// When looking last failed, and why: a stable code.
+    pub not_looked: Option<(UtcInstant, String)>,
 }
 
 /// What was heard in one page.
@@ -184,8 +186,11 @@ pub trait Signals: Send + Sync {
     /// e-service than before it begins anew. False when somebody else went on since: nothing changes.
     async fn hear(&self, system: &str, eservice: &str, heard: Heard, at: UtcInstant) -> Result<bool, StorageError>;
 
-    /// Notes that hearing, or looking, failed.
+    /// Notes that hearing failed.
     async fn not_heard(&self, system: &str, eservice: &str, code: &str, at: UtcInstant) -> Result<(), StorageError>;
+
+    /// Notes that looking failed.
+    async fn not_looked(&self, system: &str, code: &str, at: UtcInstant) -> Result<(), StorageError>;
 
     /// Notes that it was looked at what was heard up to a number; what was heard meanwhile is still a reason
     /// to look again.

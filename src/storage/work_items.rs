@@ -252,10 +252,12 @@ pub trait WorkItems: Send + Sync {
 
     /// Closes what stands of comparisons that are not among these: nobody compares their sides any
     /// more. What people decided is kept until such a comparison begins again. One that is under way is
-    /// left alone. How many work items were closed, by comparison.
+    /// left alone, and so is one that was heard of after `silent_since`. How many work items were closed, by
+    /// comparison.
     async fn retire_all_but(
         &self,
         configured: &[String],
+        silent_since: UtcInstant,
         at: UtcInstant,
     ) -> Result<BTreeMap<String, u64>, StorageError>;
 

@@ -123,6 +123,11 @@ impl HttpSettings {
         Err(SettingsError { system, problem })
     }
 
+    /// Whether a request may be sent to the address, as far as it says it itself.
+    pub fn check_address(&self) -> Result<(), String> {
+        base_url(&self.base_url).map(drop)
+    }
+
     /// What is wrong with an address that somebody else told us, as far as it says itself.
     pub fn check_address_of_others(&self) -> Result<(), String> {
         let allowed = Allowed { private: self.allow_private, as_named: false };

@@ -14,7 +14,7 @@ const DAY: i64 = 86_400;
 /// Closes what is not of these comparisons, and how many of `hub`.
 async fn retire(scene: &Scene, configured: &[&str], seconds: i64) -> Option<u64> {
     let configured: Vec<_> = configured.iter().map(|name| (*name).to_owned()).collect();
-    let retired = scene.store.retire_all_but(&configured, at(seconds)).await.expect("retired");
+    let retired = scene.store.retire_all_but(&configured, at(seconds), at(seconds)).await.expect("retired");
     retired.get("hub").copied()
 }
 

@@ -165,12 +165,14 @@ pub async fn what_was_heard_and_that_there_is_a_reason_to_look_commit_together(d
     store.looked(SYSTEM, 100).await.expect("noted");
     assert_eq!(heard(&scene).await.expect("a state").stale_since, Some(at(1)), "more was heard while it was looked");
     store.not_heard(SYSTEM, SERVICE, "timeout", at(4)).await.expect("noted");
-    assert!(hear(page(103, 103, true, false), 4).await.expect("an answer"));
+    store.not_looked(SYSTEM, "incomplete", at(4)).await.expect("noted");
+    assert!(hear(page(103, 103, true, false), 5).await.expect("an answer"));
     let state = heard(&scene).await.expect("a state");
-    assert!(state.failed.is_some() && state.stale_since.is_some(), "what failed is still to be done");
+    let still = Some((at(4), "incomplete".to_owned()));
+    assert_eq!((state.failed, state.not_looked, state.stale_since), (None, still, Some(at(1))), "each of its own");
     store.looked(SYSTEM, 103).await.expect("noted");
     let state = heard(&scene).await.expect("a state");
-    assert_eq!((state.stale_since, state.failed), (None, None));
+    assert_eq!((state.stale_since, state.not_looked), (None, None));
     store.not_heard(SYSTEM, SERVICE, "timeout", at(5)).await.expect("noted");
     assert_eq!(heard(&scene).await.expect("a state").failed, Some((at(5), "timeout".to_owned())));
     // Another e-service counts from its own beginning; what is to be looked at is to be looked at.

@@ -114,6 +114,7 @@ async fn readers_are_told_of_every_change_once_and_in_order_whatever_the_hub_ans
             Fault::LosesAnswer,
             says(503, "x"),
             says(429, "10004"),
+            Fault::DoesAndSays(504, "x"),
             says(400, "0003"),
             Fault::LosesAnswer,
             Fault::LosesAnswer,
@@ -147,7 +148,7 @@ async fn readers_are_told_of_every_change_once_and_in_order_whatever_the_hub_ans
     });
     assert_eq!(signals, expected, "each once, in the order in which they changed");
     let different: BTreeSet<_> = pushes.iter().collect();
-    assert_eq!((pushes.len(), different.len()), (32 + 6, 32), "sent again to the byte");
+    assert_eq!((pushes.len(), different.len()), (32 + 7, 32), "sent again to the byte");
     assert!(most <= 25, "{most} requests in a second");
 }
 
@@ -274,7 +275,7 @@ async fn of_pseudonyms_those_of_our_records_are_a_reason_to_look_under_every_see
     let state = scene.until_heard("lontano", |state| state.heard == 3).await;
     assert!(state.stale_since.is_some(), "a reason");
     // Where nothing answers there is nothing to see: the reason stays, and the page says so.
-    scene.until_heard("lontano", |state| state.failed.is_some() && state.stale_since.is_some()).await;
+    scene.until_heard("lontano", |state| state.not_looked.is_some() && state.stale_since.is_some()).await;
     scene.bench.node.flow.store.looked("lontano", 3).await.unwrap();
     // Names from before the new seed can be told no more: one look for all of them.
     scene.hub.held(|held| {

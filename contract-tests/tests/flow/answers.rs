@@ -47,14 +47,14 @@ async fn a_read_whose_turn_was_lost_saves_no_cursor() {
         test.origin.give(items);
     };
     says("ours");
-    intake::read_in_turn(&test.flow, &source, InTurn { turn: &turn, holds }).await.expect("it is our turn");
+    intake::read_in_turn(&test.flow, &source, &|_| (), InTurn { turn: &turn, holds }).await.expect("it is our turn");
     assert_eq!(store.cursor(&source).await.expect("a cursor").as_deref(), Some("ours"));
 
     test.clock.advance(2 * holds);
     let now = test.clock.now();
     store.take_turn("sync", now, after(now, holds)).await.expect("an answer").expect("another takes it");
     says("late");
-    let late = intake::read_in_turn(&test.flow, &source, InTurn { turn: &turn, holds }).await;
+    let late = intake::read_in_turn(&test.flow, &source, &|_| (), InTurn { turn: &turn, holds }).await;
     assert!(matches!(late, Err(FlowError::Interrupted { .. })), "{late:?}");
     assert_eq!(store.cursor(&source).await.expect("a cursor").as_deref(), Some("ours"));
 }

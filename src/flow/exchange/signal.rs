@@ -17,6 +17,8 @@ use crate::storage::exchange::{Position, Scope};
 use crate::storage::signals::{Changed, PendingSignal, Signalling};
 use crate::storage::{Signals, StorageError};
 
+/// The highest number that every reader keeps whole: of a JSON number some keep 53 bits.
+const HIGHEST: i64 = (1 << 53) - 1;
 /// Keys that are looked through together.
 const KEYS: u32 = 1_000;
 
@@ -61,7 +63,7 @@ pub fn renumbered(pending: &PendingSignal, was_refused: bool, now: UtcInstant) -
     let mut said: Signal = serde_json::from_str(&pending.body).ok()?;
     let higher = if was_refused { pending.number.saturating_mul(1_000) } else { pending.number };
     said.signal_id = number_after(higher, now);
-    (said.signal_id > pending.number).then(|| (said.signal_id, written(&said)))
+    (pending.number + 1..=HIGHEST).contains(&said.signal_id).then(|| (said.signal_id, written(&said)))
 }
 
 /// Above every number that was given, and not below the milliseconds since 1970: a database that was set
@@ -77,7 +79,9 @@ fn written(signal: &Signal) -> String {
 
 /// Whether one of these signals is about something of which we hold a record, by its own name.
 pub async fn is_known(store: &(impl Signals + ?Sized), signals: &[Signal]) -> Result<bool, StorageError> {
-    let names: Vec<String> = signals.iter().map(|signal| signal.object_id.clone()).collect();
+    // No key holds a character of no text, and a database may not even be asked for one.
+    let names = signals.iter().map(|signal| &signal.object_id).filter(|name| !name.contains('\0'));
+    let names: Vec<String> = names.cloned().collect();
     if names.is_empty() { Ok(false) } else { store.is_any_known(&names).await }
 }
 
@@ -142,8 +146,9 @@ mod tests {
         assert_eq!(body, signal.body.replace("1790000000000", "1790000000001"));
         let (number, _) = renumbered(&signal, true, at(1_790_000_000_000)).expect("a signal");
         assert_eq!(number, 1_790_000_000_000_001, "refused again");
-        let last = PendingSignal { number: i64::MAX, ..signal };
-        assert_eq!(renumbered(&last, true, at(0)), None, "no number is above it");
+        let last = PendingSignal { number, ..signal };
+        assert_eq!(renumbered(&last, true, at(0)), None, "beyond what readers keep whole");
+        assert!(renumbered(&last, false, at(0)).is_some());
     }
 
     #[test]

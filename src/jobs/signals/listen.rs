@@ -150,6 +150,8 @@ impl Listener {
     async fn note(&self, flow: &Flow, looked: Result<Look, FlowError>, heard: i64) -> Result<(), FlowError> {
         let code = match looked {
             Ok(Look::Done) => {
+                // The next reason may come without another signal.
+                locked(&self.next).read_until = None;
                 flow.store.looked(&self.system, heard).await?;
                 return Ok(());
             }
@@ -164,7 +166,7 @@ impl Listener {
                 code(&error)
             }
         };
-        flow.store.not_heard(&self.system, &self.eservice, code, flow.clock.now()).await?;
+        flow.store.not_looked(&self.system, code, flow.clock.now()).await?;
         Ok(())
     }
 
@@ -255,7 +257,7 @@ impl Listener {
     async fn look(&self, flow: &Flow, heard: i64) -> Result<Look, FlowError> {
         let is_read = locked(&self.next).read_until == Some(heard);
         if let Some(source) = self.source.as_ref().filter(|_| !is_read) {
-            read_in_its_turn(flow, source).await?;
+            read_in_its_turn(flow, source, &|_| ()).await?;
             locked(&self.next).read_until = Some(heard);
         }
         if !self.is_compared {
@@ -269,12 +271,16 @@ impl Listener {
             return Err(hold.into());
         }
         let began = flow.clock.now();
-        let mut result = reconcile::compare(flow, &self.system, false).await?;
-        if result.started_at < began {
+        locked(&self.next).compare = Some(after(began, self.compare_every));
+        let compared = match reconcile::compare(flow, &self.system, false).await {
             // One that was cut short was taken up: what it saw at its beginning is older than the signals.
-            result = reconcile::compare(flow, &self.system, false).await?;
+            Ok(result) if result.started_at < began => reconcile::compare(flow, &self.system, false).await,
+            compared => compared,
+        };
+        if matches!(compared, Err(FlowError::UnderWay { .. })) {
+            locked(&self.next).compare = None;
         }
-        locked(&self.next).compare = Some(after(flow.clock.now(), self.compare_every));
+        let result = compared?;
         Ok(if result.complete { Look::Done } else { Look::Incomplete })
     }
 }

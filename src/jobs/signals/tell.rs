@@ -3,6 +3,7 @@
 //! A signal is on disk before it is sent, and stays until the hub has it: whoever dies between the two
 //! sends it again, under the same number and to the byte, and the hub says that it has it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use contract::{Advice, Phase};
@@ -21,6 +22,9 @@ use crate::flow::{Flow, FlowError};
 use crate::storage::exchange::Scope;
 use crate::storage::signals::{PendingSignal, SignalAttempt, SignalEnding};
 
+/// What passes only when a person mends it.
+const FOR_A_PERSON: [&str; 5] =
+    ["voucher_refused", "eservice_not_enabled", "signal_refused", "not_the_hub", "authentication"];
 /// Why a change is told under another number.
 const NUMBER_TAKEN: &str = "number_taken";
 const NUMBER_PASSED: &str = "number_passed";
@@ -32,6 +36,8 @@ const RENUMBERED: Duration = Duration::from_secs(5);
 pub(super) struct Teller {
     eservice: String,
     scope: Scope,
+    /// Whether what waits for a person is tried at once: he may have started the program for it.
+    has_begun: AtomicBool,
 }
 
 /// What an answer comes to.
@@ -55,12 +61,17 @@ impl Teller {
     pub(super) fn new(eservice: String, exchange: &ExchangeConfig) -> Self {
         let partners = exchange.partners.values().filter(|partner| partner.reads_by_voucher());
         let scope = partners.map(PartnerConfig::scope).fold(Scope::default(), Scope::or);
-        Self { eservice, scope }
+        Self { eservice, scope, has_begun: AtomicBool::new(false) }
     }
 
     /// The e-service.
     pub(super) fn eservice(&self) -> &str {
         &self.eservice
+    }
+
+    /// Begins anew.
+    pub(super) fn begin(&self) {
+        self.has_begun.store(true, Ordering::Relaxed);
     }
 
     /// Does what is due, and says how long nothing else is.
@@ -87,7 +98,9 @@ impl Teller {
                 }
             }
         };
-        if pending.due_at > now {
+        let has_begun = self.has_begun.swap(false, Ordering::Relaxed);
+        let waits_for_person = state.failed.as_ref().is_some_and(|(_, code)| FOR_A_PERSON.contains(&code.as_str()));
+        if pending.due_at > now && !(has_begun && waits_for_person) {
             return Ok(between(now, pending.due_at));
         }
         let pass = match enter(flow).await {
@@ -180,6 +193,10 @@ fn by_answer(pushed: Pushed, in_doubt: bool) -> (Outcome, Answered) {
         Pushed::NumberTaken => (Outcome::Renumber { code: NUMBER_TAKEN }, Answered::Well),
         Pushed::NumberPassed => (Outcome::Renumber { code: NUMBER_PASSED }, Answered::Well),
         Pushed::Retry { after } => (again("hub_busy", after, false), Answered::Busy("hub_busy", after)),
+        Pushed::Unknown { after } => {
+            let (code, needs_person, may_have_arrived) = ("unavailable", false, true);
+            (Outcome::Again { code, asked: after, needs_person, may_have_arrived }, Answered::Ill(code))
+        }
         Pushed::RenewVoucher => (again("voucher_refused", None, true), Answered::Well),
         Pushed::Stop => (again("eservice_not_enabled", None, true), Answered::Well),
         Pushed::Invalid => (again("signal_refused", None, true), Answered::Well),

@@ -53,7 +53,7 @@ const RENUMBER: &str = "
      where eservice = $1 and last_number = $2 and attempts = $3 and body is not null and last_number < $7";
 
 const LISTENING: &str = "
-    select system, eservice, heard, heard_at, stale_since, failed_at, failed_code
+    select system, eservice, heard, heard_at, stale_since, failed_at, failed_code, not_looked_at, not_looked_code
       from listening where $1 = '' or system = $1 order by system";
 const TELL_ONLY: &str = "update signalling set is_on = case when eservice = $1 then 1 else 0 end";
 const LISTEN_ONLY: &str = "delete from listening
@@ -65,11 +65,11 @@ const HEAR: &str = "
     update listening set heard = $3,
            heard_at = case when $4 then cast($6 as bigint) else heard_at end,
            stale_since = case when $5 then coalesce(stale_since, cast($6 as bigint)) else stale_since end,
-           failed_at = case when stale_since is null then null else failed_at end,
-           failed_code = case when stale_since is null then null else failed_code end
+           failed_at = null, failed_code = null
      where system = $1 and heard = $2";
 const NOT_HEARD: &str = "update listening set failed_at = $2, failed_code = $3 where system = $1";
-const LOOKED: &str = "update listening set stale_since = null, failed_at = null, failed_code = null
+const NOT_LOOKED: &str = "update listening set not_looked_at = $2, not_looked_code = $3 where system = $1";
+const LOOKED: &str = "update listening set stale_since = null, not_looked_at = null, not_looked_code = null
      where system = $1 and heard = $2";
 const ANY_KNOWN: &str = "
     select 1 from json_each($1) n cross join record r on r.key = (n.value ->> 0)
@@ -230,6 +230,19 @@ impl Signals for SqlStore {
         .await
     }
 
+    async fn not_looked(&self, system: &str, code: &str, at: UtcInstant) -> Result<(), StorageError> {
+        let (system, code) = (system.to_owned(), code.to_owned());
+        self.write("note that it was not looked at what changed", move |desk| {
+            async move {
+                let asked = query(NOT_LOOKED).bind(&system).bind(at.unix_micros()).bind(code);
+                asked.execute(&mut desk.connection).await?;
+                Ok(())
+            }
+            .boxed()
+        })
+        .await
+    }
+
     async fn looked(&self, system: &str, heard: i64) -> Result<(), StorageError> {
         let system = system.to_owned();
         self.write("note that it was looked at what changed", move |desk| {
@@ -340,5 +353,6 @@ fn listening(row: &Row) -> Result<Listening, Trouble> {
         heard_at: optional_instant(row.try_get(3)?)?,
         stale_since: optional_instant(row.try_get(4)?)?,
         failed: optional_instant(row.try_get(5)?)?.zip(row.try_get(6)?),
+        not_looked: optional_instant(row.try_get(7)?)?.zip(row.try_get(8)?),
     })
 }

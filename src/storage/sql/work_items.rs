@@ -125,9 +125,10 @@ impl WorkItems for SqlStore {
     async fn retire_all_but(
         &self,
         configured: &[String],
+        silent_since: UtcInstant,
         at: UtcInstant,
     ) -> Result<BTreeMap<String, u64>, StorageError> {
-        let strays = async { retired::strays(&mut self.readers.acquire().await?, configured).await };
+        let strays = async { retired::strays(&mut self.readers.acquire().await?, configured, silent_since).await };
         let strays = strays.await.map_err(|trouble: Trouble| trouble.during("look for retired comparisons"))?;
         let mut ended = BTreeMap::new();
         for comparison in strays {
@@ -143,7 +144,10 @@ impl WorkItems for SqlStore {
             let mut count = 0;
             while let Some(closed) = closed().await? {
                 count += closed;
-                self.hold_turn(&turn, at, after(at, SILENCE)).await?;
+                // Whoever compares it again has the turn, and what is left to be ended is his.
+                if !self.hold_turn(&turn, at, after(at, SILENCE)).await? {
+                    break;
+                }
             }
             self.hold_turn(&turn, at, at).await?;
             ended.insert(comparison, count);

@@ -40,6 +40,9 @@ pub enum SignalType {
     /// The seed of the pseudonyms is another: read it again.
     #[serde(rename = "SEEDUPDATE")]
     SeedUpdate,
+    /// Something that the hub did not know when this was written: a reason to look, as the others are.
+    #[serde(other)]
+    Other,
 }
 
 impl Signal {

@@ -102,7 +102,28 @@ fn every_answer_to_a_signal_says_what_to_do() {
     }
     assert_eq!(outcome(&Answer { status: 401, ..Answer::default() }), Pushed::RenewVoucher);
     let page = bytes("errors/gateway-error.html").into();
-    assert_eq!(outcome(&Answer { status: 502, body: page, ..Answer::default() }), Pushed::Retry { after: None });
+    assert_eq!(outcome(&Answer { status: 502, body: page, ..Answer::default() }), Pushed::Unknown { after: None });
+    let full = Answer { status: 503, retry_after: Some(Duration::from_secs(2)), ..Answer::default() };
+    assert_eq!(outcome(&full), Pushed::Retry { after: full.retry_after }, "it says that it is not done");
+    assert_eq!(outcome(&Answer { status: 404, ..Answer::default() }), Pushed::NotTheHub);
+}
+
+#[test]
+fn a_page_is_believed_where_its_signals_are_those_that_were_asked_for() {
+    let page: Page = serde_json::from_value(json("signalhub/pull-200.json")).expect("a page");
+    let service = page.signals[0].eservice_id.clone();
+    let first = page.signals[0].signal_id;
+    assert!(page.is_of(&service, first - 1));
+    assert!(!page.is_of(&service, first), "heard before");
+    assert!(!page.is_of("altro", first - 1), "of another e-service");
+    let backwards = Page { signals: page.signals.iter().rev().cloned().collect(), ..page };
+    assert!(!backwards.is_of(&service, first - 1));
+    let empty = Page { signals: Vec::new(), last_signal_id: Some(i64::MAX) };
+    assert_eq!((empty.is_of(&service, 7), empty.cursor_after(7)), (true, 7), "it moves nothing");
+    let unknown = serde_json::json!({ "signalId": 9, "objectType": "x", "objectId": "x", "eserviceId": "e",
+                                      "signalType": "REVIEW" });
+    let unknown: Signal = serde_json::from_value(unknown).expect("a signal of tomorrow");
+    assert_eq!(unknown.signal_type, SignalType::Other);
 }
 
 #[test]

@@ -22,17 +22,24 @@ use crate::storage::{ComparisonRun, EventKind, ReconciliationId, Turn};
 /// Who ends and restores them.
 const OURSELVES: &str = "raccordo";
 
-/// Comparisons with work items that stand, and which are not among the configured ones.
-pub(super) async fn strays(connection: &mut Connection, configured: &[String]) -> Result<Vec<String>, Trouble> {
+/// Comparisons with work items that stand, which are not among the configured ones, and of which nobody has
+/// heard since: another process may have another configuration.
+pub(super) async fn strays(
+    connection: &mut Connection,
+    configured: &[String],
+    silent_since: UtcInstant,
+) -> Result<Vec<String>, Trouble> {
     let configured: Vec<_> = configured.iter().map(|name| [name]).collect();
     let rows = query(
         "select c.comparison from (select distinct comparison from comparison_run) c
           where c.comparison not in (select k.value ->> 0 from json_each($1) k)
+            and not exists (select 1 from comparison_run r where r.comparison = c.comparison and r.heard_at > $2)
             and exists (select 1 from discrepancy d indexed by discrepancy_group
                          where d.comparison = c.comparison and d.state <> 'closed')
           order by c.comparison",
     )
     .bind(json(&configured)?)
+    .bind(silent_since.unix_micros())
     .fetch_all(connection)
     .await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()

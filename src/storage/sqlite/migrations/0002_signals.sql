@@ -32,7 +32,11 @@ create table listening (
     heard_at integer,
     -- Since when something is known to have changed there that was not looked at.
     stale_since integer,
+    -- When hearing last failed, and looking.
     failed_at integer,
     failed_code text,
-    check ((failed_at is null) = (failed_code is null))
+    not_looked_at integer,
+    not_looked_code text,
+    check ((failed_at is null) = (failed_code is null)),
+    check ((not_looked_at is null) = (not_looked_code is null))
 );

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use canonical::values::UtcInstant;
-use contract::{AdapterError, ErrorKind, Phase};
+use contract::{AdapterError, Advice, ErrorKind, Phase};
 use reqwest::Method;
 use serde::Deserialize;
 
@@ -89,12 +89,20 @@ impl SignalHub {
             200 | 206 => {
                 let (page, has_more): (Page, _) = (answer.json()?, answer.status == 206);
                 if !page.is_of(eservice_id, cursor) || (has_more && page.signals.is_empty()) {
-                    return Err(answer.not_understood("a page of other signals than those asked for"));
+                    return Err(of_the_service(answer.not_understood("a page of other signals than those asked for")));
                 }
                 Ok(Pulled { page, has_more })
             }
-            _ => Err(common_error(&answer.attempted, &answer)
-                .unwrap_or_else(|| answer.not_understood("an answer that the hub does not give"))),
+            status => {
+                let error = common_error(&answer.attempted, &answer)
+                    .unwrap_or_else(|| answer.not_understood("an answer that the hub does not give"));
+                Err(if matches!(status, 400 | 404) { of_the_service(error) } else { error })
+            }
         }
     }
+}
+
+/// What is wrong with one e-service says nothing of the hub: others are heard and told all the same.
+fn of_the_service(error: AdapterError) -> AdapterError {
+    error.phase(Phase::Refused).advice(Advice::AskPerson)
 }

@@ -86,7 +86,7 @@ pub fn action(signal: &Signal, known: &KnownObjects) -> Action {
         None => Object::Unknown(signal.object_id.clone()),
     };
     match signal.signal_type {
-        SignalType::Create | SignalType::Update => Action::Refetch(object()),
+        SignalType::Create | SignalType::Update | SignalType::Other => Action::Refetch(object()),
         SignalType::Delete => Action::Delete(object()),
         SignalType::SeedUpdate => Action::ReloadSeed,
     }

@@ -24,6 +24,11 @@ pub enum Pushed {
         /// Not before.
         after: Option<Duration>,
     },
+    /// It may have been queued before something behind the hub's door failed: the same signal, again.
+    Unknown {
+        /// Not before.
+        after: Option<Duration>,
+    },
     /// The voucher was not accepted: a new one, once.
     RenewVoucher,
     /// The e-service is not active, or has no Signal Hub: nothing more until somebody enables it.
@@ -62,7 +67,9 @@ pub fn outcome(answer: &Answer) -> Pushed {
         400 if has("0005") => Pushed::NumberPassed,
         401 => Pushed::RenewVoucher,
         403 => Pushed::Stop,
-        408 | 429 | 500..=599 => Pushed::Retry { after: answer.retry_after },
+        429 => Pushed::Retry { after: answer.retry_after },
+        503 if answer.retry_after.is_some() => Pushed::Retry { after: answer.retry_after },
+        408 | 500..=599 => Pushed::Unknown { after: answer.retry_after },
         400 => Pushed::Invalid,
         _ => Pushed::NotTheHub,
     }
