@@ -1,5 +1,6 @@
 //! Who sends the daily tracing files to the national platform by itself, and when.
 
+use kit::pdnd::environment::{Environment, host_of};
 use kit::pdnd::settings::Connection;
 use serde::Deserialize;
 
@@ -30,10 +31,10 @@ pub fn may_send(connection: &Connection) -> bool {
 }
 
 /// What is wrong with it: the keys, and what to write instead.
-pub(super) fn problem(config: &Config) -> Option<(Vec<&'static str>, String)> {
+pub(super) fn problem(config: &Config) -> Option<(Vec<&str>, String)> {
     let tracing = config.tracing.as_ref()?;
     let (name, at) = (&tracing.client, tracing.at);
-    if !config.pdnd.get(name).is_some_and(may_send) {
+    let Some(client) = config.pdnd.get(name).filter(|client| may_send(client)) else {
         let able = config.pdnd.iter().filter(|(_, connection)| may_send(connection));
         let able: Vec<&str> = able.map(|(name, _)| name.as_str()).collect();
         let instead = if able.is_empty() {
@@ -46,7 +47,7 @@ pub(super) fn problem(config: &Config) -> Option<(Vec<&'static str>, String)> {
              tells to who takes part; {instead}"
         );
         return Some((vec!["tracing", "client"], problem));
-    }
+    };
     if at == DailyTime::Never {
         let problem = "tracing.at is \"never\": nothing would be sent; write a time, or take [tracing] away";
         return Some((vec!["tracing", "at"], problem.to_owned()));
@@ -57,7 +58,27 @@ pub(super) fn problem(config: &Config) -> Option<(Vec<&'static str>, String)> {
         );
         return Some((vec!["tracing", "at"], problem));
     }
-    None
+    let keys = of_another(config, client.environment)?;
+    let problem = format!(
+        "{} is of another environment of the platform than [pdnd.{name}], which sends the tracing files: its calls would \
+         stand in them; environments are never mixed",
+        keys.join(".")
+    );
+    Some((keys, problem))
+}
+
+/// The keys of something whose calls are counted, and that is of another environment.
+fn of_another(config: &Config, environment: Environment) -> Option<Vec<&str>> {
+    let systems = config.systems.iter().map(|(name, system)| ("systems", name, system.pdnd.as_ref()));
+    let nodes = config.nodes.iter().map(|(name, node)| ("nodes", name, node.pdnd.as_ref()));
+    let is_other = |connection: &Connection| connection.environment != environment;
+    let other = systems.chain(nodes).find(|(_, _, connection)| connection.is_some_and(is_other));
+    if let Some((table, name, _)) = other {
+        return Some(vec![table, name.as_str(), "pdnd", "environment"]);
+    }
+    let ours = config.exchange.pdnd.as_ref()?;
+    let is_other = Environment::of_host(host_of(&ours.issuer)).is_some_and(|issuer| issuer != environment);
+    is_other.then(|| vec!["exchange", "pdnd", "issuer"])
 }
 
 #[cfg(test)]
@@ -97,5 +118,42 @@ mod tests {
         }
         let alone = Config::parse("[tracing]\nclient = \"x\"", Path::new("/srv")).expect_err("nobody can");
         assert!(alone.contains("write [pdnd.x] with both"), "{alone}");
+    }
+
+    #[test]
+    fn what_is_counted_is_of_the_environment_of_the_client() {
+        let connection = |environment: &str| {
+            format!(
+                "environment = \"{environment}\"\nclient_id = \"c\"\npurpose_id = \"p\"\nprivate_key_file = \"c.pem\"\n"
+            )
+        };
+        let system = |environment: &str| format!("[systems.scp]\n[systems.scp.pdnd]\n{}", connection(environment));
+        let node = |environment: &str| {
+            let address = "address = \"https://r.example\"\neverything = true\n";
+            format!("[nodes.regione]\n{address}[nodes.regione.pdnd]\n{}", connection(environment))
+        };
+        let ours = |issuer: &str| {
+            format!(
+                "[exchange.pdnd]\nissuer = \"{issuer}\"\nkeys_url = \"https://k.example\"\naudience = \"a\"\n\
+                 eservice_id = \"e\"\nproducer_id = \"p\"\ndescriptor_ids = [\"d\"]\n"
+            )
+        };
+        let with = |other: &str| {
+            let text = format!("[tracing]\nclient = \"servizi\"\n{CLIENTS}{other}");
+            Config::parse(&text, Path::new("/srv/raccordo")).map(drop)
+        };
+        for other in [system("uat"), node("uat"), ours("uat.interop.pagopa.it"), ours("https://voucher.example")] {
+            assert_eq!(with(&other), Ok(()), "{other}");
+        }
+        for (other, place) in [
+            (system("prod"), "line 15: systems.scp.pdnd.environment"),
+            (node("att"), "line 17: nodes.regione.pdnd.environment"),
+            (ours("interop.pagopa.it"), "line 14: exchange.pdnd.issuer"),
+        ] {
+            let problem = with(&other).expect_err(place);
+            assert!(problem.starts_with(place) && problem.contains("than [pdnd.servizi]"), "{problem}");
+        }
+        let alone = Config::parse(&format!("{CLIENTS}{}", system("prod")), Path::new("/srv"));
+        assert!(alone.is_ok(), "without files that are sent nothing is mixed");
     }
 }
