@@ -43,6 +43,10 @@ const SETTLED: Duration = Duration::from_mins(2);
 const UNMENDED: Duration = Duration::from_hours(1);
 /// Days whose fate is in doubt, before everything waits.
 const DOUBTS: usize = 3;
+/// How many days old what is submitted may be: the platform awaits older ones only where it misses them.
+const SUBMITTED_DAYS: u16 = 3;
+/// Pages of days, at most: far more than there can be.
+const PAGES: usize = 500;
 
 /// Whoever sends, by a configuration.
 pub struct Sender {
@@ -161,6 +165,17 @@ struct Memory {
     told: BTreeSet<CalendarDate>,
     /// Whether a person was told of the days before ours.
     is_reach_told: bool,
+    /// Whether it was said how many days nobody awaits.
+    is_rest_told: bool,
+    /// Whether the last look left a day in doubt: the platform may still be at work on its file.
+    is_in_doubt: bool,
+}
+
+impl Memory {
+    /// The least pause before the next look, whatever ended the last one.
+    fn least(&self) -> Duration {
+        if self.is_in_doubt { SETTLED } else { Duration::ZERO }
+    }
 }
 
 struct Work {
@@ -188,13 +203,14 @@ impl Work {
                     if pause.is_none() {
                         failed = 0;
                     }
-                    let due = pause.map_or(next, |pause| after(now, pause.max(failure.least())));
+                    let least = after(now, failure.least().max(memory.least()));
+                    let due = pause.map_or(next, |pause| after(now, pause)).max(least);
                     self.tell(&failure, due);
                     due
                 }
                 Err(_) => {
                     tracing::error!("sending the tracing files stopped: it goes on at its next time");
-                    next
+                    next.max(after(now, memory.least()))
                 }
             };
             self.wait_until(due).await;
@@ -209,10 +225,13 @@ impl Work {
         if memory.last != Some(last) {
             *memory = Memory { last: Some(last), ..Memory::default() };
         }
+        memory.is_in_doubt = false;
         let since = self.flow.store.counted_since().await?;
         let first = days_before(italian_day(now), KEPT_DAYS).map_or(since, |kept| kept.max(since));
+        let submitted = days_before(italian_day(now), SUBMITTED_DAYS).unwrap_or(first);
         let listed = self.listed().await?;
-        let plan = plan(&listed, first, last);
+        let plan = plan(&listed, first, last, submitted);
+        tell_unawaited(plan.unawaited, memory);
         tell_refused(&plan.refused, memory);
         tell_out_of_reach(&plan.out_of_reach, memory);
         let due: Vec<_> = plan.due.iter().filter(|due| !memory.done.contains(&due.day)).collect();
@@ -220,18 +239,24 @@ impl Work {
         Ok(plan.is_pending || has_sent)
     }
 
-    /// All days that the platform has.
+    /// All days that the platform has: what it says is not believed where it contradicts itself.
     async fn listed(&self) -> Result<Vec<Listed>, Failure> {
         // Days that were not told would be sent again.
         let odd = |problem: &str| {
             let error = AdapterError::new(ErrorKind::NotUnderstood, "ask which days the platform has");
             error.phase(Phase::Refused).caused_by(problem.to_owned())
         };
-        let mut listed = Vec::new();
-        loop {
+        let (mut listed, mut seen, mut total) = (Vec::new(), BTreeSet::new(), None);
+        for _ in 0..PAGES {
             let offset = u32::try_from(listed.len()).unwrap_or(u32::MAX);
             let page = self.sender.api.days(&[], offset, || self.now()).await?;
+            if *total.get_or_insert(page.total) != page.total {
+                return Err(odd("another number of days than on the page before").into());
+            }
             for traced in &page.results {
+                if !seen.insert(traced.id.clone()) {
+                    return Err(odd("a day that it has told before").into());
+                }
                 listed.push(Listed::of(traced).ok_or_else(|| odd("a day that is no date"))?);
             }
             if listed.len() as u64 >= page.total {
@@ -241,47 +266,57 @@ impl Work {
                 return Err(odd("fewer days than it says that there are").into());
             }
         }
+        Err(odd("more pages of days than there can be").into())
     }
 
     /// Sends what is due. Whether anything was taken.
     async fn send(&self, due: &[&Due<'_>], memory: &mut Memory) -> Result<bool, Failure> {
-        let (mut has_sent, mut refused, mut doubts) = (false, Vec::new(), Vec::new());
+        let (mut has_sent, mut refused, mut doubts, mut failed) = (false, Vec::new(), 0, None);
         for due in due {
             let day = due.day;
-            let rows: Vec<_> = self.flow.store.calls_of(day).await?.into_iter().map(row).collect();
-            let file = tracing_file::of_day(day, &rows);
-            let sending = due.missing.map_or(Sending::Submit(day), Sending::Recover);
-            match self.sender.api.send(sending, file.as_bytes(), || self.now()).await {
-                Ok(taken) => {
+            match self.send_file(due).await {
+                Ok(()) => {
                     has_sent = true;
                     memory.done.insert(day);
-                    let calls: u64 = rows.iter().map(|row| row.requests).sum();
-                    tell_taken(day, due.missing.is_some(), calls, &taken);
                 }
-                Err(error) if error.phase != Phase::Unknown && error.advice == Advice::AskPerson => {
-                    memory.done.insert(day);
-                    refused.push((day, error));
-                }
-                Err(error) if error.phase == Phase::Unknown => {
+                Err(Failure::Platform(error)) if error.phase == Phase::Unknown => {
                     tracing::warn!(
                         %day,
                         error = %chain(&error),
                         "not known whether the platform took the tracing file: it is asked before anything is sent again"
                     );
-                    doubts.push(error);
-                    if doubts.len() == DOUBTS {
+                    memory.is_in_doubt = true;
+                    failed = Some(Failure::Platform(error));
+                    doubts += 1;
+                    if doubts == DOUBTS {
                         break;
                     }
                 }
+                Err(Failure::Platform(error)) if error.advice == Advice::AskPerson => {
+                    memory.done.insert(day);
+                    refused.push((day, error));
+                }
                 // It wants nothing now: neither of this day nor of another.
-                Err(error) => {
-                    self.tell_not_taken(&refused).await;
-                    return Err(error.into());
+                Err(failure) => {
+                    failed = Some(failure);
+                    break;
                 }
             }
         }
         self.tell_not_taken(&refused).await;
-        doubts.pop().map_or(Ok(has_sent), |error| Err(error.into()))
+        failed.map_or(Ok(has_sent), Err)
+    }
+
+    /// Sends the file of a day.
+    async fn send_file(&self, due: &Due<'_>) -> Result<(), Failure> {
+        let day = due.day;
+        let rows: Vec<_> = self.flow.store.calls_of(day).await?.into_iter().map(row).collect();
+        let file = tracing_file::of_day(day, &rows);
+        let sending = due.missing.map_or(Sending::Submit(day), Sending::Recover);
+        let taken = self.sender.api.send(sending, file.as_bytes(), || self.now()).await?;
+        let calls: u64 = rows.iter().map(|row| row.requests).sum();
+        tell_taken(day, due.missing.is_some(), calls, &taken);
+        Ok(())
     }
 
     /// Tells of files that were not taken, save of days that the platform has by now: their first sending
@@ -293,7 +328,7 @@ impl Work {
         let listed = self.listed().await;
         for (day, error) in refused {
             let is_there = listed.as_ref().is_ok_and(|listed| {
-                let plan = plan(listed, *day, *day);
+                let plan = plan(listed, *day, *day, *day);
                 plan.due.is_empty() && plan.refused.is_empty()
             });
             if is_there {
@@ -367,6 +402,15 @@ fn tell_refused(refused: &[&Listed], memory: &mut Memory) {
                  one by `raccordo pdnd tracing recover ID DAY FILE`; it is not sent again by itself"
             );
         }
+    }
+}
+
+fn tell_unawaited(days: usize, memory: &mut Memory) {
+    if days > 0 && !std::mem::replace(&mut memory.is_rest_told, true) {
+        tracing::info!(
+            days,
+            "the platform does not list these older days: their tracing files are sent when it calls them MISSING"
+        );
     }
 }
 

@@ -46,6 +46,10 @@ enum Fault {
     Silent,
     /// It says that there are days, and tells none.
     Hides,
+    /// It tells the first page, whichever is asked for.
+    Repeats,
+    /// It says that there is one more day than there is.
+    Grows,
 }
 
 #[derive(Default)]
@@ -94,14 +98,17 @@ impl Platform {
         };
         let row =
             |(day, (id, state)): (&String, &(String, String))| json!({ "tracingId": id, "date": day, "state": state });
+        let fault = known.asking.pop_front();
+        let offset = if matches!(fault, Some(Fault::Repeats)) { 0 } else { number("offset") };
         let mut rows: Vec<Value> =
-            known.days.iter().rev().skip(number("offset")).take(number("limit").min(50)).map(row).collect();
+            known.days.iter().rev().skip(offset).take(number("limit").min(50)).map(row).collect();
         let mut total = known.days.len();
-        match known.asking.pop_front() {
+        match fault {
             Some(Fault::Status(status, pause)) => return problem(status, pause),
             Some(Fault::Hides) => (rows, total) = (Vec::new(), total + 3),
+            Some(Fault::Grows) => total += 1,
             Some(Fault::Lost | Fault::Silent) => return broken(),
-            None => {}
+            Some(Fault::Repeats) | None => {}
         }
         axum::Json(json!({ "results": rows, "totalCount": total })).into_response()
     }
@@ -358,7 +365,7 @@ async fn who_was_ended_between_sending_and_hearing_of_it_does_not_send_again() {
 async fn nothing_is_sent_while_it_is_not_known_what_the_platform_has() {
     let here = Here::open(None).await;
     here.count(&["2025-03-06"]).await;
-    here.platform.has("2025-03-07", "COMPLETED");
+    here.platform.has("2025-03-08", "COMPLETED");
     let faults = [Fault::Status(500, None), Fault::Lost, Fault::Status(503, Some("60")), Fault::Hides];
     here.platform.known().asking.extend(faults);
     let files = here.start();
@@ -367,8 +374,46 @@ async fn nothing_is_sent_while_it_is_not_known_what_the_platform_has() {
         assert_eq!(here.platform.sent(), [""; 0]);
         here.clock.advance(3 * MINUTE);
     }
-    // Whoever tells less than there is may be asked again at once. The days of a week-end come after the last.
-    here.expect_sent(&["submit 2025-03-09", "submit 2025-03-08", "submit 2025-03-06"]).await;
+    // Whoever tells less than there is may be asked again at once. Days come after the last, up to three days old.
+    here.expect_sent(&["submit 2025-03-09", "submit 2025-03-07"]).await;
+    // An older one goes when it is called missing.
+    here.platform.has("2025-03-06", "MISSING");
+    here.clock.advance(20 * MINUTE);
+    here.expect_sent(&["submit 2025-03-09", "submit 2025-03-07", "recover 2025-03-06"]).await;
+    files.stop().await;
+    here.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_that_contradict_each_other_are_not_believed() {
+    let here = Here::open(None).await;
+    here.count(&["2025-03-09"]).await;
+    for days in 2..72 {
+        let day = days_before(date("2025-03-10"), days).expect("a day").to_string();
+        here.platform.has(&day, "COMPLETED");
+    }
+    // Twice the first page; then another number of days on the second one; then two pages that are right.
+    here.platform.known().asking.extend([Fault::Repeats, Fault::Repeats, Fault::Grows]);
+    let files = here.start();
+    here.expect_sent(&["submit 2025-03-09"]).await;
+    here.expect_questions(6).await;
+    files.stop().await;
+    here.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_in_doubt_is_given_time_whatever_ends_the_look() {
+    let here = Here::open(None).await;
+    here.count(&["2025-03-08"]).await;
+    here.platform.known().sending.extend([Fault::Status(500, None), Fault::Status(429, Some("1"))]);
+    let once = ["submit 2025-03-09", "submit 2025-03-08"];
+    let files = here.start();
+    here.expect_sent(&once).await;
+    // Another day may be sent now; the platform may still be at work on the first.
+    here.clock.advance(MINUTE);
+    here.expect_sent(&once).await;
+    here.clock.advance(2 * MINUTE);
+    here.expect_sent(&[once, once].concat()).await;
     files.stop().await;
     here.close().await;
 }

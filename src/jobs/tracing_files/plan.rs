@@ -62,26 +62,32 @@ pub(super) struct Plan<'l> {
     pub(super) refused: Vec<&'l Listed>,
     /// Days before the first of ours, which the platform misses or whose file it refused: the last first.
     pub(super) out_of_reach: Vec<&'l Listed>,
+    /// How many days the platform neither has nor misses, and are too old to be submitted.
+    pub(super) unawaited: usize,
     /// Whether the platform is still looking at a file.
     pub(super) is_pending: bool,
 }
 
-/// What is to be done, for the days from the first to the last of which the calls are counted.
-pub(super) fn plan(listed: &[Listed], first: CalendarDate, last: CalendarDate) -> Plan<'_> {
+/// What is to be done, for the days from the first to the last of which the calls are counted. Before
+/// `submitted` only what the platform misses is sent: of days that it does not list it wants nothing.
+pub(super) fn plan(listed: &[Listed], first: CalendarDate, last: CalendarDate, submitted: CalendarDate) -> Plan<'_> {
     let mut plan = Plan::default();
     let mut next = (first <= last).then_some(last);
     while let Some(day) = next {
         let of_day = || listed.iter().filter(|listed| listed.day == day);
         let in_state = |state| of_day().find(|listed| listed.state == state);
-        let missing = in_state(State::Missing);
         if in_state(State::Pending).is_some() {
             plan.is_pending = true;
         } else if in_state(State::Taken).is_some() {
             // Nothing to do.
         } else if let Some(refused) = in_state(State::Refused) {
             plan.refused.push(refused);
+        } else if let Some(missing) = in_state(State::Missing) {
+            plan.due.push(Due { day, missing: Some(missing.id.as_str()) });
+        } else if day >= submitted {
+            plan.due.push(Due { day, missing: None });
         } else {
-            plan.due.push(Due { day, missing: missing.map(|missing| missing.id.as_str()) });
+            plan.unawaited += 1;
         }
         next = days_before(day, 1).filter(|day| *day >= first);
     }
@@ -116,27 +122,37 @@ mod tests {
             listed("2026-11-28T00:00:00.000Z", "COMPLETED"),
             listed("2026-11-30", "MISSING"),
         ];
-        let found = plan(&listed, day("2026-11-23"), day("2026-11-29"));
+        let found = plan(&listed, day("2026-11-23"), day("2026-11-29"), day("2026-11-27"));
         let due: Vec<_> = found.due.iter().map(|due| (due.day.to_string(), due.missing)).collect();
         let expected = [("2026-11-29", None), ("2026-11-27", None), ("2026-11-23", Some("MISSING 2026-11-23"))];
         assert_eq!(due, expected.map(|(day, missing)| (day.to_owned(), missing)), "the last day first");
         assert_eq!(found.refused, [&listed[3]]);
         assert_eq!(found.out_of_reach, [&listed[1], &listed[0]], "nothing was counted here yet");
-        assert!(!found.is_pending);
+        assert_eq!((found.is_pending, found.unawaited), (false, 0));
+    }
+
+    #[test]
+    fn a_day_that_nobody_awaits_any_more_is_not_submitted() {
+        let missing = [listed("2026-11-23", "MISSING")];
+        let found = plan(&missing, day("2026-11-23"), day("2026-11-29"), day("2026-11-28"));
+        let due: Vec<_> = found.due.iter().map(|due| (due.day.to_string(), due.missing.is_some())).collect();
+        let expected = [("2026-11-29", false), ("2026-11-28", false), ("2026-11-23", true)];
+        assert_eq!(due, expected.map(|(day, is_missing)| (day.to_owned(), is_missing)));
+        assert_eq!(found.unawaited, 4, "from the 24th to the 27th");
     }
 
     #[test]
     fn a_day_that_was_taken_after_all_is_not_missing_any_more() {
         let both = [listed("2026-11-29", "MISSING"), listed("2026-11-29", "PENDING"), listed("2026-11-28", "ERROR")];
-        let found = plan(&both, day("2026-11-29"), day("2026-11-29"));
+        let found = plan(&both, day("2026-11-29"), day("2026-11-29"), day("2026-11-29"));
         assert_eq!((found.due.len(), found.is_pending), (0, true));
         let recovered = [listed("2026-11-29", "ERROR"), listed("2026-11-29", "COMPLETED")];
-        assert_eq!(plan(&recovered, day("2026-11-29"), day("2026-11-29")), Plan::default());
+        assert_eq!(plan(&recovered, day("2026-11-29"), day("2026-11-29"), day("2026-11-29")), Plan::default());
     }
 
     #[test]
     fn before_the_first_day_is_over_there_is_nothing_to_send() {
-        assert_eq!(plan(&[], day("2026-11-30"), day("2026-11-29")), Plan::default());
+        assert_eq!(plan(&[], day("2026-11-30"), day("2026-11-29"), day("2026-11-27")), Plan::default());
     }
 
     #[test]
