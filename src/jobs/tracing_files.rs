@@ -340,7 +340,7 @@ impl Work {
                 code = error.remote_code,
                 error = %chain(error),
                 "the platform does not take the tracing file of a day: look at it with `raccordo pdnd tracing file DAY`, \
-                 and ask the platform's support; it is sent again tomorrow"
+                 and ask the platform's support; it is sent again tomorrow, or once it is MISSING"
             );
         }
     }
