@@ -19,6 +19,8 @@ struct Flight {
     owner: String,
     /// Whether nothing was known of it.
     is_unknown: bool,
+    /// How many want it.
+    wanted: usize,
     /// Held by whoever asks; the others wait for it.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -36,10 +38,12 @@ impl Flights {
             if is_unknown && of_owner.count() >= MOST_UNKNOWN {
                 return None;
             }
-            let flight = Flight { owner: owner.to_owned(), is_unknown, turn: Arc::default() };
+            let flight = Flight { owner: owner.to_owned(), is_unknown, wanted: 0, turn: Arc::default() };
             flights.insert(name.clone(), flight);
         }
-        let turn = Arc::clone(&flights.get(&name)?.turn);
+        let flight = flights.get_mut(&name)?;
+        flight.wanted += 1;
+        let turn = Arc::clone(&flight.turn);
         Some(Place { flights: self, name, turn })
     }
 
@@ -66,8 +70,10 @@ impl Place<'_> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut flights = self.flights.flights();
-        // One is in the map, one here: nobody else wants it.
-        if Arc::strong_count(&self.turn) == 2 {
+        let Some(flight) = flights.get_mut(&self.name) else { return };
+        // Counted under the lock: of two who leave at the same time one is the last.
+        flight.wanted -= 1;
+        if flight.wanted == 0 {
             flights.remove(&self.name);
         }
     }
@@ -75,6 +81,8 @@ impl Drop for Place<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
     use crate::pdnd::api::Register;
 
@@ -108,5 +116,26 @@ mod tests {
         assert_eq!(flights.flights().len(), 1);
         drop(second);
         assert!(flights.flights().is_empty());
+    }
+
+    #[test]
+    fn a_flight_ends_when_the_last_two_leave_at_the_same_time() {
+        const ROUNDS: usize = 5_000;
+        let (flights, arrived) = (Flights::default(), AtomicUsize::new(0));
+        let leave_often = || {
+            for round in 1..=ROUNDS {
+                let place = flights.join(name(&round.to_string()), "a", false).expect("a place");
+                arrived.fetch_add(1, Ordering::SeqCst);
+                while arrived.load(Ordering::SeqCst) < 2 * round {
+                    std::thread::yield_now();
+                }
+                drop(place);
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(leave_often);
+            scope.spawn(leave_often);
+        });
+        assert_eq!(flights.flights().len(), 0);
     }
 }
