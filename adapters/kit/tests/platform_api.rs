@@ -290,6 +290,10 @@ async fn one_message_asks_whether_a_key_is_still_good_and_the_others_use_it_mean
     let found = timeout(SOON, registered.key(owner, CLIENT_KID, later)).await.expect("it waits for nobody");
     assert!(found.expect("the old one").is_some());
     assert_eq!(asked(&server, &key).await, 2);
+    // A question that still has no end a minute later keeps the old key in use for nobody.
+    let too_late = || at_seconds(NOW + 3_660);
+    let waits = timeout(Duration::from_millis(300), registered.key(owner, CLIENT_KID, too_late)).await;
+    assert!(waits.is_err(), "it waits for the answer");
     first.abort();
 }
 

@@ -109,7 +109,8 @@ impl Registered {
             Look::Renew(old) => Some(old),
             Look::Ask => None,
         };
-        let place = self.flights.join((register, kid.to_owned()), owner.id, old.is_none());
+        let is_unknown = !self.memory.had_key(register, kid);
+        let place = self.flights.join((register, kid.to_owned()), owner.id, is_unknown);
         let place = place.ok_or_else(|| not_asked(register, TOO_MANY))?;
         let _turn = match (place.turn().try_lock(), old) {
             (Ok(turn), _) => turn,

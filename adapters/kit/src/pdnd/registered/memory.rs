@@ -4,9 +4,14 @@
 //! | what | how long it is believed |
 //! |---|---|
 //! | a key | `kept_seconds` after the platform gave it |
-//! | a key, until an answer comes or while none is given | `silence_seconds` after the platform gave it |
+//! | a key, while somebody asks for it again | [`RENEWAL_SECONDS`] after that, or after a question without answer |
+//! | a key, whatever was asked since | never longer than `silence_seconds` after the platform gave it |
+//! | a key, right after a question without answer | [`PAUSE_SECONDS`], without another question |
 //! | that nobody has registered a name | `absent_seconds` |
 //! | that the platform gives no answer for a name | [`PAUSE_SECONDS`]: then it is asked again |
+//!
+//! Whoever asks may go away before the answer, which then says nothing: only a question that was asked to
+//! its end keeps an old key in use.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,6 +24,10 @@ use crate::pdnd::api::{Register, RegisteredKey};
 /// After a question without an answer the same is not asked again for this long: those who wait
 /// behind one that took its whole time do not each wait as long.
 pub const PAUSE_SECONDS: i64 = 10;
+
+/// For how long an old key serves while somebody asks whether it is still good: counted from the end of
+/// its time, and from the last question without an answer.
+const RENEWAL_SECONDS: i64 = 60;
 
 /// For how long what the platform said of a name is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +46,8 @@ impl Keeping {
     /// For who follows the events: they say when a key is withdrawn.
     pub const FOLLOWED: Self =
         Self { kept_seconds: 30 * 86_400, silence_seconds: 30 * 86_400, absent_seconds: 60, most: 10_000 };
-    /// For who does not: a key that was withdrawn is believed an hour longer, and a day while the
-    /// platform is silent.
+    /// For who does not: a key that was withdrawn is believed an hour longer, a minute more while somebody
+    /// asks, and a day while the platform is silent.
     pub const UNFOLLOWED: Self =
         Self { kept_seconds: 3_600, silence_seconds: 86_400, absent_seconds: 60, most: 10_000 };
 }
@@ -48,7 +57,7 @@ impl Keeping {
 pub(super) enum Look {
     /// The key, or that nobody has it.
     Known(Option<RegisteredKey>),
-    /// Nothing that still holds: it is to be asked for.
+    /// Nothing that may serve before the answer: it is to be asked for.
     Ask,
     /// It is to be asked for again, and until the answer comes this one still serves.
     Renew(RegisteredKey),
@@ -74,6 +83,15 @@ impl Remembered {
         found.as_ref().filter(|_| now.saturating_sub(*since) < keeping.silence_seconds)
     }
 
+    /// Whether the key may serve while somebody asks for it: its time is hardly over, or the platform gave
+    /// no answer lately.
+    fn may_serve_meanwhile(&self, keeping: Keeping, now: i64) -> bool {
+        let is_within = |since: i64, life: i64| now.saturating_sub(since) < life;
+        let life = keeping.kept_seconds.saturating_add(RENEWAL_SECONDS);
+        self.said.as_ref().is_some_and(|(_, since)| is_within(*since, life))
+            || self.silent_at.is_some_and(|at| is_within(at, RENEWAL_SECONDS))
+    }
+
     fn look(&self, keeping: Keeping, now: i64) -> Look {
         if let Some((found, since)) = &self.said {
             let life = if found.is_some() { keeping.kept_seconds } else { keeping.absent_seconds };
@@ -83,7 +101,7 @@ impl Remembered {
         }
         let old = self.in_silence(keeping, now).cloned();
         if self.silent_at.is_none_or(|at| now.saturating_sub(at) >= PAUSE_SECONDS) {
-            return old.map_or(Look::Ask, Look::Renew);
+            return old.filter(|_| self.may_serve_meanwhile(keeping, now)).map_or(Look::Ask, Look::Renew);
         }
         old.map_or(Look::Silent, |key| Look::Known(Some(key)))
     }
@@ -105,6 +123,13 @@ impl Memory {
         let names = self.names();
         let remembered = names.get(&(register, kid.to_owned()));
         remembered.map_or(Look::Ask, |remembered| remembered.look(self.keeping, seconds(now)))
+    }
+
+    /// Whether the platform gave a key of this name, however long ago: then nobody invented it.
+    pub(super) fn had_key(&self, register: Register, kid: &str) -> bool {
+        let names = self.names();
+        let said = names.get(&(register, kid.to_owned())).and_then(|remembered| remembered.said.as_ref());
+        said.is_some_and(|(found, _)| found.is_some())
     }
 
     /// The platform said this of a name.
@@ -177,6 +202,24 @@ mod tests {
         memory.was_silent(CLIENTS, "k", at(86_399));
         assert_eq!(memory.look(CLIENTS, "k", at(86_399)), Look::Known(Some(key("c"))));
         assert_eq!(memory.look(CLIENTS, "k", at(86_400)), Look::Silent, "no longer than a day");
+    }
+
+    #[test]
+    fn an_old_key_serves_for_a_minute_while_somebody_asks_and_longer_only_after_a_question_without_answer() {
+        let memory = Memory::new(KEEPING);
+        memory.said(CLIENTS, "k", Some(key("c")), at(0));
+        assert_eq!(memory.look(CLIENTS, "k", at(3_659)), Look::Renew(key("c")));
+        assert_eq!(memory.look(CLIENTS, "k", at(3_660)), Look::Ask, "who went away has asked nothing");
+        memory.was_silent(CLIENTS, "k", at(7_000));
+        assert_eq!(memory.look(CLIENTS, "k", at(7_009)), Look::Known(Some(key("c"))));
+        assert_eq!(memory.look(CLIENTS, "k", at(7_059)), Look::Renew(key("c")));
+        assert_eq!(memory.look(CLIENTS, "k", at(7_060)), Look::Ask, "a silence of a minute ago is over");
+        memory.said(CLIENTS, "nobody's", None, at(0));
+        assert_eq!(
+            ["k", "nobody's", "never asked for"].map(|kid| memory.had_key(CLIENTS, kid)),
+            [true, false, false],
+            "what was a key once is not invented"
+        );
     }
 
     #[test]
