@@ -16,7 +16,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::answer::common_error;
 use crate::documents::{PREFIX, hexadecimal, is_html};
-use crate::http::{HttpClient, Request, text, transport_error};
+use crate::http::{HttpClient, Request, text};
 
 /// What was downloaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl HttpClient {
         }
         let mut file = File::create(to).await.map_err(|error| not_written(&attempted, error))?;
         let (mut bytes, mut hasher, mut start) = (0_u64, Sha256::new(), Vec::new());
-        while let Some(chunk) = response.chunk().await.map_err(|error| transport_error(&attempted, error))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.transport_error(&attempted, error))? {
             bytes += chunk.len() as u64;
             if bytes > max_bytes {
                 return Err(too_long());

@@ -8,6 +8,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -160,6 +161,8 @@ pub struct HttpClient {
     now: fn() -> SystemTime,
     /// The longest pause asked for since somebody looked; shared by all clones.
     asked: Arc<Mutex<Option<Duration>>>,
+    /// Whether an answer ever came; shared by all clones, as their connections are.
+    has_answered: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for HttpClient {
@@ -225,7 +228,7 @@ impl HttpClient {
         let client = builder.build().map_err(|error| unusable(format!("no HTTP client: {}", root_cause(&error))))?;
         let (now, asked): (fn() -> SystemTime, _) = (arrival, Arc::default());
         let (max_answer_bytes, total) = (settings.max_answer_bytes, Duration::from_secs(settings.total_seconds));
-        Ok(Self { system, base, client, max_answer_bytes, total, access, now, asked })
+        Ok(Self { system, base, client, max_answer_bytes, total, access, now, asked, has_answered: Arc::default() })
     }
 
     /// A request to a path below the base address. Segments and query are encoded here; a segment
@@ -314,7 +317,7 @@ impl HttpClient {
         let mut is_too_long = usize::try_from(declared).map_or(true, |length| length > self.max_answer_bytes);
         let mut body = BytesMut::new();
         while !is_too_long {
-            let Some(chunk) = response.chunk().await.map_err(|error| transport_error(attempted, error))? else {
+            let Some(chunk) = response.chunk().await.map_err(|error| self.transport_error(attempted, error))? else {
                 return Ok(body.freeze());
             };
             is_too_long = body.len() + chunk.len() > self.max_answer_bytes;
@@ -323,6 +326,30 @@ impl HttpClient {
         let error = AdapterError::new(ErrorKind::NotUnderstood, attempted);
         let problem = format!("the answer is longer than {} bytes", self.max_answer_bytes);
         Err(error.remote_code(response.status().as_u16().to_string()).caused_by(problem))
+    }
+
+    /// The error of a connection: what fails before it stands was never sent, and whom the certificate
+    /// never let in was not read.
+    pub(crate) fn transport_error(&self, attempted: &str, error: reqwest::Error) -> AdapterError {
+        if let Some(alert) = alert::about_our_certificate(&error) {
+            let phase = alert::phase(error.is_connect(), self.has_answered.load(Ordering::Relaxed));
+            let refused = AdapterError::new(ErrorKind::Authentication, attempted).phase(phase).remote_code(alert);
+            return refused.caused_by(error.without_url());
+        }
+        let kind = if error.is_connect() {
+            ErrorKind::Unreachable
+        } else if error.is_builder() {
+            ErrorKind::Local
+        } else if error.is_timeout() {
+            ErrorKind::Timeout
+        } else {
+            ErrorKind::Broken
+        };
+        let failed = AdapterError::new(kind, attempted);
+        match refusal_under(&error) {
+            Some(refused) => failed.caused_by(refused),
+            None => failed.caused_by(error.without_url()),
+        }
     }
 }
 
@@ -413,29 +440,6 @@ impl Request {
 
 fn not_sendable(attempted: String, problem: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> AdapterError {
     AdapterError::new(ErrorKind::Local, attempted).advice(Advice::AskPerson).caused_by(problem)
-}
-
-/// The error of a connection: what fails before it stands was never sent, and nothing is read of whom the
-/// certificate does not let in.
-pub(crate) fn transport_error(attempted: &str, error: reqwest::Error) -> AdapterError {
-    if let Some(alert) = alert::about_our_certificate(&error) {
-        let refused = AdapterError::new(ErrorKind::Authentication, attempted).remote_code(alert);
-        return refused.caused_by(error.without_url());
-    }
-    let kind = if error.is_connect() {
-        ErrorKind::Unreachable
-    } else if error.is_builder() {
-        ErrorKind::Local
-    } else if error.is_timeout() {
-        ErrorKind::Timeout
-    } else {
-        ErrorKind::Broken
-    };
-    let failed = AdapterError::new(kind, attempted);
-    match refusal_under(&error) {
-        Some(refused) => failed.caused_by(refused),
-        None => failed.caused_by(error.without_url()),
-    }
 }
 
 /// When an answer came.

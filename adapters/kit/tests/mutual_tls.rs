@@ -1,5 +1,5 @@
 //! Mutual TLS (`ID_AUTH_CHANNEL_02`): an e-service that demands a certificate, and takes those of one
-//! authority alone. What it does not take is told as such, and nothing is in doubt.
+//! authority alone. What it does not take is told as such, and nothing is in doubt that it has not read.
 
 #[path = "certificates/mod.rs"]
 mod certificates;
@@ -14,6 +14,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::{Arc, Mutex};
 
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use contract::{AdapterError, Advice, ErrorKind, Phase};
@@ -28,7 +29,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
-use tokio_rustls::rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+use tokio_rustls::rustls::{
+    ConnectionTrafficSecrets, RootCertStore, ServerConfig, ServerConnection, SupportedProtocolVersion,
+};
+use tokio_rustls::server::TlsStream;
 use wiremock::MockServer;
 
 use certificates::{Authority, Certificate, ENDED, GOOD};
@@ -54,18 +58,7 @@ impl Eservice {
         version: &'static SupportedProtocolVersion,
         protocol: &str,
     ) -> Self {
-        let mut authorities = RootCertStore::empty();
-        authorities.add(CertificateDer::from(taken.own.der.clone())).expect("an authority");
-        let provider = Arc::new(default_provider());
-        let demand = WebPkiClientVerifier::builder_with_provider(authorities.into(), Arc::clone(&provider));
-        let key = PrivateKeyDer::try_from(own.key.clone()).expect("a key");
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[version])
-            .expect("a version")
-            .with_client_cert_verifier(demand.build().expect("a demand"))
-            .with_single_cert(vec![CertificateDer::from(own.der.clone())], key)
-            .expect("a certificate");
-        config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+        let config = config(own, taken, version, protocol);
         let (acceptor, seen) = (TlsAcceptor::from(Arc::new(config)), Seen::default());
         let listener = TcpListener::bind((HERE, 0)).await.expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -78,9 +71,55 @@ impl Eservice {
         Self { address, seen }
     }
 
+    /// One that answers a request, reads another over the same connection, and only then says that we may
+    /// not come in. It takes no other connection.
+    async fn start_to_think_better_of_it(own: &Certificate, taken: &Authority) -> Self {
+        let mut config = config(own, taken, &TLS13, "http/1.1");
+        config.enable_secret_extraction = true;
+        let (acceptor, seen) = (TlsAcceptor::from(Arc::new(config)), Seen::default());
+        let listener = TcpListener::bind((HERE, 0)).await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let all = Arc::clone(&seen);
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.expect("a connection");
+            let mut stream = acceptor.accept(stream).await.expect("let in");
+            let first = read(&mut stream).await.expect("a request");
+            all.lock().expect("what was seen").push(first);
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await.expect("answered");
+            stream.flush().await.expect("answered");
+            let second = read(&mut stream).await.expect("another request");
+            all.lock().expect("what was seen").push(second);
+            let (mut stream, connection) = stream.into_inner();
+            stream.write_all(&access_denied(connection)).await.expect("said");
+            stream.shutdown().await.expect("ended");
+        });
+        Self { address, seen }
+    }
+
     fn seen(&self) -> Vec<(Vec<u8>, String)> {
         self.seen.lock().expect("what was seen").clone()
     }
+}
+
+fn config(
+    own: &Certificate,
+    taken: &Authority,
+    version: &'static SupportedProtocolVersion,
+    protocol: &str,
+) -> ServerConfig {
+    let mut authorities = RootCertStore::empty();
+    authorities.add(CertificateDer::from(taken.own.der.clone())).expect("an authority");
+    let provider = Arc::new(default_provider());
+    let demand = WebPkiClientVerifier::builder_with_provider(authorities.into(), Arc::clone(&provider));
+    let key = PrivateKeyDer::try_from(own.key.clone()).expect("a key");
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[version])
+        .expect("a version")
+        .with_client_cert_verifier(demand.build().expect("a demand"))
+        .with_single_cert(vec![CertificateDer::from(own.der.clone())], key)
+        .expect("a certificate");
+    config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+    config
 }
 
 async fn serve(acceptor: TlsAcceptor, stream: TcpStream, seen: Seen) {
@@ -89,18 +128,42 @@ async fn serve(acceptor: TlsAcceptor, stream: TcpStream, seen: Seen) {
         // What still arrives is taken off the wire unread, so that what was said reaches the client.
         Err((_, mut refused)) => return drop(tokio::io::copy(&mut refused, &mut tokio::io::sink()).await),
     };
+    let Some(request) = read(&mut stream).await else { return };
+    seen.lock().expect("what was seen").push(request);
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
+    stream.write_all(answer.as_bytes()).await.expect("answered");
+    stream.shutdown().await.expect("ended");
+}
+
+/// One request, and whose certificate opened its connection; none where the connection ends before.
+async fn read(stream: &mut TlsStream<TcpStream>) -> Option<(Vec<u8>, String)> {
     let shown = stream.get_ref().1.peer_certificates().expect("it was demanded")[0].to_vec();
     let (mut request, mut bytes) = (Vec::new(), [0; 4096]);
     while !request.ends_with(BODY.as_bytes()) {
         match stream.read(&mut bytes).await {
             Ok(count @ 1..) => request.extend_from_slice(&bytes[..count]),
-            _ => return,
+            _ => return None,
         }
     }
-    seen.lock().expect("what was seen").push((shown, String::from_utf8(request).expect("a text")));
-    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
-    stream.write_all(answer.as_bytes()).await.expect("answered");
-    stream.shutdown().await.expect("ended");
+    Some((shown, String::from_utf8(request).expect("a text")))
+}
+
+/// The alert `access_denied` as the next record of a connection (RFC 8446, 5.2): the library itself says
+/// none so late.
+fn access_denied(connection: ServerConnection) -> Vec<u8> {
+    let (number, secrets) = connection.dangerous_extract_secrets().expect("the secrets").tx;
+    let ConnectionTrafficSecrets::Aes256Gcm { key, iv } = secrets else { panic!("another cipher was chosen") };
+    let iv: &[u8] = iv.as_ref();
+    let mut nonce = <[u8; 12]>::try_from(iv).expect("twelve bytes");
+    for (byte, of_number) in nonce.iter_mut().skip(4).zip(number.to_be_bytes()) {
+        *byte ^= of_number;
+    }
+    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.as_ref()).expect("a key"));
+    // It is fatal, its number, and that it is an alert; sealed, with sixteen bytes more.
+    let (head, mut sealed): ([u8; 5], Vec<u8>) = ([0x17, 3, 3, 0, 19], vec![2, 49, 0x15]);
+    let nonce = Nonce::assume_unique_for_key(nonce);
+    key.seal_in_place_append_tag(nonce, Aad::from(head), &mut sealed).expect("sealed");
+    [head.to_vec(), sealed].concat()
 }
 
 fn write(folder: &TempDir, name: &str, text: &str) -> std::path::PathBuf {
@@ -110,7 +173,32 @@ fn write(folder: &TempDir, name: &str, text: &str) -> std::path::PathBuf {
     file
 }
 
-/// A request to the e-service by a client that trusts this authority and shows this certificate.
+/// A client of the e-service that trusts this authority and shows this certificate. Its files are in the
+/// folder.
+fn client(
+    folder: &TempDir,
+    eservice: &Eservice,
+    platform: &MockServer,
+    trusted: &Authority,
+    shown: Option<&Certificate>,
+) -> HttpClient {
+    let mut connection = platform::connection(platform);
+    let key = json("keys/keys.json");
+    connection.private_key_file = write(folder, "chiave.pem", text(&key["keys"]["eservice"], "private_pem_pkcs8"));
+    connection.client_certificate_file = shown.map(|shown| write(folder, "tls.pem", &shown.pem_with_key()));
+    let settings = HttpSettings {
+        ca_file: Some(write(folder, "ca.pem", &trusted.own.pem())),
+        pdnd: Some(Box::new(connection)),
+        ..HttpSettings::new(format!("https://{}/rest/appalti/v1", eservice.address))
+    };
+    HttpClient::new("eservice", &settings).expect("a client")
+}
+
+async fn post_by(client: &HttpClient) -> Result<Answer, AdapterError> {
+    client.exchange(client.request(Method::POST, &["pratiche"], &[]).json_body(BODY)).await
+}
+
+/// A request to the e-service by such a client.
 async fn post(
     eservice: &Eservice,
     platform: &MockServer,
@@ -118,17 +206,7 @@ async fn post(
     shown: Option<&Certificate>,
 ) -> Result<Answer, AdapterError> {
     let folder = TempDir::new().expect("a folder");
-    let mut connection = platform::connection(platform);
-    let key = json("keys/keys.json");
-    connection.private_key_file = write(&folder, "chiave.pem", text(&key["keys"]["eservice"], "private_pem_pkcs8"));
-    connection.client_certificate_file = shown.map(|shown| write(&folder, "tls.pem", &shown.pem_with_key()));
-    let settings = HttpSettings {
-        ca_file: Some(write(&folder, "ca.pem", &trusted.own.pem())),
-        pdnd: Some(Box::new(connection)),
-        ..HttpSettings::new(format!("https://{}/rest/appalti/v1", eservice.address))
-    };
-    let client = HttpClient::new("eservice", &settings).expect("a client");
-    client.exchange(client.request(Method::POST, &["pratiche"], &[]).json_body(BODY)).await
+    post_by(&client(&folder, eservice, platform, trusted, shown)).await
 }
 
 /// All that an error tells, whoever prints it.
@@ -194,6 +272,22 @@ async fn a_certificate_that_is_not_taken_is_for_the_configuration_and_leaves_not
         assert!(!told.contains(&part), "{told}");
     }
     assert!(["BEGIN", "eyJ", "fruitore"].iter().all(|word| !told.contains(word)), "{told}");
+}
+
+#[tokio::test]
+async fn an_alert_over_a_connection_that_has_answered_leaves_the_request_in_doubt() {
+    let (platform, _) = platform::start(Mode::Gives { expires_in: 600 }).await;
+    let authority = Authority::new("Autorità della prova");
+    let server = authority.issue("erogatore", HERE, GOOD);
+    let ours = authority.issue("fruitore", HERE, GOOD);
+    let eservice = Eservice::start_to_think_better_of_it(&server, &authority).await;
+    let folder = TempDir::new().expect("a folder");
+    let client = client(&folder, &eservice, &platform, &authority, Some(&ours));
+    assert_eq!(post_by(&client).await.expect("an answer").status, 200);
+    let error = post_by(&client.clone()).await.expect_err("refused");
+    assert_eq!((error.kind, error.phase), (ErrorKind::Authentication, Phase::Unknown), "{error:?}");
+    assert_eq!((error.advice, error.remote_code.as_deref()), (Advice::FixConfiguration, Some("access_denied")));
+    assert_eq!(eservice.seen().len(), 2, "it read the request before it said so");
 }
 
 #[rstest]

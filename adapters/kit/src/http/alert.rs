@@ -1,8 +1,11 @@
 //! What the TLS of the other side says of the certificate that we showed, or did not show.
 //!
 //! Before TLS 1.3 it says so while the connection is made; since then afterwards, where the answer to the
-//! first request is awaited. Either way no request was read: a certificate comes first.
-//! A long body may be cut off before it is heard: then nothing is known, and the request is in doubt.
+//! first request is awaited. Either way no request was read: a certificate comes first. Over a connection
+//! that has answered before, an alert may come after the request was read, and passed on: it is in doubt.
+//! A long body may be cut off before it is heard: then nothing is known, and the request is in doubt too.
+
+use contract::Phase;
 
 /// How the library begins to tell what the other side said.
 const SAID: &str = "received fatal alert: ";
@@ -30,6 +33,12 @@ pub(super) fn about_our_certificate(error: &(dyn std::error::Error + 'static)) -
         told.strip_prefix(SAID).map(str::to_owned)
     })?;
     ABOUT_CERTIFICATES.iter().find(|(as_told, _)| *as_told == told).map(|(_, name)| *name)
+}
+
+/// How far a request got that such an alert ended. Over which connection it went is not told: while the
+/// system has never answered, none of them has let us in.
+pub(super) fn phase(is_connecting: bool, has_answered: bool) -> Phase {
+    if is_connecting || !has_answered { Phase::Refused } else { Phase::Unknown }
 }
 
 #[cfg(test)]
@@ -60,6 +69,15 @@ mod tests {
         for alert in [Alert::HandshakeFailure, Alert::InternalError, Alert::CloseNotify] {
             assert_eq!(about_our_certificate(&io::Error::other(Error::AlertReceived(alert))), None);
         }
+    }
+
+    #[test]
+    fn a_request_is_in_doubt_where_a_connection_that_answered_may_have_carried_it() {
+        let phases = [(true, false), (true, true), (false, false), (false, true)];
+        assert_eq!(
+            phases.map(|(is_connecting, has_answered)| phase(is_connecting, has_answered)),
+            [Phase::Refused, Phase::Refused, Phase::Refused, Phase::Unknown]
+        );
     }
 
     #[test]

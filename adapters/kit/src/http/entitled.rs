@@ -5,6 +5,7 @@
 //! takes half of the time that is left at most, and until then nothing was sent.
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use canonical::values::UtcInstant;
@@ -14,7 +15,7 @@ use futures_util::future::BoxFuture;
 use reqwest::Response;
 use tokio::time::{Instant, timeout};
 
-use super::{Answer, HttpClient, HttpSettings, Request, transport_error};
+use super::{Answer, HttpClient, HttpSettings, Request};
 use crate::modi::gateway;
 use crate::oauth::tokens::{self, Tokens};
 use crate::pdnd;
@@ -142,7 +143,9 @@ impl HttpClient {
         if let Some(problem) = problem {
             return Err(super::not_sendable(attempted, problem));
         }
-        self.client.execute(inner).await.map_err(|error| transport_error(&attempted, error))
+        let response = self.client.execute(inner).await.map_err(|error| self.transport_error(&attempted, error))?;
+        self.has_answered.store(true, Ordering::Relaxed);
+        Ok(response)
     }
 
     /// Now, as signatures count it.
