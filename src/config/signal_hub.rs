@@ -166,12 +166,14 @@ pub(super) fn problem(config: &Config) -> Option<(Vec<&str>, String)> {
         }
         let ours = config.exchange.pdnd.as_ref().is_some_and(|ours| ours.eservice_id == listen.eservice_id);
         let mut others = hub.listen.iter().filter(|(other, _)| *other < name);
+        let same = others.find(|(_, other)| other.eservice_id == listen.eservice_id).map(|(other, _)| other);
         if listen.eservice_id.trim().is_empty() {
             wrong(Some("eservice_id"), "write the id of the e-service, as the catalogue of the platform has it")
         } else if ours {
             wrong(Some("eservice_id"), "this is our own e-service, of [exchange.pdnd]: we know what changes here")
-        } else if others.any(|(_, other)| other.eservice_id == listen.eservice_id) {
-            wrong(Some("eservice_id"), "another system listens to it: one e-service stands for one system")
+        } else if let Some(other) = same {
+            let problem = format!("[signal_hub.listen.{other}] listens to it: one e-service stands for one system");
+            wrong(Some("eservice_id"), &problem)
         } else {
             None
         }
@@ -234,8 +236,8 @@ mod tests {
             ),
             (
                 format!("client = \"servizi\"\n{listen}[signal_hub.listen.due]\neservice_id = \"e\"\n[systems.due]\n"),
-                "line 12: ",
-                "another system listens",
+                "line 10: ",
+                "[signal_hub.listen.due] listens",
             ),
             (format!("client = \"servizi\"\ntell = true\n{OURS}"), "line 9: ", "nobody to be told"),
             (
