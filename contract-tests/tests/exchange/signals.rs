@@ -110,7 +110,7 @@ async fn readers_are_told_of_every_change_once_and_in_order_whatever_the_hub_ans
     let begin = scene.bench.json("fa-tutto", "/api/v1/changes?limit=500").await["next_cursor"].clone();
     scene.hub.held(|held| {
         let says = |status, code| Fault::Says(status, code);
-        held.push_faults.extend([
+        let faults = [
             Fault::LosesAnswer,
             says(503, "x"),
             says(429, "10004"),
@@ -118,7 +118,9 @@ async fn readers_are_told_of_every_change_once_and_in_order_whatever_the_hub_ans
             says(400, "0003"),
             Fault::LosesAnswer,
             Fault::LosesAnswer,
-        ]);
+        ];
+        // What is tried again after one of them succeeds.
+        held.push_faults.extend(faults.into_iter().flat_map(|fault| [fault, Fault::Works]));
     });
     let running = scene.start();
     // Lots that are new, of ours and of others, and a person; then two of ours change.
