@@ -146,6 +146,7 @@ fn the_file_of_yesterday_is_printed_and_sent_beside_the_daemon() {
     assert_eq!(code(&checked), 0, "and after the daemon has ended");
     let said = String::from_utf8_lossy(&checked.stdout);
     assert!(said.contains(&day) && said.contains("righe 2, chiamate 13. Nulla è stato inviato."), "{said}");
+    assert_eq!(code(&tracing(&["submit", &day, "--dry-run", "--by", "pippo"])), 2, "nobody has this name");
     let said = tracing(&["submit", &day, "--dry-run", "--lang", "en"]);
     assert!(String::from_utf8_lossy(&said.stdout).contains("rows 2, calls 13. Nothing was sent."));
     let told = json(&tracing(&["submit", &day, "--dry-run", "--json"]));

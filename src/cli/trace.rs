@@ -42,8 +42,11 @@ impl Known {
     async fn of(flow: &Flow, key: &str) -> Result<Self, FlowError> {
         let trace = flow.store.trace(key).await?;
         let filter = ItemFilter { key: Some(key.to_owned()), ..ItemFilter::default() };
-        let found = flow.store.items(&filter, None, SHOWN).await?;
-        let discrepancies_in_all = flow.store.count_items(&filter).await?;
+        let mut found = flow.store.items(&filter, None, SHOWN).await?;
+        let is_full = found.len() >= SHOWN as usize;
+        // The filter finds the text anywhere: what is longer is of another record.
+        found.retain(|item| is_named(&item.discrepancy.unit, key) || is_named(&item.discrepancy.row, key));
+        let discrepancies_in_all = if is_full { flow.store.count_items(&filter).await? } else { found.len() as u64 };
         Ok(Self { trace, discrepancies: found.iter().map(WorkItem::for_people).collect(), discrepancies_in_all })
     }
 
@@ -51,6 +54,15 @@ impl Known {
     fn is_of_nothing(&self) -> bool {
         self.trace.versions.is_empty() && self.trace.deliveries.is_empty()
     }
+}
+
+/// Whether a key, or a part of one, is this one.
+fn is_named(of: &str, key: &str) -> bool {
+    let is_part = |character: char| character.is_alphanumeric();
+    of.match_indices(key).any(|(start, _)| {
+        let (before, after) = (&of[..start], &of[start + key.len()..]);
+        !before.ends_with(is_part) && !after.starts_with(is_part)
+    })
 }
 
 pub(super) async fn run(node: Node, arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
@@ -191,5 +203,21 @@ fn explain(state: &DeliveryState, is_present: bool, words: &Words) -> String {
         DeliveryState::Retry { code, at } => then(code, words.not_before, *at),
         DeliveryState::Parked { reason, .. } => format!("{name} – {}", told(http::set_aside(reason), reason)),
         DeliveryState::Due | DeliveryState::Sent | DeliveryState::Acknowledged => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_named;
+
+    #[test]
+    fn a_key_is_named_whole_or_as_a_part_between_signs() {
+        for of in ["5044003AF1", "lotto/5044003AF1", "5044003AF1/1", "a-5044003AF1.b"] {
+            assert!(is_named(of, "5044003AF1"), "{of}");
+        }
+        for (of, key) in [("5044003AF1", "5044"), ("programma/2024001", "2024"), ("x2024", "2024"), ("2024", "20245")] {
+            assert!(!is_named(of, key), "{of} {key}");
+        }
+        assert!(is_named("x2024/2024", "2024"), "the second");
     }
 }

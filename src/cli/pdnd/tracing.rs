@@ -114,6 +114,12 @@ pub(super) async fn run(
         Command::Recover(Again { id, day, file }) => (Sending::Recover(id), *day, file),
         Command::Replace(Again { id, day, file }) => (Sending::Replace(id), *day, file),
     };
+    // Whoever names a client wants to know that it is the right one, before anything is sent too.
+    let named = clients(config);
+    if let (Some(_), Err(unclear)) = (&arguments.by, chosen(&named, arguments.by.as_deref(), may_send)) {
+        unclear.tell(output.words.client_that_traces, output);
+        return Ok(Exit::Usage);
+    }
     let bytes = match &file.path {
         Some(path) => read(path)?,
         None => counts.file(day).await?.into_bytes(),
